@@ -19,14 +19,14 @@ use atproto::syntax::{Did, ServiceUrl};
 
 const DEFAULT_STATE_DIR: &str = "/var/lib/atcr-hold";
 const ADMIN_SOCKET: &str = "admin.sock";
-/// Variables that begin so are meant for the hold.
+/// Prefix of the hold's environment variables.
 const PREFIX: &str = "HOLD_";
 
 impl Config {
     /// Merges the layers and checks the result.
     ///
     /// # Errors
-    /// The first mistake found, as one line an operator can act on.
+    /// The first error found, as one line that an operator can act on.
     pub fn load(sources: &Sources) -> Result<Self, SettingsError> {
         Self::of(load(sources)?)
     }
@@ -40,16 +40,16 @@ impl Config {
         Ok((show::to_toml(&config.values.extract()?), config.values.warnings().to_vec()))
     }
 
-    /// What a hold that runs with this configuration goes on with when a reload reads `new`: of it, what the table of
-    /// options says that a reload follows.
+    /// Returns the configuration after a reload that reads `new`: options that the table marks as live have their new
+    /// values, all others keep theirs.
     ///
     /// # Errors
-    /// When what is followed does not fit to what is not.
+    /// When the new values of live options do not fit the values of the others.
     pub fn followed(&self, new: &Self) -> Result<Self, SettingsError> {
         Self::of(self.values.followed(&new.values)?)
     }
 
-    /// Returns the options that differ in `new`, and that a reload does not follow.
+    /// Returns the options that differ in `new`, and need a restart.
     #[must_use]
     pub fn waiting_for_restart(&self, new: &Self) -> Vec<&'static str> {
         self.values.waiting_for_restart(&new.values)
@@ -71,7 +71,7 @@ fn load(sources: &Sources) -> Result<Values, SettingsError> {
     let mut values = Values::load(OPTIONS, PREFIX, sources)?;
     let environment = &sources.environment;
     let text = |path: &Path| path.to_string_lossy().into_owned();
-    // Paths that follow from other options, filled in so that `check-config` shows them too.
+    // Paths that depend on other options, filled in so that `check-config` shows them too.
     let state = environment.directory("STATE_DIRECTORY").unwrap_or(Path::new(DEFAULT_STATE_DIR));
     values.fill("database.path", |_| text(&state.join("hold.db")));
     let beside_database = |values: &Values, name| {
@@ -86,7 +86,7 @@ fn load(sources: &Sources) -> Result<Values, SettingsError> {
     Ok(values)
 }
 
-/// The driver that is meant where none is named: a bucket of S3 says enough.
+/// Sets the driver if none is configured: `s3` when a bucket of S3 is configured, else `filesystem`.
 pub(super) fn fill_driver(values: &mut Values) {
     values.fill("storage.driver", |values| {
         let driver = if values.text("storage.s3.bucket").is_some() { "s3" } else { "filesystem" };
@@ -176,7 +176,7 @@ impl Checker<'_> {
     fn relay(&self, text: &str) -> Result<String, SettingsError> {
         let (scheme, host) = text.split_once("://").unwrap_or(("https", text));
         let url = url::Url::parse(&format!("{scheme}://{}", host.trim_end_matches('/'))).ok();
-        // A URL that is more than scheme, host and port differs from its origin.
+        // A URL with more than scheme, host and port differs from its origin.
         let plain = url.filter(|url| *url.as_str() == format!("{}/", url.origin().ascii_serialization()));
         match (scheme, plain) {
             ("https", Some(url)) => Ok(url.origin().ascii_serialization()),
@@ -206,7 +206,7 @@ impl Checker<'_> {
     }
 }
 
-/// A DID whose document can be found, so that its account's tokens can be verified.
+/// Parses a DID whose document can be resolved, so that its account's tokens can be verified.
 fn resolvable(text: &str, test_mode: bool) -> Result<Did, String> {
     let did = Did::parse(text).map_err(|e| e.to_string())?;
     let (method, id) = (did.method(), did.as_str().splitn(3, ':').nth(2).unwrap_or_default());

@@ -1,8 +1,8 @@
-//! Configuration: defaults < TOML file < `.env` < environment, with every mistake explained.
+//! Configuration: defaults < TOML file < `.env` < environment, with an explanation of every error.
 //!
-//! [`OPTIONS`] describes each option once. `server::settings` merges the layers into [`Raw`](raw::Raw), whose fields are
-//! plain text, numbers and booleans; [`check`] turns that into [`Config`], whose types hold only what makes sense
-//! together. An error names the option, where its value came from, and the remedy. Secrets are never shown.
+//! [`OPTIONS`] describes each option once. `server::settings` merges the layers into [`Raw`](raw::Raw), whose fields
+//! are plain text, numbers and booleans; [`check`] turns that into [`Config`], whose types hold only valid
+//! combinations. An error names the option, the origin of its value, and the remedy. Secrets are never shown.
 
 mod check;
 mod options;
@@ -34,33 +34,34 @@ pub struct Config {
     pub public: bool,
     /// Whether any account may join.
     pub allow_all_crew: bool,
-    /// Whether members who joined at run time may stay.
+    /// Whether members may be changed at run time; if not, the crew is exactly what is declared.
     pub mutable_crew: bool,
-    /// Shown in the captain record.
+    /// The region in the captain record.
     pub region: Option<String>,
     /// The hold that follows this one.
     pub successor: Option<ServiceUrl>,
     /// The profile.
     pub profile: Profile,
-    /// Crew declared by the operator.
+    /// The declared crew, without the owner.
     pub crew: BTreeMap<Did, ConfiguredMember>,
     /// The quotas of accounts.
     pub quota: Quota,
     /// Accounts of the registry front ends that may put members into tiers.
     pub appviews: Vec<Did>,
-    /// Whether a push may make a post; the captain record says whether it does.
+    /// Whether a push may make a post; the captain record decides whether it does.
     pub bluesky_posts: bool,
-    /// Base URLs of the relays that are asked to crawl the hold, without a trailing slash.
+    /// Base URLs of the relays to send requestCrawl to, without a trailing slash.
     pub relays: Vec<String>,
     /// Base URL of the did:plc directory, without a trailing slash.
     pub plc_directory_url: String,
-    /// Plain http and loopback addresses are allowed for other people's DIDs and for relays: tests only.
+    /// Whether plain http and loopback addresses are allowed for DIDs of other accounts and for relays: for tests only.
     pub test_mode: bool,
     /// Address to listen on when no socket was inherited.
     pub server_addr: String,
-    /// Reverse proxies whose X-Forwarded-For is believed.
+    /// Reverse proxies whose X-Forwarded-For is trusted.
     pub trusted_proxies: Vec<IpAddr>,
-    /// Where a reverse proxy at the Unix socket has the storage directory, with `/` at both ends, when it sends blobs itself.
+    /// Location of the storage directory in a reverse proxy at the Unix socket, with `/` at both ends, when the proxy
+    /// sends blobs itself (`X-Accel-Redirect`).
     pub accel_redirect: Option<String>,
     /// The database file.
     pub database_path: PathBuf,
@@ -68,21 +69,21 @@ pub struct Config {
     pub signing_key: Option<Secret>,
     /// Directory of the signing key.
     pub key_dir: PathBuf,
-    /// The socket file through which commands reach the running hold.
+    /// The admin socket, through which commands reach the running hold.
     pub admin_socket: PathBuf,
-    /// Address to answer scrapers of metrics on when no socket was inherited for them; `None`: nowhere.
+    /// Address to serve metrics on when no socket was inherited for them; `None` disables them.
     pub metrics_addr: Option<String>,
-    /// Where the blobs are.
+    /// The storage of the blobs.
     pub storage: Location,
-    /// What clients of a bucket are given URLs of the store itself for.
+    /// The requests for which clients of a bucket get presigned URLs of the store.
     pub presigned: Presigned,
     /// Garbage collection.
     pub gc: Gc,
     /// The limits of what clients may use.
     pub limits: Limits,
-    /// `error` to `trace`, or tracing's filter syntax.
+    /// Log level, `error` to `trace`, or a filter in tracing's syntax.
     pub log_level: String,
-    /// The values that this was made of.
+    /// The merged values of the options.
     values: Values,
 }
 
@@ -93,7 +94,7 @@ pub struct Gc {
     pub enabled: bool,
     /// The schedule.
     pub schedule: Schedule,
-    /// How long a blob that nothing names is kept after its last use.
+    /// Grace period: the least time since the last use of an unreferenced blob that may be removed.
     pub grace: Duration,
 }
 
@@ -102,34 +103,34 @@ pub struct Gc {
 pub enum Schedule {
     /// Every day, at this time after midnight UTC.
     Daily {
-        /// Less than a day.
+        /// The time after midnight, less than a day.
         after_midnight: Duration,
     },
     /// At this interval, counted from the start and from the end of the last run.
     Every(Duration),
 }
 
-/// A crew member of the configuration.
+/// A declared crew member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfiguredMember {
-    /// The role: a word for people.
+    /// The role, for display.
     pub role: String,
-    /// At least one.
+    /// The permissions, at least one.
     pub permissions: Vec<Permission>,
-    /// Quota tier.
+    /// The quota tier.
     pub tier: Option<String>,
 }
 
-/// How much accounts may have. Without tiers there is no limit.
+/// The quotas of accounts. Without tiers there is no limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Quota {
-    /// From the smallest to the largest.
+    /// The tiers, from the smallest to the largest.
     pub tiers: Vec<Tier>,
-    /// The tier of members who have none; absent: the smallest.
+    /// The tier of members whose record names none; `None` means the smallest.
     pub new_crew_tier: Option<String>,
 }
 
-/// A tier.
+/// A quota tier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tier {
     /// Its name.
@@ -145,44 +146,44 @@ pub struct Limits {
     pub max_part_bytes: u64,
     /// Largest blob in bytes.
     pub max_blob_bytes: u64,
-    /// Open uploads of one account.
+    /// Limit of open uploads of one account.
     pub uploads_per_account: u32,
-    /// Open uploads of all accounts.
+    /// Limit of open uploads of all accounts.
     pub uploads_total: u32,
-    /// How long an upload may lie untouched.
+    /// Time after which an untouched upload is dropped.
     pub stale_upload: Duration,
-    /// How long an upload may be without any part.
+    /// Time after which an upload without any part is dropped.
     pub empty_upload: Duration,
-    /// How often a bucket is asked what it has of uploads whose parts go past the hold.
+    /// Interval at which a bucket is asked for the stored parts of uploads with presigned URLs.
     pub measure_upload: Duration,
-    /// Connections at once.
+    /// Limit of concurrent connections.
     pub connections: usize,
-    /// Connections at once from one address.
+    /// Limit of concurrent connections from one address.
     pub connections_per_address: usize,
-    /// Requests a second from one address, in the long run; 0 is no limit.
+    /// Limit of requests a second from one address, on average; 0 means no limit.
     pub requests_per_address: u32,
-    /// Requests a second of one account, in the long run; 0 is no limit.
+    /// Limit of requests a second of one account, on average; 0 means no limit.
     pub requests_per_account: u32,
-    /// Requests of one account at once that write.
+    /// Limit of concurrent writing requests of one account.
     pub writes_per_account: usize,
-    /// Subscribers of the events at once.
+    /// Limit of concurrent subscribers of the events.
     pub subscribers: usize,
-    /// Subscribers of the events at once from one address.
+    /// Limit of concurrent subscribers of the events from one address.
     pub subscribers_per_address: usize,
-    /// Images of one account; 0 is no limit.
+    /// Limit of images of one account; 0 means no limit.
     pub images_per_account: u64,
-    /// Layers and manifests of one account; 0 is no limit.
+    /// Limit of layers and manifests of one account; 0 means no limit.
     pub records_per_account: u64,
-    /// Largest config of a manifest in bytes; 0 is no limit.
+    /// Largest config of a manifest in bytes; 0 means no limit.
     pub max_config_bytes: u64,
-    /// Records that one account may add within an hour; 0 is no limit.
+    /// Limit of records that one account may add within an hour; 0 means no limit.
     pub records_per_hour: u64,
-    /// Commits that one account may cause within an hour; 0 is no limit.
+    /// Limit of commits that one account may cause within an hour; 0 means no limit.
     pub commits_per_hour: u64,
     /// Bytes of all events that are kept.
     pub event_bytes: u64,
-    /// Bytes of the disk that are left free.
+    /// Bytes of the disk that stay free.
     pub reserve_bytes: u64,
-    /// How long requests in flight may take after SIGTERM.
+    /// Time that requests in flight may take after SIGTERM.
     pub drain: Duration,
 }

@@ -1,8 +1,10 @@
-//! The table of options: what the file, the variables, a reload, the manual and the NixOS module know of them.
+//! The table of options: the source of the file's options, the variables, the rules of a reload, the manual and the
+//! NixOS module.
 
 use server::settings::{Default, Reload, Setting, SettingKind};
 
-/// Reads the table below: whether a reload follows it, path (and its old one), variable, kind, default, what it does.
+/// Reads the table below. Its columns: whether a reload follows the option, path (and the former one), variable, kind,
+/// default, description.
 macro_rules! options {
     ($($reload:ident $name:literal $((was $old:literal))? $([$variable:literal])? $kind:ident
        $default:ident($value:literal) => $doc:literal;)*) => {
@@ -124,57 +126,60 @@ options! {
     Restart "gc.schedule" Text Toml("\"03:30\"") => "when: a time of day in UTC, or every so many hours, like `6h`";
     Restart "gc.grace_s" Number Toml("86400")
         => "blobs that nothing names are kept for so long after their last use; at least a day";
-    // S3's own limit of a part, and room for the largest model images seen in registries.
+    // S3's limit of a part, and enough for the largest model images seen in registries.
     Live "limits.max_part_bytes" Number Toml("5368709120") => "5 GiB";
     Live "limits.max_blob_bytes" Number Toml("107374182400") => "100 GiB";
     Live "limits.uploads_per_account" Number Toml("64") => "open uploads; 429 beyond";
-    // Each is a row and a folder. The last sixteenth is the captain's; of the other 960 an account takes one more only
-    // while it has no more than are free, so that 16 accounts which take all they get have 57 each, and 48 are free.
+    // Each is a row and a folder. The last sixteenth is reserved for the captain; of the other 960 an account gets one
+    // more only while it has no more than are free, so that 16 accounts which take all they get have 57 each, and 48
+    // are free.
     Live "limits.uploads_total" Number Toml("1024")
         => "the same, of all accounts; the last sixteenth is kept for the captain";
     Live "limits.stale_upload_s" Number Toml("86400") => "uploads untouched for so long are dropped";
-    // A client sends its first part right away; what a person does in between takes minutes.
+    // A client sends its first part right away; pauses of a person in between take minutes.
     Live "limits.empty_upload_s" Number Toml("600") => "the same, of uploads without any part";
-    // A request a minute for each open upload, ten for one of 10,000 parts: 60 a minute during a push of 60 layers. In a minute
-    // a client stores 7.5 GB by a line of 1 Gbit/s, which are gone after it.
+    // A request a minute for each open upload, ten for one of 10,000 parts: 60 a minute during a push of 60 layers. In
+    // a minute a client stores 7.5 GB over a line of 1 Gbit/s; if they exceed its quota, they are deleted after it.
     Live "limits.measure_upload_s" Number Toml("60")
         => "how often a bucket is asked what it has of uploads whose parts go past the hold";
     Restart "limits.connections" Number Toml("1024")
         => "at the limit the longest idle one is closed; while none is idle, more wait in the kernel's backlog";
-    // Half: a front end needs one for each transfer of its users at a time.
+    // Half of all: a front end needs one for each concurrent transfer of its users.
     Restart "limits.connections_per_address" Number Toml("512")
         => "of one address, or one /64 of IPv6; more are closed at once. A trusted proxy has no such bound";
-    // One registry front end speaks for all of its users, so an address gets much more than an account.
+    // One registry front end sends the requests of all of its users, so an address gets much more than an account.
     Live "limits.requests_per_address" Number Toml("2000") => "a second; 0: no limit";
     Live "limits.requests_per_account" Number Toml("500") => "a second; 0: no limit";
-    // One writer, up to 60 ms a push on a busy disk: with two of each account others wait for 0.5 s. There are eight places.
+    // There is one writer, which takes up to 60 ms for a push on a busy disk: with two requests of each account others
+    // wait for 0.5 s. There are eight places.
     Restart "limits.writes_per_account" Number Toml("2")
         => "requests of one account at once that write to the database, 8 at most; more wait, and get 429 after 10 s";
-    // A hold is followed by a few relays and indexers. Each may keep a page of up to 2.3 MB in memory: 147 MB in all.
+    // A few relays and indexers subscribe to a hold. Each may keep a page of up to 2.3 MB in memory: 147 MB in all.
     Restart "limits.subscribers" Number Toml("64")
         => "of the events (`subscribeRepos`) at once; the last quarter is for addresses that have none yet";
-    // A relay connects once; some indexers of one network, or a few tools behind one address, more often.
+    // A relay connects once; some indexers of one network, or a few tools at one address, more often.
     Restart "limits.subscribers_per_address" Number Toml("8") => "the same, of one address or one /64 of IPv6";
-    // Each is a record of 300 bytes that every push writes anew. The largest organisations on public registries have some
-    // hundreds.
+    // Each image is a record of 300 bytes that every push writes anew. The largest organisations on public registries
+    // have some hundreds.
     Live "limits.images_per_account" Number Toml("2000") => "names of images; 403 beyond, 0: no limit";
-    // About 1 KB of the database each: half a gigabyte. 100 pushes a day of 20 layers come to it in eight months.
+    // About 1 KB of the database each: half a gigabyte. 100 pushes a day of 20 layers reach the limit in eight months.
     Live "limits.records_per_account" Number Toml("500000")
         => "layers and manifests that are recorded; 403 beyond, 0: no limit";
-    // The configs of images have some 10 KB, those of artifacts seldom more. A client reads one into its memory; those that
-    // have a bound stop at 4 MiB, as at a manifest.
+    // The configs of images have some 10 KB, those of artifacts seldom more. A client reads one into its memory;
+    // clients with a limit of their own stop at 4 MiB, as for a manifest.
     Live "limits.max_config_bytes" Number Toml("4194304")
         => "4 MiB, the largest config of a manifest; 400 beyond, 0: no limit";
-    // 2,500 pushes of 20 layers, and at 2 KB each with its event 100 MB of the database.
+    // 2,500 pushes of 20 layers; at 2 KB for each record and its event, 100 MB of the database.
     Live "limits.records_per_hour" Number Toml("50000")
         => "layers and manifests that one account adds within an hour; 429 beyond, 0: no limit";
-    // Relays bear 2,500 events an hour of a host.
+    // Relays accept 2,500 events an hour from a host.
     Live "limits.commits_per_hour" Number Toml("2000")
         => "commits that one account causes within an hour; 429 beyond, 0: no limit";
     // A push of ten layers is an event of some 10 KB: 50,000 of them in the 24 hours that events are kept.
     Live "limits.event_bytes" Number Toml("536870912") => "512 MiB of events are kept, or 24 hours if those are fewer";
-    // The largest part is 5 GiB, but parts in flight have their room promised: what is kept is for the database. Its log has up to
-    // 16 MiB, an export may hold back 64 MiB more; half is the captain's alone, for 800 removals of members.
+    // The largest part is 5 GiB, but parts in flight have reserved their space: this reserve is for the database. Its
+    // log has up to 16 MiB, an export may hold back 64 MiB more; half is reserved for the captain, for 800 removals of
+    // members.
     Live "limits.reserve_bytes" Number Toml("67108864")
         => "64 MiB of the disk are left free by what writes blobs; half of it, on the database's disk, by everybody but the captain";
     Restart "limits.drain_s" Number Toml("30") => "requests in flight may take so long after SIGTERM";
@@ -187,7 +192,7 @@ mod tests {
     use super::*;
     use crate::config::raw::Raw;
 
-    /// The fields that serde knows in a table, by what it says of one that it does not know.
+    /// Returns the fields of a table, as listed in serde's error for an unknown field.
     fn fields(table: &str) -> BTreeSet<String> {
         let key = table.replace(".<name>", ".\"<name>\"");
         let text = if table.is_empty() { "nothing = 1".into() } else { format!("{key}.nothing = 1") };
@@ -207,7 +212,7 @@ mod tests {
         for table in tables.iter().copied().chain([""]) {
             known.extend(fields(table));
         }
-        // Tables themselves, and those of which every key is a name.
+        // Tables themselves are left out, and those whose keys are names.
         known.retain(|name| !tables.iter().any(|table| *table == name || table.starts_with(&format!("{name}."))));
         assert_eq!(names, known);
         assert_eq!(names.len(), OPTIONS.len(), "each once");
@@ -221,7 +226,7 @@ mod tests {
 
     #[test]
     fn secrets_need_a_restart() {
-        // A reload keeps what runs: a secret is part of a key or of a client that is there.
+        // A reload does not replace keys and clients, and a secret is part of one.
         let secrets =
             OPTIONS.iter().filter(|option| matches!(option.kind, SettingKind::Secret | SettingKind::SecretFile));
         assert!(

@@ -1,4 +1,4 @@
-//! The profile: texts within their limits, and a picture that is read and checked.
+//! Checks the profile: texts within their limits, and a picture, which is read from its file.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -8,27 +8,27 @@ use super::raw;
 use atproto::lexicon::{DESCRIPTION, DISPLAY_NAME, MAX_PICTURE_BYTES, TextBound};
 use atproto::syntax::MediaType;
 
-/// What is declared of the profile; the rest of the record is left as it is.
+/// The declared profile; the rest of the record stays as it is.
 #[derive(Clone, Debug, Default)]
 pub struct Profile {
-    /// Name for people.
+    /// The display name.
     pub display_name: Option<String>,
-    /// A sentence about the hold.
+    /// The description of the hold.
     pub description: Option<String>,
     /// The picture.
     pub avatar: Option<Avatar>,
 }
 
-/// A picture as it was in its file.
+/// A picture, as read from its file.
 #[derive(Clone)]
 pub struct Avatar {
-    /// PNG or JPEG, by its first bytes.
+    /// The media type: PNG or JPEG, by its first bytes.
     pub media_type: MediaType,
-    /// All of it.
+    /// Its bytes.
     pub bytes: Vec<u8>,
 }
 
-/// What a file of each type begins with.
+/// The first bytes of a file of each media type.
 const MAGIC: [(&[u8], &str); 2] = [(b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg")];
 
 impl std::fmt::Debug for Avatar {
@@ -37,7 +37,7 @@ impl std::fmt::Debug for Avatar {
     }
 }
 
-/// Checks the options; a mistake is answered with the option and what is wrong.
+/// Checks the options. An error is the option and the problem.
 pub(super) fn check(raw: &raw::Profile) -> Result<Profile, (&'static str, String)> {
     let avatar = raw.avatar.as_deref().filter(|path| !path.is_empty()).map(read);
     Ok(Profile {
@@ -59,7 +59,7 @@ fn text(
 
 fn read(path: &str) -> Result<Avatar, String> {
     let unreadable = |e: std::io::Error| format!("{path} cannot be read: {e}");
-    // A pipe would keep the start waiting.
+    // Opening a pipe would block the start.
     if !Path::new(path).metadata().map_err(unreadable)?.is_file() {
         return Err(format!("{path} is not a file"));
     }

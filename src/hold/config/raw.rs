@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use server::settings::Secret;
 
-/// All options as they are written. Unknown ones are refused, so that a misspelt one is noticed.
+/// All options as they are written. Unknown ones are refused, so that a misspelt one is found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Raw {
@@ -119,7 +119,8 @@ pub(super) struct Storage {
     pub(super) azure: Azure,
 }
 
-/// Google's, also in a build that cannot use it, so that it is told what is missing and not what is unknown.
+/// The options of Google Cloud Storage, also in a build without the driver, so that the error is about the driver, not
+/// about unknown options.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Gcs {
@@ -132,7 +133,7 @@ pub(super) struct Gcs {
     pub(super) prefix: String,
 }
 
-/// As [`Gcs`].
+/// The options of Azure. As [`Gcs`], also in a build without the driver.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Azure {

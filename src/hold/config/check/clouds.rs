@@ -1,4 +1,4 @@
-//! Checks the options of buckets of Google and Azure.
+//! Checks the options of buckets of Google Cloud Storage and Azure.
 
 use zeroize::Zeroizing;
 

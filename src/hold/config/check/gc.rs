@@ -41,7 +41,7 @@ fn schedule(text: &str) -> Option<Schedule> {
             Some(Schedule::Daily { after_midnight: Duration::from_secs(hour * 3_600 + minute * 60) })
         }
         Some(_) => None,
-        // Seconds are for tests, which alone may have so little.
+        // Seconds are for tests: only test mode allows an interval below an hour.
         None => match (text.strip_suffix('h'), text.strip_suffix('s')) {
             (Some(hours), _) => number(hours).map(|hours| Schedule::Every(Duration::from_secs(hours * 3_600))),
             (_, Some(seconds)) => number(seconds).map(|seconds| Schedule::Every(Duration::from_secs(seconds))),

@@ -6,9 +6,9 @@ use super::super::Limits;
 use super::Checker;
 use server::settings::SettingsError;
 
-/// Eight events of the greatest size.
+/// Least bytes of events: eight events of the greatest size.
 const MIN_EVENT_BYTES: u64 = 16 << 20;
-/// The database's log may have as much.
+/// Least reserve in bytes: the database's log may have as much.
 const MIN_RESERVE_BYTES: u64 = 16 << 20;
 
 impl Checker<'_> {

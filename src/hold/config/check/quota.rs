@@ -1,17 +1,17 @@
-//! Checks the quota tiers, and who may put members into them.
+//! Checks the quota tiers, and the accounts that may put members into them.
 
 use super::{Checker, resolvable};
 use crate::config::{Quota, Tier};
 use atproto::syntax::{Did, Size};
 use server::settings::SettingsError;
 
-/// What a crew record has room for.
+/// Limit of a tier's name in a crew record.
 const MAX_NAME_BYTES: usize = 32;
 
 impl Checker<'_> {
     pub(super) fn quota(&self) -> Result<Quota, SettingsError> {
         let mut tiers = self.raw.tiers.keys().map(|name| self.tier(name)).collect::<Result<Vec<_>, _>>()?;
-        // A table has no order of its own; among equals the name decides.
+        // A TOML table has no order; tiers with equal limits are ordered by name.
         tiers.sort_by(|one, other| one.limit_bytes.cmp(&other.limit_bytes).then_with(|| one.name.cmp(&other.name)));
         let new_crew_tier = self.raw.new_crew_tier.clone().filter(|name| !name.is_empty());
         if new_crew_tier.as_ref().is_some_and(|name| !self.raw.tiers.contains_key(name)) {
@@ -22,7 +22,7 @@ impl Checker<'_> {
         Ok(Quota { tiers, new_crew_tier })
     }
 
-    /// Whether there are tiers, but not this one.
+    /// Whether tiers are configured, but not this one.
     pub(super) fn has_no_tier(&self, name: &str) -> bool {
         !self.raw.tiers.is_empty() && !self.raw.tiers.contains_key(name)
     }

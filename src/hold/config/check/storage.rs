@@ -1,4 +1,4 @@
-//! Where the blobs are: a directory, a bucket of any provider that speaks S3, or of a cloud that does not.
+//! Checks the storage of the blobs: a directory, an S3 bucket of any provider, or a bucket of Google or Azure.
 
 use std::path::Path;
 
@@ -13,7 +13,8 @@ use super::{Checker, PREFIX, fill_driver};
 use crate::objects::{BucketSettings, CopyLimits, Credentials, Location, Presigned, Role, S3Settings};
 
 impl Config {
-    /// The storage that a configuration file describes. The environment and the file's other tables do not count.
+    /// Returns the storage that a configuration file describes. The environment and the file's other tables are
+    /// ignored.
     ///
     /// # Errors
     /// As [`Config::load`].
@@ -51,7 +52,8 @@ impl Checker<'_> {
         Ok(Location::Bucket(Box::new(settings)))
     }
 
-    /// What goes past the hold: by the option, or by the one that it had before.
+    /// Returns the requests for which clients get presigned URLs: from `storage.presigned`, or the older
+    /// `storage.disable_presigned_urls`.
     pub(super) fn presigned(&self) -> Result<Presigned, SettingsError> {
         const OPTION: &str = "storage.presigned";
         let storage = &self.raw.storage;
@@ -68,7 +70,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Refuses an option that is for presigned URLs alone, where there are none.
+    /// Refuses an option that needs presigned URLs, when these are disabled.
     fn require_presigned(&self, option: &str) -> Result<(), SettingsError> {
         if self.presigned()? != Presigned::None {
             return Ok(());
@@ -78,7 +80,7 @@ impl Checker<'_> {
         Err(self.wrong(option, &format!("it is for presigned URLs: remove it, or storage.{by}")))
     }
 
-    /// A driver that was not compiled in.
+    /// Returns the error of a driver that is not compiled in.
     #[cfg(not(all(feature = "gcs", feature = "azure")))]
     fn absent(&self, driver: &str) -> SettingsError {
         let problem =
@@ -95,7 +97,8 @@ impl Checker<'_> {
         let endpoint = raw.endpoint.as_deref().filter(|text| !text.is_empty());
         let endpoint = endpoint.map(|text| self.endpoint("storage.s3.endpoint", text)).transpose()?;
         let pull_zone = raw.pull_zone.as_deref().filter(|text| !text.is_empty());
-        // A provider of one's own seldom has names for each bucket, and AWS has no certificate for one with dots.
+        // A provider other than AWS seldom has host names for each bucket, and AWS has no certificate for a bucket with
+        // dots.
         let path_style = raw.force_path_style.unwrap_or(endpoint.is_some() || bucket.contains('.'));
         Ok(S3Settings {
             copy: CopyLimits::of(endpoint.as_deref()),
@@ -110,13 +113,13 @@ impl Checker<'_> {
         })
     }
 
-    /// Refuses a text that has other characters than letters, digits and `others`.
+    /// Refuses a text with other characters than letters, digits and `others`.
     pub(super) fn plain(&self, option: &str, text: &str, rule: &str, others: &[u8]) -> Result<(), SettingsError> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || others.contains(&byte);
         if text.bytes().all(allowed) { Ok(()) } else { Err(self.wrong(option, rule)) }
     }
 
-    /// Some providers have a path in their endpoint; none has more.
+    /// Checks the URL of an endpoint, which may have a path, as some providers need, but no query or fragment.
     pub(super) fn endpoint(&self, option: &str, text: &str) -> Result<String, SettingsError> {
         let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let plain = url.filter(|url| url.as_str() == format!("{}{}", url.origin().ascii_serialization(), url.path()));
@@ -136,7 +139,7 @@ impl Checker<'_> {
     fn pull_zone(&self, text: &str) -> Result<String, SettingsError> {
         const OPTION: &str = "storage.s3.pull_zone";
         self.require_presigned(OPTION)?;
-        // A host alone is how providers show it.
+        // Providers show the host alone.
         let text = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
         let url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let origin = url.as_ref().map(|url| url.origin().ascii_serialization());
@@ -165,7 +168,7 @@ impl Checker<'_> {
             ("storage.s3.session_token", session_token.clone()),
         ];
         for (option, secret) in &keys {
-            // They go into headers, where a line break would end one.
+            // Keys are sent in headers, where a line break would end one.
             if secret.as_ref().is_some_and(|secret| !secret.expose().bytes().all(|byte| byte.is_ascii_graphic())) {
                 return Err(self.wrong(option, "it has a space or another character that no key has"));
             }
