@@ -1,4 +1,4 @@
-//! Sends a request to a relay. The operator chose the relays, so they may have any address.
+//! Sends requestCrawl to a relay. The operator chose the relays, so they may have any address.
 
 use std::io;
 use std::time::Duration;
@@ -11,20 +11,21 @@ use server::egress::{AnswerLimits, ClientPolicy, EgressError, HttpClient, Reach,
 use atproto::lexicon::nsid;
 
 const LIMITS: AnswerLimits = AnswerLimits {
-    // From the look-up of the name to the last byte. A relay may call the hold back before it answers.
+    // Time from the DNS look-up to the last byte. A relay may call the hold back before it responds.
     time: Duration::from_secs(30),
-    // An error has a name and a sentence.
+    // An error has a name and a message.
     body_bytes: 16 * 1024,
 };
-/// A relay's reason is cut to so many characters.
+/// Limit of the characters of a relay's reason; the rest is cut off.
 const MAX_REASON_CHARS: usize = 200;
-/// One a relay, and few have more than this.
+/// One thread a relay, and few holds have more relays.
 const DNS_THREADS: usize = 4;
 
-/// Why a relay did not take the request.
+/// Errors of a request to a relay.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
-    /// The relay answered with an error. The reason is its own, like `HostBanned: the host was banned`; often empty.
+    /// The relay responded with an error. The reason is the relay's, like `HostBanned: the host was banned`; often
+    /// empty.
     #[error("it answered {status}{}{reason}", if reason.is_empty() { "" } else { ": " })]
     Status { status: StatusCode, reason: String },
     #[error("it cannot be reached: {0}")]
@@ -44,7 +45,7 @@ impl RelayClient {
             reach: Reach::Any,
             plain_http,
             connect_limit: LIMITS.time,
-            // Requests are minutes apart.
+            // No idle connection is kept: requests are minutes apart.
             idle_connections: 0,
             idle_limit: Duration::ZERO,
             buffer_bytes: 16 * 1024,
@@ -52,7 +53,7 @@ impl RelayClient {
         Ok(Self { http: HttpClient::new(&policy, system_dns(DNS_THREADS))? })
     }
 
-    /// Asks `relay` (its base URL) to crawl the host.
+    /// Requests `relay` (its base URL) to crawl the host.
     pub(super) async fn request_crawl(&self, relay: &str, hostname: &str) -> Result<(), Refusal> {
         let request = Request::post(format!("{relay}/xrpc/{}", nsid::REQUEST_CRAWL));
         match self.http.exchange_json(request, &json!({ "hostname": hostname }), LIMITS).await {
@@ -64,7 +65,7 @@ impl RelayClient {
     }
 }
 
-/// The error of an XRPC answer.
+/// The body of an XRPC error.
 #[derive(Deserialize)]
 struct XrpcError {
     error: String,
@@ -72,7 +73,7 @@ struct XrpcError {
     message: String,
 }
 
-/// What an answer says of why, in one line: the name and message of an XRPC error, else the text itself.
+/// Returns the reason in a response, as one line: the name and message of an XRPC error, else the text itself.
 fn reason(body: &[u8]) -> String {
     let text = match serde_json::from_slice(body) {
         Ok(XrpcError { error, message }) if message.is_empty() => error,

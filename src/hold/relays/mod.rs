@@ -1,8 +1,8 @@
-//! Asks relays to crawl the hold: without a relay that does, the network does not see it.
+//! Requests relays to crawl the hold: the network sees only hosts that a relay crawls.
 //!
-//! Each relay is asked at start, and again at the first commit after a quiet time, for a relay forgets hosts that it
-//! has not heard of for long. Nobody waits for a relay: not the start, not a commit, not another relay. This room knows
-//! when there was a commit, not what was in it. <https://docs.bsky.app/docs/api/com-atproto-sync-request-crawl>
+//! Each relay gets a request at start, and again at the first commit after a quiet time, because relays forget hosts
+//! without events for long. Neither the start, nor a commit, nor another relay waits for a relay. This room knows when
+//! there was a commit, not its content. <https://docs.bsky.app/docs/api/com-atproto-sync-request-crawl>
 
 mod client;
 mod quiet;
@@ -20,14 +20,14 @@ use atproto::syntax::ServiceUrl;
 use client::{Refusal, RelayClient};
 use relay::CrawlAnswer;
 
-/// When relays are asked, and when again.
+/// The times at which requests to relays are sent and repeated.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryPolicy {
-    /// How long without a commit until the next commit makes the hold ask again.
+    /// Time without a commit after which the next commit causes a new request.
     pub quiet: Duration,
     /// The wait after the first refusal; the waits after that double.
     pub first_retry: Duration,
-    /// The longest wait.
+    /// The longest wait between attempts.
     pub longest_retry: Duration,
 }
 
@@ -41,19 +41,19 @@ impl Default for RetryPolicy {
     }
 }
 
-/// Asks the relays of a hold to crawl it.
+/// Requests the relays of a hold to crawl it.
 pub struct CrawlRequester {
     client: RelayClient,
-    /// The hold's host.
+    /// The host name of the hold, with its port if there is one.
     hostname: String,
-    /// Base URLs without a trailing slash.
+    /// Base URLs of the relays, without a trailing slash.
     relays: Vec<String>,
     policy: RetryPolicy,
 }
 
 impl CrawlRequester {
-    /// For the hold at `url`; `None` when there is no relay to ask. No relay can reach a hold at localhost: only a
-    /// test's own is asked, in test mode.
+    /// Makes the requester for the hold at `url`; `None` when there is no relay, or the hold is at localhost, which no
+    /// relay can reach. In test mode a hold at localhost requests too.
     ///
     /// # Errors
     /// No root certificate of the system's store could be loaded.
@@ -69,8 +69,8 @@ impl CrawlRequester {
         Ok(Some(Self { client, hostname, relays: relays.to_vec(), policy }))
     }
 
-    /// Asks, and asks again, until it is dropped. `newest_event` changes with every commit. `tell` gets a line for
-    /// people with what each relay said last, whenever one says something else.
+    /// Sends and repeats the requests until the future is dropped. `newest_event` changes with every commit. `tell`
+    /// gets a status line with the last response of each relay, whenever one differs from the response before.
     pub async fn run<E>(self, newest_event: watch::Receiver<E>, tell: impl Fn(&str) + Send + Sync) {
         let (wish, wishes) = watch::channel(());
         let said = Mutex::new(BTreeMap::new());

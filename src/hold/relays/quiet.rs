@@ -1,13 +1,13 @@
-//! Notices the first commit after a quiet time, at which relays are asked again.
+//! Detects the first commit after a quiet time, at which relays get a new request.
 //!
-//! It waits for new events by itself, so that no commit has anything to do with it.
+//! It watches for new events, so that commits do not depend on it.
 
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// Requests a crawl at the first event after each quiet time, until the events end.
+/// Sends a wish at the first event after each quiet time, until the events end.
 pub(super) async fn wish_after_quiet<E>(
     mut newest_event: watch::Receiver<E>,
     quiet: Duration,
@@ -36,7 +36,7 @@ mod tests {
         let ((events, newest), (wish, mut wishes)) = (watch::channel(7), watch::channel(()));
         let start = Instant::now();
         tokio::spawn(wish_after_quiet(newest, Duration::from_secs(600), wish));
-        // Seconds since the start, whether the event there ends a quiet time.
+        // Seconds since the start, and whether the event at that time ends a quiet time.
         for (at_s, expected) in [(599, false), (1_198, false), (1_798, true), (1_799, false), (2_999, true)] {
             sleep_until(start + Duration::from_secs(at_s)).await;
             assert!(!wishes.has_changed().unwrap(), "without an event before {at_s}");

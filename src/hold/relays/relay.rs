@@ -1,4 +1,4 @@
-//! One relay: asked until it agrees, then again at each request for a crawl.
+//! Requests to one relay: repeated until it agrees, then again at each wish for a crawl.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use super::client::Refusal;
 
 pub(super) type CrawlAnswer = Result<(), Refusal>;
 
-/// Asks now and at each of `wishes`; a refusal is followed by attempts at waits that double. The log and `heard` get an
-/// answer when it is an agreement, or another one than before.
+/// Sends a request now and at each of `wishes`; a refused one is repeated after waits that double. A response is logged
+/// and passed to `heard` when it is an agreement, or differs from the one before.
 pub(super) async fn keep_asking<A>(
     relay: &str,
     policy: RetryPolicy,
@@ -23,7 +23,7 @@ pub(super) async fn keep_asking<A>(
     loop {
         let (mut wait, mut last) = (policy.first_retry, None);
         loop {
-            // An agreement to this goes for every wish so far.
+            // The agreement to this request fulfils all wishes so far.
             wishes.mark_unchanged();
             let answer = ask().await;
             if last.as_ref() != Some(&answer) {
@@ -65,8 +65,8 @@ mod tests {
     use crate::relays::RetryPolicy;
     use crate::relays::client::Refusal;
 
-    /// A relay that refuses `refusals` times; answers the seconds at which it was asked, until `end_s`. There is a wish
-    /// at each of `wishes_s`.
+    /// Simulates a relay that refuses `refusals` times. Returns the seconds at which it got a request, until `end_s`.
+    /// There is a wish at each of `wishes_s`.
     async fn asked_at(refusals: usize, wishes_s: &[u64], end_s: u64) -> Vec<u64> {
         let (wish, wishes) = watch::channel(());
         let (start, asked) = (Instant::now(), RefCell::new(Vec::new()));
@@ -134,7 +134,7 @@ mod tests {
         let (start, asked) = (Instant::now(), RefCell::new(Vec::new()));
         let ask = || {
             asked.borrow_mut().push(start.elapsed().as_secs());
-            // Agrees to the third attempt alone.
+            // Agrees to the third attempt only.
             let agreed = asked.borrow().len() == 3;
             std::future::ready(if agreed { Ok(()) } else { Err(Refusal::Silent) })
         };
