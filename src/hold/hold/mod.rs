@@ -1,4 +1,4 @@
-//! One opened hold: what requests and commands work on.
+//! An opened hold, which requests and commands work on.
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -16,19 +16,19 @@ use server::identity::{KeptDocuments, Resolver};
 
 /// An opened hold: its rooms, its identity and its clock.
 pub struct Hold {
-    /// Its public URL.
+    /// The public URL of the hold.
     pub url: ServiceUrl,
-    /// Its DID document; it does not change while the process lives.
+    /// The DID document of the hold; it does not change until the process ends.
     pub did_document: Value,
-    /// The public half of its signing key.
+    /// The public half of the signing key.
     pub key: PublicKey,
     /// The file of the signing key.
     pub key_file: PathBuf,
     /// The repository.
     pub pds: Pds,
-    /// Captain and crew.
+    /// The captain and crew.
     pub crew: Crew,
-    /// The captain, crew and profile that the configuration declares; a reload changes them.
+    /// The captain, crew and profile that the configuration declares; a reload replaces them.
     pub declared: RwLock<Declared>,
     /// The blobs.
     pub blobs: Blobs,
@@ -36,9 +36,10 @@ pub struct Hold {
     pub upkeep: Upkeep,
     /// The records of images.
     pub images: Images,
-    /// Resolves accounts, and asks their PDSes.
+    /// The resolver of accounts, which also sends requests to their PDSes.
     pub resolver: Resolver,
-    /// What the resolver keeps of members for the next start, for as long as it is here.
+    /// The table of members' DID documents, which the resolver uses after the next start. The resolver has only a weak
+    /// reference.
     pub documents: Arc<dyn KeptDocuments>,
     /// Returns the time, in microseconds since 1970.
     pub clock: fn() -> u64,
@@ -63,7 +64,7 @@ impl Hold {
         self.declared.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Replaces what the configuration declares.
+    /// Replaces the captain, crew and profile that the configuration declares.
     pub fn declare(&self, declared: Declared) {
         *self.declared.write().unwrap_or_else(PoisonError::into_inner) = declared;
     }
