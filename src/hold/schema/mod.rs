@@ -1,6 +1,7 @@
-//! The schema of the hold's database: one script a version, of all rooms' tables together, for it is one file.
+//! The schema of the hold's database: one script for each version, with the tables of all rooms, because they share one
+//! file.
 //!
-//! What a table is for, and its SQL, is in the `tables` of the room that owns it.
+//! The purpose of a table, and its SQL, are in the `tables` of the room that owns it.
 
 #[cfg(test)]
 #[path = "../../../tests/support/plans.rs"]
@@ -10,10 +11,10 @@ use std::path::Path;
 
 use server::sqlite::{Database, OpenError, Schema};
 
-/// What the hold keeps in its database.
+/// The schema of the hold's database.
 pub const SCHEMA: Schema = Schema {
     program: "atcr-hold",
-    // "atcr" in ASCII: what `file` and a careful operator see in the header.
+    // "atcr" in ASCII, which `file` shows of the header.
     application_id: 0x6174_6372,
     migrations: &[
         include_str!("001_repo.sql"),
@@ -36,10 +37,10 @@ pub const SCHEMA: Schema = Schema {
     ],
 };
 
-/// Opens or creates the hold's database at `path`, takes its lock and brings it to the newest version.
+/// Opens or creates the hold's database at `path`, locks it and migrates it to the newest version.
 ///
 /// # Errors
-/// [`OpenError`] says what an operator can do.
+/// [`OpenError`], with the remedy for the operator.
 pub fn open(path: &Path) -> Result<Database, OpenError> {
     Database::open(path, &SCHEMA)
 }
