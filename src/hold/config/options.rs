@@ -139,7 +139,8 @@ options! {
     // A client sends its first part right away; pauses of a person in between take minutes.
     Live "limits.empty_upload_s" Number Toml("600") => "the same, of uploads without any part";
     // A request a minute for each open upload, ten for one of 10,000 parts: 60 a minute during a push of 60 layers. In
-    // a minute a client stores 7.5 GB over a line of 1 Gbit/s; if they exceed its quota, they are deleted after it.
+    // a minute a client stores 7.5 GB over a line of 1 Gbit/s; beyond a limit, the upload is then aborted and its parts
+    // are deleted.
     Live "limits.measure_upload_s" Number Toml("60")
         => "how often a bucket is asked what it has of uploads whose parts go past the hold";
     Restart "limits.connections" Number Toml("1024")

@@ -182,8 +182,8 @@ mod tests {
         assert!(is_too_slow(64 * 1024 * 60 * 60, minutes(62)));
     }
 
-    /// Returns the seconds that an export lasts whose reader takes a chunk after each `every`, and whether it was
-    /// whole.
+    /// Returns the duration in seconds of an export with a reader that takes a chunk after each `every`, and whether it
+    /// was sent whole.
     async fn lasts(chunks: usize, every: Duration) -> (u64, bool) {
         let (sender, from_database) = mpsc::channel(1);
         let reading = tokio::spawn(async move {

@@ -13,7 +13,7 @@ pub use layers::*;
 fn statements_use_indexes() {
     let sources = [include_str!("image_stats.rs"), include_str!("layers.rs")];
     let scans = [
-        // The index has only what is asked for.
+        // The index contains only what the query selects.
         ("FROM stats WHERE new_pulls > 0 OR", "SCAN stats USING INDEX stats_new_counts"),
         // SQLite empties a whole table at once.
         ("DELETE FROM layer", "SCAN layer USING INDEX layer_digest"),
