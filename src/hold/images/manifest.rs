@@ -33,7 +33,7 @@ pub struct Push {
     pub image: Image,
     /// The address of its record, in its owner's repository.
     pub manifest: AtUri,
-    /// The tag of the push; `None` for a push by digest.
+    /// The tag of the push; `None` without one.
     pub tag: Option<Tag>,
     /// The image's config; an image index has none.
     pub config: Option<PushedBlob>,

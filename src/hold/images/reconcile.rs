@@ -44,7 +44,7 @@ const LISTED: usize = 10_000;
 pub struct Reconciled {
     /// Whether nothing was written.
     pub dry_run: bool,
-    /// Number of accounts that were read, or could not be.
+    /// Number of accounts whose repositories were read, also in vain.
     pub accounts: u64,
     /// Number of manifests in their repositories that name this hold.
     pub manifests: u64,

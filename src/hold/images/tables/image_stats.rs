@@ -81,7 +81,7 @@ pub fn stats_of(read: &Read<'_>, owner: &Did, limit: usize) -> Result<Vec<String
     read.all(sql, params![owner.as_str(), limit.cast_signed()], |row| row.get(0))
 }
 
-/// The same beyond the key `after`, in their order.
+/// Returns the keys of at most `limit` statistics records of an account's images after the key `after`, in their order.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -99,7 +99,7 @@ pub fn posts_of(read: &Read<'_>, account: &Did, limit: usize) -> Result<Vec<Stri
     read.all(sql, params![account.as_str(), limit.cast_signed()], |row| row.get(0))
 }
 
-/// The same beyond the key `after`, in their order.
+/// Returns the keys of at most `limit` posts about an account's pushes after the key `after`, in their order.
 ///
 /// # Errors
 /// [`StorageError`].

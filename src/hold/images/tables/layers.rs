@@ -233,7 +233,7 @@ mod tests {
 
     use super::*;
 
-    /// The totals by the rows themselves.
+    /// Returns the totals as computed from the rows.
     fn counted(read: &Read<'_>, account: &Did) -> Result<LayerTotals, StorageError> {
         let sql = "SELECT count(*), coalesce(sum(size), 0) FROM
                    (SELECT max(size_bytes) AS size FROM layer WHERE account = ?1 GROUP BY digest)";
