@@ -15,7 +15,7 @@ pub(super) const MAX_NODE_BYTES: usize = 54 * MAX_NODE_KEYS;
 /// Limits of the repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PdsLimits {
-    /// Bytes of all events that are kept.
+    /// Limit of the bytes of all events that are kept.
     pub event_bytes: u64,
     /// Records that one account may add within an hour; 0 means no limit.
     pub records_per_hour: u64,

@@ -33,7 +33,7 @@ pub struct StoredRecord {
     pub bytes: Vec<u8>,
 }
 
-/// A page of a collection.
+/// A query for a page of a collection.
 #[derive(Clone, Debug)]
 pub struct ListQuery {
     /// The collection.
@@ -99,7 +99,7 @@ pub fn record(read: &Read<'_>, collection: &str, rkey: &str) -> Result<Option<St
     read.first(sql, [collection, rkey], raw_record)?.map(stored).transpose()
 }
 
-/// A page of a collection.
+/// Returns a page of a collection.
 ///
 /// # Errors
 /// [`StorageError`].
