@@ -53,7 +53,7 @@ impl RelayClient {
         Ok(Self { http: HttpClient::new(&policy, system_dns(DNS_THREADS))? })
     }
 
-    /// Requests `relay` (its base URL) to crawl the host.
+    /// Asks `relay` (its base URL) to crawl the host.
     pub(super) async fn request_crawl(&self, relay: &str, hostname: &str) -> Result<(), Refusal> {
         let request = Request::post(format!("{relay}/xrpc/{}", nsid::REQUEST_CRAWL));
         match self.http.exchange_json(request, &json!({ "hostname": hostname }), LIMITS).await {

@@ -1,4 +1,4 @@
-//! Requests relays to crawl the hold: the network sees only hosts that a relay crawls.
+//! Asks relays to crawl the hold: the network sees only hosts that a relay crawls.
 //!
 //! Each relay gets a request at start, and again at the first commit after a quiet time, because relays forget hosts
 //! without events for long. Neither the start, nor a commit, nor another relay waits for a relay. This room knows when
@@ -41,7 +41,7 @@ impl Default for RetryPolicy {
     }
 }
 
-/// Requests the relays of a hold to crawl it.
+/// Asks the relays of a hold to crawl it.
 pub struct CrawlRequester {
     client: RelayClient,
     /// The host name of the hold, with its port if there is one.
@@ -53,7 +53,7 @@ pub struct CrawlRequester {
 
 impl CrawlRequester {
     /// Makes the requester for the hold at `url`; `None` when there is no relay, or the hold is at localhost, which no
-    /// relay can reach. In test mode a hold at localhost requests too.
+    /// relay can reach. In test mode a hold at localhost asks too.
     ///
     /// # Errors
     /// No root certificate of the system's store could be loaded.
