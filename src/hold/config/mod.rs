@@ -180,7 +180,7 @@ pub struct Limits {
     pub records_per_hour: u64,
     /// Limit of commits that one account may cause within an hour; 0 means no limit.
     pub commits_per_hour: u64,
-    /// Bytes of all events that are kept.
+    /// Limit of the bytes of all events that are kept.
     pub event_bytes: u64,
     /// Bytes of the disk that stay free.
     pub reserve_bytes: u64,
