@@ -97,7 +97,7 @@ pub(super) struct Page<T> {
     pub(super) next: Option<Cursor>,
 }
 
-/// Returns the items of all pages. The stream ends at the first error.
+/// Returns the items of all pages. The stream ends at the first error; a page that is followed by itself is one.
 pub(super) fn paged<T, F, A>(ask: F) -> BoxStream<'static, Result<T, StorageError>>
 where
     F: Fn(Cursor) -> A + Send + 'static,
@@ -105,12 +105,28 @@ where
     T: Send + 'static,
 {
     let pages = stream::try_unfold(Some(Cursor::new()), move |cursor| {
-        let asked = cursor.map(&ask);
+        let asked = cursor.map(|cursor| (ask(cursor.clone()), cursor));
         async move {
-            let Some(asked) = asked else { return Ok(None) };
-            let Page { items, next } = asked.await?;
+            let Some((answer, cursor)) = asked else { return Ok(None) };
+            let Page { items, next } = answer.await?;
+            if next.as_ref() == Some(&cursor) {
+                return Err(Fault::InvalidResponse("a page of a listing is followed by itself").into());
+            }
             Ok::<_, StorageError>(Some((stream::iter(items.into_iter().map(Ok)), next)))
         }
     });
     pages.try_flatten().boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_listing_that_does_not_go_on_ends_with_an_error() {
+        let page =
+            |token: &'static str| async move { Ok(Page { items: vec![1], next: Some(vec![("token", token.into())]) }) };
+        let listed: Vec<_> = paged(move |_| page("a")).collect().await;
+        assert_eq!((listed.len(), listed.last().unwrap().is_err()), (2, true), "{listed:?}");
+    }
 }

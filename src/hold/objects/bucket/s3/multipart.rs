@@ -35,11 +35,11 @@ impl Multipart for S3 {
 
     async fn parts(&self, key: &str, id: &str) -> Result<Option<Vec<StoredPart>>, Fault> {
         let mut parts = Vec::new();
-        let mut after = None;
+        let mut after: Option<String> = None;
         loop {
             let mut call = Call::on(Method::GET, key).query("uploadId", id);
-            if let Some(after) = after {
-                call = call.query("part-number-marker", after);
+            if let Some(after) = &after {
+                call = call.query("part-number-marker", after.clone());
             }
             let answer = match self.client.exchange(&call).await {
                 Err(fault) if fault.is_missing() => return Ok(None),
@@ -50,7 +50,10 @@ impl Multipart for S3 {
                 |part: ListedPart| StoredPart { number: part.part_number, etag: part.etag, size_bytes: part.size };
             parts.extend(page.parts.into_iter().map(part));
             match page.next_part_number_marker {
-                Some(marker) if page.is_truncated => after = Some(marker),
+                next @ Some(_) if page.is_truncated && next == after => {
+                    return Err(Fault::InvalidResponse("a page of parts is followed by itself"));
+                }
+                next @ Some(_) if page.is_truncated => after = next,
                 _ => return Ok(Some(parts)),
             }
         }
