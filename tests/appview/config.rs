@@ -8,7 +8,7 @@ use atcr_appview::config::{Config, OPTIONS};
 use atcr_appview::names::Owner;
 use server::settings::{Environment, Reload, Setting, Sources};
 
-use crate::support::manual::{has_options, is_up_to_date, root};
+use crate::support::manual::{has_options, is_up_to_date, log_lines_are_in_the_code, root};
 
 const KEY: &str = "0101010101010101010101010101010101010101010101010101010101010101";
 
@@ -86,6 +86,11 @@ fn the_key_of_tokens_may_be_a_secret() {
 #[test]
 fn the_manual_has_the_table_of_options() {
     has_options("src/appview/manual/configuration.md", OPTIONS);
+}
+
+#[test]
+fn the_manual_has_lines_of_the_log_as_they_are() {
+    log_lines_are_in_the_code("src/appview/manual/monitoring.md", "appview");
 }
 
 #[test]

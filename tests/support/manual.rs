@@ -28,3 +28,39 @@ pub(crate) fn has_options(page: &str, options: &[Setting]) {
     let end = begin + text[begin..].find("\n\n").expect("the table's end") + 1;
     is_up_to_date(&file, &format!("{}{}{}", &text[..begin], markdown(options), &text[end..]));
 }
+
+/// Each line that a page says the log has is in the code, so that an operator finds it: the texts in the first column
+/// of the table under "What the log says", but for what stands for something ("…", "N").
+pub(crate) fn log_lines_are_in_the_code(page: &str, program: &str) {
+    let mut code = String::new();
+    for part in [program, "server"] {
+        add_code(&root().join("src").join(part), &mut code);
+    }
+    let text = std::fs::read_to_string(root().join(page)).unwrap();
+    let table =
+        text.split("## What the log says").nth(1).expect("the chapter").lines().filter(|line| line.starts_with('|'));
+    let lines: Vec<_> = table
+        .filter_map(|row| row.split('|').nth(1))
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2).filter(|words| words.contains(' ')))
+        .collect();
+    assert!(lines.len() > 10, "{lines:?}");
+    for line in lines {
+        for words in line.split(['…', ';']).flat_map(|words| words.split(" N s")) {
+            let words = words.trim_matches([' ', ':', ',']);
+            assert!(code.contains(words), "{page}: the log never says {words:?} of {line:?}");
+        }
+    }
+}
+
+/// Adds the text of all sources in `folder`, with literals that go on in the next line in one.
+fn add_code(folder: &Path, code: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            add_code(&path, code);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            code.extend(text.split("\\\n").map(str::trim_start));
+        }
+    }
+}

@@ -37,7 +37,7 @@ const PROGRAM: &str = "atcr-appview";
 
 /// The registry front end of ATCR: clients push and pull here, manifests go to their owners' repositories, blobs to holds.
 ///
-/// Options come from the defaults, then the TOML file, then `.env` in the working directory, then the environment.
+/// Options come from the defaults, then --config, then --env-file, then the environment.
 /// The least it needs is ATCR_BASE_URL, its address. `atcr-appview check-config` shows what all of them come to.
 #[derive(Parser)]
 #[command(name = "atcr-appview", version, after_help = EXIT_CODES)]

@@ -1,4 +1,4 @@
-//! Configuration: defaults < TOML file < `.env` < environment, with every mistake explained.
+//! Configuration: defaults < TOML file < file of variables < environment, with every mistake explained.
 //!
 //! [`OPTIONS`] describes each option once. `server::settings` merges the layers into the private `Raw`; `check` turns that
 //! into [`Config`], whose types hold only what makes sense together.

@@ -37,9 +37,9 @@ const PROGRAM: &str = "atcr-hold";
 
 /// A hold for the ATCR container registry: stores image layers, and is an atproto account itself.
 ///
-/// Options come from the defaults, then the TOML file, then `.env` in the working directory, then the environment. The
-/// minimum: HOLD_PUBLIC_URL (the hold's address), HOLD_OWNER (your DID) and STORAGE_ROOT_DIR (the directory of the
-/// blobs). `atcr-hold check-config` prints the effective configuration.
+/// Options come from the defaults, then --config, then --env-file, then the environment. The minimum: HOLD_PUBLIC_URL
+/// (the hold's address), HOLD_OWNER (your DID) and STORAGE_ROOT_DIR (the directory of the blobs). `atcr-hold
+/// check-config` prints the effective configuration.
 #[derive(Parser)]
 #[command(name = "atcr-hold", version, after_help = EXIT_CODES)]
 struct Cli {

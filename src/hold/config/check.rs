@@ -10,7 +10,8 @@ mod storage;
 
 use std::path::Path;
 
-use server::settings::{SettingsError, Sources, Values};
+use server::key_file;
+use server::settings::{Secret, SettingsError, Sources, Values};
 
 use super::options::OPTIONS;
 use super::raw::Raw;
@@ -128,7 +129,7 @@ impl Checker<'_> {
             })?,
             accel_redirect: self.accel_redirect()?,
             database_path: raw.database.path.clone().unwrap_or_default().into(),
-            signing_key: raw.database.signing_key.clone(),
+            signing_key: self.signing_key()?,
             key_dir: raw.database.key_path.clone().unwrap_or_default().into(),
             admin_socket: raw.admin.socket.clone().unwrap_or_default().into(),
             metrics_addr: self.metrics_addr()?,
@@ -139,6 +140,15 @@ impl Checker<'_> {
             log_level: self.values.log_level("log_level", &raw.log_level, "info,atcr_hold=debug")?,
             values: self.values.clone(),
         })
+    }
+
+    /// Never with the text in the error: it is a secret.
+    fn signing_key(&self) -> Result<Option<Secret>, SettingsError> {
+        let Some(key) = &self.raw.database.signing_key else { return Ok(None) };
+        match key_file::parse(key.expose().as_bytes()) {
+            Some(_) => Ok(Some(key.clone())),
+            None => Err(self.wrong("database.signing_key", "it is no key: it must be 64 hexadecimal digits")),
+        }
     }
 
     fn wrong(&self, option: &str, problem: &str) -> SettingsError {

@@ -67,7 +67,7 @@ options! {
         Words("`$RUNTIME_DIRECTORY/admin.sock`, else `admin.sock` beside the database")
         => "see [Commands](commands.md)";
     Restart "metrics.addr" ["HOLD_METRICS_ADDR"] Text Words("none")
-        => "where metrics are given, like `server.addr`; see [Watching it](monitoring.md)";
+        => "where metrics are given, like `server.addr`; see [Monitoring](monitoring.md)";
     Restart "storage.driver" ["STORAGE_DRIVER"] Text Words("`s3` when a bucket is set, else `filesystem`")
         => "where the blobs are; [`gcs` and `azure`](buckets.md#google-and-azure) need a build of their own";
     Restart "storage.root_dir" ["STORAGE_ROOT_DIR"] Text Words("required for `filesystem`")

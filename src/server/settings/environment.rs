@@ -52,8 +52,9 @@ impl Environment {
         variables.into_iter().any(|variable| self.get(variable).is_some())
     }
 
-    /// Returns the variables with this prefix that belong to no option, each with the most similar known name.
-    pub(super) fn unknown<'e>(&'e self, prefix: &str, settings: &[Setting]) -> Vec<(&'e str, &'static str)> {
+    /// Returns the variables with this prefix that belong to no option, each with the known name that is near to it, if
+    /// one is.
+    pub(super) fn unknown<'e>(&'e self, prefix: &str, settings: &[Setting]) -> Vec<(&'e str, Option<&'static str>)> {
         let known = |name: &str, setting: &Setting| {
             setting.variable.into_iter().chain(setting.alias).any(|variable| {
                 name == variable
@@ -64,7 +65,11 @@ impl Environment {
         let unknown = unknown.filter(|name| !settings.iter().any(|setting| known(name, setting)));
         let nearest = |name: &str| {
             let variables = settings.iter().filter_map(|setting| setting.variable);
-            variables.min_by_key(|variable| strsim::damerau_levenshtein(name, variable)).unwrap_or_default()
+            let far = |variable: &&str| {
+                strsim::damerau_levenshtein(&name[prefix.len()..], variable.trim_start_matches(prefix))
+            };
+            // A third of its letters wrong is a slip of the hand; more is another word.
+            variables.min_by_key(far).filter(|variable| far(variable) <= (name.len() - prefix.len()) / 3)
         };
         unknown.map(|name| (name.as_str(), nearest(name))).collect()
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use figment::error::Kind;
+use figment::error::{Actual, Kind};
 
 use super::Setting;
 
@@ -42,11 +42,10 @@ impl SettingsError {
                 return Self(format!("there is no option \"{field}\"{table}: check its spelling (from {origin})"));
             }
             Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) if has_secret(settings, &option) => {
-                format!("it must be {expected}")
+                format!("it must be {}", expected_words(&expected.to_string()))
             }
             Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) => {
-                let expected = expected.to_string().replace("a boolean", "true or false");
-                format!("it is {found}, but must be {expected}")
+                format!("it is {}, but must be {}", found_words(found), expected_words(&expected.to_string()))
             }
             Kind::Message(message) => without_excerpt(message),
             other => other.to_string(),
@@ -55,6 +54,35 @@ impl SettingsError {
             "" => Self(format!("{origin}: {problem}")),
             option => Self::option(&label(settings, option), &origin, &problem),
         }
+    }
+}
+
+/// What was found, as a file has it.
+fn found_words(found: &Actual) -> String {
+    match found {
+        Actual::Bool(value) => value.to_string(),
+        Actual::Unsigned(value) => value.to_string(),
+        Actual::Signed(value) => value.to_string(),
+        Actual::Float(value) => value.to_string(),
+        Actual::Str(text) => format!("{text:?}"),
+        Actual::Seq => "a list".to_owned(),
+        Actual::Map => "a table".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// What an option takes, without the names of Rust's types.
+fn expected_words(expected: &str) -> String {
+    match expected {
+        "a boolean" => "true or false".to_owned(),
+        "a sequence" => "a list".to_owned(),
+        "a map" => "a table".to_owned(),
+        "u8" => format!("a whole number from 0 to {}", u8::MAX),
+        "u16" => format!("a whole number from 0 to {}", u16::MAX),
+        "u32" => format!("a whole number from 0 to {}", u32::MAX),
+        "u64" | "usize" => "a whole number, 0 or more".to_owned(),
+        table if table.starts_with("struct ") => "a table".to_owned(),
+        other => other.to_owned(),
     }
 }
 

@@ -36,7 +36,11 @@ impl Values {
         for (environment, origin) in named.into_iter().chain([(&sources.environment, "the environment".to_owned())]) {
             let unknown = environment.unknown(prefix, settings).into_iter();
             warnings.extend(unknown.map(|(name, nearest)| {
-                format!("{name} (from {origin}) is no variable of this program, and is ignored: is it {nearest}?")
+                let hint = match nearest {
+                    Some(nearest) => format!("is it {nearest}?"),
+                    None => "`manual configuration` has the names".to_owned(),
+                };
+                format!("{name} (from {origin}) is no variable of this program, and is ignored: {hint}")
             }));
             figment = figment.merge(environment.layer(settings, origin)?);
         }

@@ -233,6 +233,14 @@ fn the_dashboard_and_the_alerts_use_what_is_on_the_page() {
         "atcr_hold_bucket_retries_total",
         "atcr_hold_bucket_failures_total",
     ]);
+    let manual: BTreeSet<_> = include_str!("../../../src/hold/manual/monitoring.md")
+        .split('`')
+        .filter_map(|word| word.split('{').next())
+        .collect();
+    for name in known.iter().filter_map(|name| name.strip_prefix("atcr_hold_")) {
+        let name = ["_bucket", "_count", "_sum"].iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name);
+        assert!(manual.contains(name), "the manual has no {name}");
+    }
     let unknown: Vec<_> = asked.difference(&known).collect();
     assert!(unknown.is_empty(), "{unknown:?} are on no page");
     let unseen: Vec<_> = known.difference(&asked).filter(|name| name.starts_with("atcr_hold_")).collect();

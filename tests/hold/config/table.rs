@@ -5,11 +5,16 @@
 use atcr_hold::config::OPTIONS;
 use server::settings::{Default, Reload, Setting};
 
-use crate::support::manual::{has_options, is_up_to_date, root};
+use crate::support::manual::{has_options, is_up_to_date, log_lines_are_in_the_code, root};
 
 #[test]
 fn the_manual_has_the_table_of_options() {
     has_options("src/hold/manual/configuration.md", OPTIONS);
+}
+
+#[test]
+fn the_manual_has_lines_of_the_log_as_they_are() {
+    log_lines_are_in_the_code("src/hold/manual/monitoring.md", "hold");
 }
 
 #[test]
