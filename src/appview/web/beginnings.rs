@@ -1,6 +1,6 @@
 //! Limit of sign-ins that one network begins: there is a limit of all sign-ins under way.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use quick_cache::unsync::Cache;
@@ -25,22 +25,32 @@ impl Default for Beginnings {
 }
 
 impl Beginnings {
-    /// Counts a sign-in of a network. Clients of a proxy that does not name them have no limit.
+    /// Looks whether a network may begin a sign-in. Clients of a proxy that does not name them have no limit.
     ///
     /// # Errors
     /// The seconds until the next one is allowed.
-    pub(super) fn begin(&self, network: &Caller, now: Instant) -> Result<(), u64> {
-        if *network == Caller::Unknown {
+    pub(super) fn require_place(&self, network: &Caller, now: Instant) -> Result<(), u64> {
+        let (count, since) = self.of(network, now);
+        if count < MAX_OF_NETWORK || *network == Caller::Unknown {
             return Ok(());
         }
-        let mut begun = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = begun.get(network).copied().filter(|(_, since)| now.duration_since(*since) < WINDOW);
-        let (count, since) = known.unwrap_or((0, now));
-        if count >= MAX_OF_NETWORK {
-            return Err(WINDOW.saturating_sub(now.duration_since(since)).as_secs() + 1);
-        }
-        begun.insert(network.clone(), (count + 1, since));
-        Ok(())
+        Err(WINDOW.saturating_sub(now.duration_since(since)).as_secs() + 1)
+    }
+
+    /// Counts a sign-in that has begun. One that failed before takes no place: a server that is away, or a misspelt name.
+    pub(super) fn begun(&self, network: &Caller, now: Instant) {
+        let (count, since) = self.of(network, now);
+        self.lock().insert(network.clone(), (count.saturating_add(1), since));
+    }
+
+    /// Returns the number of sign-ins of a network, and since when they are counted.
+    fn of(&self, network: &Caller, now: Instant) -> (u32, Instant) {
+        let known = self.lock().get(network).copied().filter(|(_, since)| now.duration_since(*since) < WINDOW);
+        known.unwrap_or((0, now))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Cache<Caller, (u32, Instant)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -55,10 +65,22 @@ mod tests {
         let (beginnings, now) = (Beginnings::default(), Instant::now());
         let of = |number: u32| Caller::Network(Ipv4Addr::from_bits(number).into());
         let minutes = |count| now + Duration::from_mins(count);
-        assert!((0..100).all(|_| beginnings.begin(&of(1), now).is_ok()));
-        assert_eq!(beginnings.begin(&of(1), minutes(5)), Err(601));
-        assert_eq!(beginnings.begin(&of(2), minutes(5)), Ok(()));
-        assert!((0..200).all(|_| beginnings.begin(&Caller::Unknown, now).is_ok()));
-        assert_eq!(beginnings.begin(&of(1), minutes(15)), Ok(()));
+        for network in [of(1), Caller::Unknown] {
+            for _ in 0..100 {
+                assert_eq!(beginnings.require_place(&network, now), Ok(()));
+                beginnings.begun(&network, now);
+            }
+        }
+        assert_eq!(beginnings.require_place(&of(1), minutes(5)), Err(601));
+        assert_eq!(beginnings.require_place(&of(2), minutes(5)), Ok(()));
+        assert_eq!(beginnings.require_place(&Caller::Unknown, now), Ok(()));
+        assert_eq!(beginnings.require_place(&of(1), minutes(15)), Ok(()));
+    }
+
+    #[test]
+    fn what_did_not_begin_takes_no_place() {
+        let (beginnings, now) = (Beginnings::default(), Instant::now());
+        let network = Caller::Network(Ipv4Addr::LOCALHOST.into());
+        assert!((0..1000).all(|_| beginnings.require_place(&network, now).is_ok()));
     }
 }

@@ -35,12 +35,13 @@ pub(super) async fn begin(web: &Web, request: Request, network: &Caller) -> Resu
     browser.check(web, &head, fields.get("token").unwrap_or_default())?;
     let name = fields.get("handle").unwrap_or_default().trim();
     let code = fields.get("user_code").and_then(UserCode::parse).map(|code| code.to_string());
-    web.beginnings.begin(network, Instant::now()).map_err(too_many)?;
+    web.beginnings.require_place(network, Instant::now()).map_err(too_many)?;
     let _turn = web.beginning.try_acquire().map_err(|_| WebError::from(SignInError::TooMany))?;
     let url = match whom(web, name, network).await? {
         Named::Account(account) => web.sign_ins.begin(&account, browser.hash(), code).await?,
         Named::Server(origin) => web.sign_ins.begin_at(&origin, browser.hash(), code).await?,
     };
+    web.beginnings.begun(network, Instant::now());
     Ok(pages::go(&url))
 }
 
