@@ -55,7 +55,7 @@ pub enum BlobError {
     /// The body of a part has no announced length, and the store needs it beforehand.
     #[error("the length of the part must be announced")]
     LengthRequired,
-    /// The limit of parts that pass through the hold at once is reached.
+    /// The limit of parts that pass through the hold at once is reached: of all accounts, or of this one.
     #[error("too many parts are on their way to the store")]
     Busy,
     /// No space is left. The bytes being written are dropped, the upload stays open.

@@ -7,6 +7,7 @@
 
 mod complete;
 mod orphans;
+mod part_slots;
 mod upload_part;
 mod verify_digest;
 
@@ -15,7 +16,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::Method;
 use quick_cache::sync::Cache;
-use tokio::sync::Semaphore;
 
 use super::names::{PartNumber, UploadId, blob_key, staged_key};
 use super::sessions::{Sessions, open_upload};
@@ -25,12 +25,11 @@ use crate::blobs::tables;
 use crate::blobs::tables::BucketUploadRow;
 use crate::objects::{self, Object, Objects, Presigned, ResponseHeaders};
 use atproto::syntax::{Did, Digest};
+use part_slots::PartSlots;
 use server::sqlite::Read;
 
 /// Smallest size of a part in S3 except for the last one, 5 MiB; other providers accept less.
 const MIN_PART_BYTES: u64 = 5 << 20;
-/// Parts that pass through the hold at once. Each costs the buffers of two connections, about 200 KiB.
-const SLOTS: usize = 32;
 /// Number of cached uploads whose part URLs are being requested, at about 300 bytes each.
 const KNOWN_UPLOADS: usize = 4096;
 /// Number of times that a use of an upload by URLs is recorded before the upload would be stale.
@@ -43,7 +42,7 @@ pub(super) struct Bucket {
     store: objects::Bucket,
     objects: Objects,
     presigned: Presigned,
-    slots: Arc<Semaphore>,
+    slots: PartSlots,
     /// Open uploads that the store knows, so that a URL costs no look-up in the database. Entries are added and removed
     /// under the upload's lock.
     known: Arc<Cache<UploadId, Arc<Known>>>,
@@ -62,7 +61,7 @@ impl Bucket {
             objects: Objects::in_bucket(store.clone()),
             store,
             presigned,
-            slots: Arc::new(Semaphore::new(SLOTS)),
+            slots: PartSlots::default(),
             known: Arc::new(Cache::new(KNOWN_UPLOADS)),
         }
     }

@@ -56,7 +56,7 @@ impl Bucket {
         S: Stream<Item = Result<Bytes, BodyError>> + Send + 'static,
     {
         let length_bytes = request.announced_bytes.ok_or(BlobError::LengthRequired)?;
-        let slot = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| BlobError::Busy)?;
+        let slot = self.slots.take(&request.account).ok_or(BlobError::Busy)?;
         let bucket = self.clone();
         // Once the store has the last byte, the part is recorded even if the client disconnects.
         detached(async move {
