@@ -4,6 +4,7 @@ pub(crate) mod blob_hold;
 pub(crate) mod did_server;
 pub(crate) mod hold;
 pub(crate) mod http;
+pub(crate) mod log;
 pub(crate) mod manager;
 pub(crate) mod manual;
 pub(crate) mod process;

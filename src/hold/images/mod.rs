@@ -5,6 +5,7 @@
 //! in the same transactions. This room knows the blobs of a manifest, not how accounts are authenticated.
 //! <https://lexicon.garden/identity/did:plc:wfj5kyialpmcv2fzk6uqwsln>
 
+mod account_manifests;
 mod error;
 mod export;
 mod growth;

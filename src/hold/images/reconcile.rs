@@ -13,24 +13,18 @@ use std::collections::{BTreeSet, HashSet};
 use futures_util::stream::{self, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
-use tokio::time::{Duration, Instant, timeout};
 
-use super::manifest::named_all_the_same;
+use super::account_manifests::{ListEnd, Listed, list};
 use super::push::{Keys, layer_change};
 use super::{GrowthLimits, Image, Images, ImagesError, Push, PushedLayer, stats, stats_key, tables};
 use crate::blobs;
 use crate::crew::Crew;
 use crate::pds::{Plan, RecordChange, Records, Repository};
-use atproto::lexicon::{RecordView, nsid};
 use atproto::syntax::{AtUri, Datetime, Did, Digest};
 use server::identity::Resolver;
 
 /// Accounts read concurrently, each with one page of 4 MiB in memory.
 const ACCOUNTS_AT_ONCE: usize = 4;
-/// Time limit for all pages of one account. 20,000 manifests take some 200 pages.
-const ACCOUNT_TIME: Duration = Duration::from_secs(600);
-/// Limit of manifests of one account, for the sake of the hold's memory and repository.
-const MAX_MANIFESTS: usize = 20_000;
 /// Layers written in one transaction, so that it does not delay other writers for long.
 const LAYERS_AT_ONCE: usize = 500;
 /// Records written in one commit: their proofs have to fit into its event, however far apart the records are.
@@ -73,22 +67,6 @@ pub struct UnaskedAccount {
     pub did: Did,
     /// The reason.
     pub reason: String,
-}
-
-/// A page of the list of one account.
-#[derive(Default)]
-struct Listed {
-    pushes: Vec<Push>,
-    /// Blobs of records that are not valid.
-    named: Vec<Digest>,
-    invalid: usize,
-    end: Option<ListEnd>,
-}
-
-/// How the list of one account ended.
-enum ListEnd {
-    Whole,
-    Unasked(String),
 }
 
 /// What is missing of some pushes, and which of their blobs are not.
@@ -237,57 +215,6 @@ impl Images {
         }
         let growth = self.settings().growth;
         self.inner.pds.transact(now_us, move |repository| record(repository, growth, &pushes, now_us)).await
-    }
-}
-
-/// Sends the manifests of `account` that name this hold, page by page; ends early when nobody takes them.
-async fn list(resolver: &Resolver, hold: &Did, account: Did, pages: mpsc::Sender<(Did, Listed)>) {
-    let mut left = ACCOUNT_TIME;
-    let mut manifests = 0;
-    let mut cursor: Option<String> = None;
-    loop {
-        let mut listed = Listed::default();
-        let begun = Instant::now();
-        let page = timeout(left, resolver.list_records(&account, nsid::MANIFEST, cursor.as_deref())).await;
-        left = left.saturating_sub(begun.elapsed());
-        match page {
-            Ok(Ok(page)) => {
-                let is_empty = page.records.is_empty();
-                page.records.iter().for_each(|record| listed.add(hold, &account, record));
-                // A server that answers the same place again would never come to an end.
-                let next = page.cursor.filter(|next| !is_empty && cursor.as_ref() != Some(next));
-                manifests += listed.pushes.len() + listed.invalid;
-                if manifests > MAX_MANIFESTS {
-                    listed.end = Some(ListEnd::Unasked(format!("it has more than {MAX_MANIFESTS} manifests here")));
-                } else if next.is_none() {
-                    listed.end = Some(ListEnd::Whole);
-                }
-                cursor = next;
-            }
-            Ok(Err(error)) => listed.end = Some(ListEnd::Unasked(error.to_string())),
-            Err(_) => {
-                let reason = format!("its list was not at its end after {} s", ACCOUNT_TIME.as_secs());
-                listed.end = Some(ListEnd::Unasked(reason));
-            }
-        }
-        let is_last = listed.end.is_some();
-        if pages.send((account.clone(), listed)).await.is_err() || is_last {
-            return;
-        }
-    }
-}
-
-impl Listed {
-    fn add(&mut self, hold: &Did, account: &Did, record: &RecordView) {
-        match Push::of_record(hold, account, record) {
-            Ok(Some(push)) => self.pushes.push(push),
-            Ok(None) => {}
-            Err(error) => {
-                tracing::warn!(did = %account, uri = %record.uri, "invalid manifest record: {error}");
-                self.invalid += 1;
-                self.named.extend(named_all_the_same(record));
-            }
-        }
     }
 }
 

@@ -1,10 +1,6 @@
 //! What is refused or fails tells nobody a secret: neither the answer nor the log at its loudest.
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use serde_json::json;
-use tracing_subscriber::fmt::MakeWriter;
 
 use super::access::target;
 use atproto::repo::cid;
@@ -13,42 +9,8 @@ use crate::gate::dpop;
 use crate::objects::buckets_here;
 use crate::support::did_server::Reply;
 use crate::support::hold::{Answer, Call, Hold, PRIVATE, digest_of, now_s};
+use crate::support::log::Log;
 use crate::support::small::with;
-
-/// Everything this thread logs; a test and its hold share one.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn capture() -> (Self, tracing::subscriber::DefaultGuard) {
-        let log = Self::default();
-        let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone());
-        (log, tracing::subscriber::set_default(subscriber.finish()))
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'w> MakeWriter<'w> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'w self) -> Self {
-        self.clone()
-    }
-}
 
 fn wire(answer: &Answer) -> String {
     format!("{:?}\n{}", answer.headers, answer.text())

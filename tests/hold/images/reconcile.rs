@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{LAYER, OCI_LAYER, STATS, push, quota, records, rev};
 use crate::support::did_server::Reply;
 use crate::support::hold::{Account, Hold, PRIVATE, digest_of};
+use crate::support::log::Log;
 use server::control::{AdminClient, Operation};
 
 /// Runs an operation at the hold's admin socket, as a command does.
@@ -105,6 +106,29 @@ async fn what_an_invalid_record_names_is_no_garbage() {
     serve_page(&hold, &hold.writer, page(&[invalid]));
     let collected = operate(&hold, GcRun { dry_run: false, force: false }).await;
     assert_eq!((collected.garbage.count, collected.named.count), (1, 3));
+}
+
+#[tokio::test]
+async fn invalid_records_of_an_account_are_one_line_of_the_log() {
+    let (log, _guard) = Log::capture();
+    let hold = Hold::start(PRIVATE).await;
+    serve_nothing(&hold);
+    let ours = json!({ "holdDid": hold.did() });
+    let invalid = |name: &str, reason: Value| {
+        let mut record = record(&hold.writer, &[name, name], &ours);
+        record["value"]["repository"] = reason;
+        record
+    };
+    let first = [invalid("1", "x".repeat(1000).into()), invalid("2", "NO NAME".into())];
+    let first = json!({ "records": first, "cursor": "next" });
+    serve_page(&hold, &hold.writer, Reply::Body(first.to_string()));
+    hold.network.set(&page_path(&hold.writer, 100, "&cursor=next"), page(&[invalid("3", 5.into())]));
+    assert_eq!(reconcile(&hold, false).await.invalid, 3);
+    let text = log.text();
+    let lines: Vec<_> = text.lines().filter(|line| line.contains(" WARN ") && line.contains("invalid")).collect();
+    let [line] = lines[..] else { panic!("{lines:#?}") };
+    let said = format!("invalid manifest records of {}: 3, the first: ", hold.writer.did);
+    assert!(line.contains(&said) && line.len() < 1000, "{line}");
 }
 
 #[tokio::test]
