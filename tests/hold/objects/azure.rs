@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Once;
 
 use atcr_hold::blobs::{BlobError, UploadLimits};
-use atcr_hold::objects::{AzureSettings, Bucket, BucketSettings, Completed, ProbeError, ResponseHeaders};
+use atcr_hold::objects::{AzureSettings, Bucket, BucketSettings, Completed, Copied, ProbeError, ResponseHeaders};
 use futures_util::TryStreamExt as _;
 use http::{Method, StatusCode};
 use server::storage::StorageError;
@@ -14,7 +14,10 @@ use super::buckets::send;
 use super::presigned::request;
 use super::probes::{an_hour_ahead_us, now_us};
 use super::remotes::Remote;
+use super::scripted::{answer, missing, serve};
 use crate::support::blob_hold::{Hold, NOW_US, alice, frames, part_number, part_request};
+
+const REASON: &str = "x-ms-copy-status-description";
 
 /// The accounts in the file that `ATCR_HOLD_AZURE` names, a line an account: name, endpoint, account, container, and
 /// the file of the key. Each gets a folder that nothing else uses.
@@ -176,6 +179,39 @@ async fn each_mistake_is_one_line_that_says_what_to_do() {
             assert_eq!(matches!(error, ProbeError::Settings(_)), is_lasting, "{name}: {text}");
             assert!(text.contains(word) && !text.contains('\n') && !text.contains("127.0.0.1"), "{name}: {text}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_copy_that_fails_later_says_why() {
+    let copy = async |ended: String| {
+        let begun = answer("202 Accepted", "x-ms-copy-status: pending\r\n", "");
+        let (endpoint, _) = serve([begun, ended]).await;
+        let settings = AzureSettings {
+            account: "account".into(),
+            container: "container".into(),
+            access_key: "MDAwMA==".to_owned().into(),
+            endpoint: Some(format!("{endpoint}/account")),
+            prefix: String::new(),
+        };
+        open(&settings).copy_pinned("from", "\"e\"", "to", 5).await
+    };
+    let status = |status: &str, reason: &str| {
+        let reason = if reason.is_empty() { String::new() } else { format!("{REASON}: {reason}\r\n") };
+        answer("200 OK", &format!("x-ms-copy-status: {status}\r\n{reason}"), "")
+    };
+    for (ended, text) in [
+        (status("failed", "500 InternalServerError \"Copy failed.\""), "the store answered 500 InternalServerError"),
+        (status("aborted", ""), "the store answered 500 CopyFailed"),
+        (missing(), "the store answered 500 CopyFailed"),
+    ] {
+        let error = copy(ended).await.unwrap_err();
+        assert!(matches!(error, StorageError::Unavailable(_)), "{error:?}");
+        assert_eq!(error.to_string(), format!("storage is unavailable: {text}"));
+    }
+    for reason in ["404 BlobNotFound", "412 ConditionNotMet"] {
+        let ended = status("failed", &format!("{reason} \"Copy failed when reading the source.\""));
+        assert_eq!(copy(ended).await.unwrap(), Copied::SourceChanged);
     }
 }
 
