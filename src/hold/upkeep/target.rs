@@ -7,8 +7,8 @@ use super::finding::Problem;
 use super::meter::Meter;
 use super::reading::{Read, of_target, read};
 use super::{Store, Upkeep, UpkeepError, blocking};
-use crate::blobs::{BLOBS, blob_key};
-use crate::objects::Location;
+use crate::blobs::{BLOBS, blob_digest, blob_key};
+use crate::objects::{Location, OpenMultipart};
 use atproto::syntax::Digest;
 
 /// The result of copying one blob.
@@ -22,6 +22,9 @@ pub(super) enum Copied {
     Wrong(Problem),
 }
 
+/// Least age of multipart uploads that are removed, in microseconds: one day. A copy of the largest blob takes less.
+const LEFT_AFTER_US: u64 = 86_400_000_000;
+
 /// The storage that blobs are copied to.
 pub(super) struct Target {
     pub(super) store: Store,
@@ -30,7 +33,8 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Opens and probes the storage, and removes what an earlier migration left unfinished.
+    /// Opens and probes the storage, and removes what an earlier migration left unfinished: in a bucket what is older than a
+    /// day, for another hold may use it, and copy to the same folder.
     pub(super) async fn open(place: &Location, upkeep: &Upkeep) -> Result<Self, UpkeepError> {
         let store = Store::open(place).await.map_err(|error| match place {
             Location::Directory(root) => {
@@ -47,7 +51,8 @@ impl Target {
         if let Some(bucket) = target.store.objects.bucket() {
             bucket.probe(&target.run, upkeep.clock).await?;
             let left: Vec<_> = bucket.list_multiparts(BLOBS).try_collect().await.map_err(of_target)?;
-            for open in left {
+            let now_us = (upkeep.clock)();
+            for open in left.into_iter().filter(|open| is_left(open, now_us)) {
                 bucket.abort_multipart(&open.key, &open.id).await.map_err(of_target)?;
             }
         }
@@ -62,5 +67,26 @@ impl Target {
         let unmetered = Meter::new(0, None, |_, _| {});
         let found = read(&self.store.objects, &blob_key(digest), &unmetered).await.map_err(of_target)?;
         Ok(matches!(found, Read::Whole { digest: actual, .. } if actual == *digest))
+    }
+}
+
+/// Whether a migration that was cut off left the upload: that of a blob, and so old that nobody goes on with it. The hold
+/// sweeps younger ones once the bucket is its own.
+fn is_left(open: &OpenMultipart, now_us: u64) -> bool {
+    blob_digest(&open.key).is_some() && open.begun_us < now_us.saturating_sub(LEFT_AFTER_US)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upload_of_today_or_of_something_else_is_not_what_a_migration_left() {
+        let now_us = 10 * LEFT_AFTER_US;
+        let open = |key: String, begun_us| OpenMultipart { key, id: "id".into(), begun_us };
+        let blob = || blob_key(&Digest::from_bytes([7; 32]));
+        assert!(is_left(&open(blob(), now_us - LEFT_AFTER_US - 1), now_us));
+        assert!(!is_left(&open(blob(), now_us - LEFT_AFTER_US), now_us));
+        assert!(!is_left(&open(format!("{BLOBS}/other"), 0), now_us));
     }
 }

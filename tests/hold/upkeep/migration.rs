@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use atcr_hold::blobs;
 use atcr_hold::blobs::DigestLock;
-use atcr_hold::objects::Location;
+use atcr_hold::objects::{Completed, Location};
 use atcr_hold::upkeep::{Migrated, Problem, Store, Upkeep, UpkeepError, VerifyOptions};
+use bytes::Bytes;
 use server::sqlite::Database;
 use tempfile::TempDir;
 
@@ -155,6 +156,22 @@ async fn there_and_back_with_uploads_and_interruptions() {
         assert!(migrate(&source, place).await.whole, "{name}");
         assert!(all_right(place, &stock.db).await > 40, "{name}");
         source = at(place, &stock.db).await;
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_another_hold_makes_in_the_target_goes_on() {
+    for (name, place, _directory) in targets() {
+        let stock = Stock::in_directory().await;
+        stock.put_blob(b"blob").await;
+        let Some(bucket) = Stock::objects_of(&place).bucket().cloned() else { continue };
+        let key = key(&digest(b"of another hold"));
+        let id = bucket.create_multipart(&key).await.unwrap();
+        let part = futures_util::stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"of another hold"))]);
+        let etag = bucket.upload_part(&key, &id, 1, 15, part).await.unwrap();
+        assert!(migrate(&stock.upkeep, &place).await.whole, "{name}");
+        let completed = bucket.complete_multipart(&key, &id, &[(1, etag)]).await.unwrap();
+        assert!(matches!(completed, Completed::Object(_)), "{name}: {completed:?}");
     }
 }
 
