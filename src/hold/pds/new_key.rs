@@ -33,7 +33,7 @@ impl Pds {
             let transaction = Transaction { inner: &inner, write, now_us };
             transaction.emit(&mut head, |stamp| events::identity(stamp, inner.handle.as_deref()))?;
             // Deletes all events but the newest, which is the #identity event.
-            if let (_, Some(last)) = tables::delete_events_before(write, u64::MAX, u32::MAX)? {
+            if let (_, Some(last)) = tables::delete_events_before(write, u64::MAX, u64::MAX, u32::MAX)? {
                 record_pruned(write, last)?;
             }
             transaction.emit(&mut head, |stamp| events::sync(stamp, &rev, &signed.cid, &signed.bytes))?;

@@ -109,7 +109,7 @@ impl Pds {
     pub async fn prune_events(&self, now_us: u64) -> Result<usize, PdsError> {
         let (before_us, max_bytes) = (now_us.saturating_sub(WINDOW_US), self.inner.limits().event_bytes);
         let batch = move |write: &Write<'_>| {
-            let (mut count, mut last) = tables::delete_events_before(write, before_us, PRUNE_BATCH)?;
+            let (mut count, mut last) = tables::delete_events_before(write, before_us, now_us, PRUNE_BATCH)?;
             if count == 0 {
                 (count, last) = tables::delete_events_beyond(write, max_bytes, PRUNE_BATCH)?;
                 if count > 0 {

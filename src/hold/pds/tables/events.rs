@@ -60,24 +60,28 @@ pub fn put_event(write: &Write<'_>, seq: i64, time_us: u64, frame: &[u8]) -> Res
     write.execute("INSERT INTO event (seq, time_us, frame) VALUES (?1, ?2, ?3)", params![seq, time_us, frame]).map(drop)
 }
 
-/// Deletes the oldest events before the first one of `before_us` or later, at most `limit` of them and never the
-/// newest. Returns their number, and the last sequence number among them.
+/// Deletes the oldest events up to the last one of before `before_us` that no event from then to `now_us` precedes: at most
+/// `limit` of them and never the newest. An event of after `now_us` was written while the clock was ahead: it goes with the
+/// next one that is too old. Returns their number, and the last sequence number among them.
 ///
 /// # Errors
 /// [`StorageError`].
 pub fn delete_events_before(
     write: &Write<'_>,
     before_us: u64,
+    now_us: u64,
     limit: u32,
 ) -> Result<(usize, Option<i64>), StorageError> {
-    let before_us = i64::try_from(before_us).unwrap_or(i64::MAX);
+    let [before_us, now_us] = [before_us, now_us].map(|time_us| i64::try_from(time_us).unwrap_or(i64::MAX));
     let last = "SELECT max(seq) FROM (
-                    SELECT seq FROM event WHERE seq < coalesce(
-                        (SELECT seq FROM event WHERE time_us >= ?1 ORDER BY seq LIMIT 1),
-                        (SELECT max(seq) FROM event)
-                    ) ORDER BY seq LIMIT ?2
+                    SELECT seq FROM event WHERE seq <= (
+                        SELECT seq FROM event WHERE time_us < ?1 AND seq < coalesce(
+                            (SELECT seq FROM event WHERE time_us BETWEEN ?1 AND ?2 ORDER BY seq LIMIT 1),
+                            (SELECT max(seq) FROM event)
+                        ) ORDER BY seq DESC LIMIT 1
+                    ) ORDER BY seq LIMIT ?3
                 )";
-    let last: Option<i64> = write.first(last, params![before_us, limit], |row| row.get(0))?.flatten();
+    let last: Option<i64> = write.first(last, params![before_us, now_us, limit], |row| row.get(0))?.flatten();
     let Some(last) = last else { return Ok((0, None)) };
     Ok((write.execute("DELETE FROM event WHERE seq <= ?1", [last])?, Some(last)))
 }

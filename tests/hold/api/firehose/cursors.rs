@@ -82,6 +82,26 @@ async fn events_of_more_than_a_day_go_and_the_newest_stays() {
 }
 
 #[tokio::test]
+async fn an_event_of_a_clock_that_was_ahead_keeps_no_older_one_and_goes_with_those_after_it() {
+    let home = RepoHome::new();
+    let commit = async |time_us, name: &str| {
+        let write = vec![change(&format!("com.example.note/{name}"), RecordWrite::Put(note(name)))];
+        home.commit(time_us, write).await.unwrap();
+    };
+    commit(START_US, "old").await;
+    let old = home.events_after(0).await.len();
+    commit(START_US + 400 * DAY_US, "ahead").await;
+    // When it was written is not known, as long as it is the newest of them.
+    assert_eq!(home.pds.prune_events(START_US + 2 * DAY_US).await.unwrap(), old);
+    commit(START_US + DAY_US, "new").await;
+    commit(START_US + DAY_US + 1, "newer").await;
+    assert_eq!(home.pds.prune_events(START_US + 2 * DAY_US).await.unwrap(), 0);
+    assert_eq!(home.pds.prune_events(START_US + 2 * DAY_US + 1000).await.unwrap(), 2);
+    let kept = home.events_after(0).await;
+    assert_eq!(kept.len(), 1);
+}
+
+#[tokio::test]
 async fn events_of_too_many_bytes_go_and_the_newest_stay() {
     let home = two_days().await;
     for letter in ["a", "b", "c", "d"] {
