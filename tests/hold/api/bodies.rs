@@ -63,9 +63,10 @@ async fn ten_thousand_parts_can_be_listed() {
 }
 
 #[tokio::test]
-async fn a_manifest_of_some_thousand_layers_is_looked_at() {
+async fn a_manifest_of_two_thousand_layers_is_looked_at_and_no_more() {
     let hold = Hold::start(PUBLIC).await;
-    let layer = |number: usize| json!({ "digest": digest_of(&number.to_le_bytes()), "size": 8, "mediaType": "x/y" });
+    let layer =
+        |number: usize| json!({ "digest": digest_of(&number.to_le_bytes()), "size": 8, "mediaType": "x".repeat(100) });
     let send = async |layers: Vec<Value>| {
         let manifest = json!({ "layers": layers });
         let input = json!({
@@ -74,7 +75,9 @@ async fn a_manifest_of_some_thousand_layers_is_looked_at() {
         });
         hold.post(&hold.writer, "io.atcr.hold.notifyManifest", &input).await
     };
-    send((0..5_000).map(layer).collect()).await.assert_error(400, "BlobNotFound");
+    send((0..2_000).map(layer).collect()).await.assert_error(400, "BlobNotFound");
+    let message = "manifest.layers has at most 2000 layers";
+    send((0..2_001).map(layer).collect()).await.assert_refused(400, "InvalidRequest", message);
     // Those that say nothing are small here and large in memory.
     let refused = send(vec![json!({}); 100_000]).await;
     refused.assert_error(400, "InvalidRequest");
