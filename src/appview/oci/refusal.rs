@@ -232,8 +232,11 @@ impl From<ReposError> for OciError {
         match error {
             ReposError::Account(error) => error.into(),
             ReposError::Pds(error) => of_remote("the owner's PDS", error),
+            // A client need not try again: more do not fit later.
+            ReposError::TooManyTags { .. } => Self::invalid(error.to_string()),
             ReposError::List(_)
             | ReposError::TooMany
+            | ReposError::TooSlow
             | ReposError::WrongBytes
             | ReposError::Unproven
             | ReposError::Proof(_)

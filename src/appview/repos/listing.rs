@@ -15,23 +15,26 @@ use server::identity::{Account, ListError};
 
 /// Longest listing, in pages of 100 records.
 const MAX_PAGES: usize = 100;
+/// Longest listing of tags, in pages of 100 records: part of the tags would be a wrong answer. Of each tag less than 500
+/// bytes are kept, 25 MB in all.
+const MAX_TAG_PAGES: usize = 500;
 /// Time limit of all pages of one listing together.
 const TIME: Duration = Duration::from_secs(30);
 
 impl Repos {
     /// Returns the tags of a repository that point to a manifest, in no order; `None` when the owner has no such
-    /// repository.
+    /// repository, or it has no tag and no manifest among the first 10,000 of the owner.
     ///
     /// # Errors
-    /// [`ReposError`]
+    /// [`ReposError::TooManyTags`] when the owner has more than 50,000.
     pub async fn tags(&self, account: &Account, name: &ImageName) -> Result<Option<Vec<Tag>>, ReposError> {
         let mut tags = Vec::new();
-        let listing = self.each_record(account, nsid::TAG, MAX_PAGES, |view| {
+        let listing = self.each_record(account, nsid::TAG, MAX_TAG_PAGES, |view| {
             let tag = tag_of(&view, account).filter(|found| found.repository == *name);
             tags.extend(tag.map(|found| found.tag));
             ControlFlow::Continue(())
         });
-        in_time(listing).await?;
+        all_tags(in_time(listing).await)?;
         if !tags.is_empty() {
             return Ok(Some(tags));
         }
@@ -42,21 +45,25 @@ impl Repos {
                 serde_json::from_value::<Manifest>(view.value).is_ok_and(|found| found.repository == name.as_str());
             if exists { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
-        in_time(listing).await?;
+        match in_time(listing).await {
+            // Manifests behind the last page are not searched.
+            Ok(()) | Err(ReposError::TooMany) => {}
+            Err(error) => return Err(error),
+        }
         Ok(exists.then_some(tags))
     }
 
     /// Returns the tags of all repositories that point to the manifest with this digest.
     ///
     /// # Errors
-    /// [`ReposError`]
+    /// As [`Repos::tags`].
     pub async fn tags_at(&self, account: &Account, digest: &Digest) -> Result<Vec<FoundTag>, ReposError> {
         let mut tags = Vec::new();
-        let listing = self.each_record(account, nsid::TAG, MAX_PAGES, |view| {
+        let listing = self.each_record(account, nsid::TAG, MAX_TAG_PAGES, |view| {
             tags.extend(tag_of(&view, account).filter(|found| found.digest == *digest));
             ControlFlow::Continue(())
         });
-        in_time(listing).await?;
+        all_tags(in_time(listing).await)?;
         Ok(tags)
     }
 
@@ -169,14 +176,22 @@ impl Repos {
 }
 
 async fn in_time(listing: impl Future<Output = Result<(), ReposError>>) -> Result<(), ReposError> {
-    tokio::time::timeout(TIME, listing).await.unwrap_or(Err(ReposError::TooMany))
+    tokio::time::timeout(TIME, listing).await.unwrap_or(Err(ReposError::TooSlow))
+}
+
+/// Names the limit when a listing of tags has too many.
+fn all_tags(listed: Result<(), ReposError>) -> Result<(), ReposError> {
+    match listed {
+        Err(ReposError::TooMany) => Err(ReposError::TooManyTags { limit: MAX_TAG_PAGES * 100 }),
+        listed => listed,
+    }
 }
 
 /// Whether a listing ended within its limits.
 async fn whole(listing: impl Future<Output = Result<(), ReposError>>) -> Result<bool, ReposError> {
     match in_time(listing).await {
         Ok(()) => Ok(true),
-        Err(ReposError::TooMany) => Ok(false),
+        Err(ReposError::TooMany | ReposError::TooSlow) => Ok(false),
         Err(error) => Err(error),
     }
 }

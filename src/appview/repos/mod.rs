@@ -47,9 +47,20 @@ pub enum ReposError {
     /// The records cannot be listed.
     #[error("the owner's records: {0}")]
     List(#[from] identity::ListError),
-    /// The records have more pages than may be listed, or the listing took too long.
-    #[error("the owner has more records than can be listed, or their PDS is too slow")]
+    /// The records have more pages than may be listed.
+    #[error("the owner has more records than can be listed")]
     TooMany,
+    /// The listing took too long.
+    #[error("the owner's PDS is too slow to list their records")]
+    TooSlow,
+    /// The owner has more tags, of all repositories together, than may be listed.
+    #[error(
+        "the owner has more than {limit} tags, which cannot be listed; each can be pulled, pushed and deleted by its name"
+    )]
+    TooManyTags {
+        /// Maximum number of tags.
+        limit: usize,
+    },
     /// The hash of the PDS's bytes is not the digest.
     #[error("the owner's PDS has other bytes under this digest")]
     WrongBytes,

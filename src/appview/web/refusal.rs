@@ -193,6 +193,7 @@ impl From<ReposError> for WebError {
                 Self::new(StatusCode::FORBIDDEN, "access_denied", message)
             }
             ReposError::Account(error) => error.into(),
+            ReposError::TooManyTags { .. } => Self::bad_form(error.to_string()),
             error => Self::unavailable(error.to_string()),
         }
     }

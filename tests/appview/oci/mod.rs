@@ -4,6 +4,7 @@ pub(crate) mod registry;
 
 mod base;
 mod bounds;
+mod lists;
 mod pushes;
 mod relay;
 mod scopes;
