@@ -65,7 +65,7 @@ impl Images {
         artifact_type: Option<&str>,
         after: Option<Digest>,
     ) -> Result<ReferrersPage, ImagesError> {
-        let candidates = self.candidates(owner, subject, after).await?;
+        let (candidates, end) = self.candidates(owner, subject, after).await?;
         let looked_at: Vec<_> = candidates.keys().copied().take(MAX_LOOKED_AT).collect();
         let mut left = candidates.len();
         let (mut page, mut last) = (ReferrersPage { referrers: Vec::new(), next: None }, None);
@@ -84,18 +84,18 @@ impl Images {
                 |found: &Arc<Referrer>| artifact_type.is_none() || found.artifact_type.as_deref() == artifact_type;
             page.referrers.extend(found?.filter(is_wanted).map(|found| Referrer::clone(&found)));
         }
-        page.next = last.filter(|_| left > 0);
+        page.next = if left > 0 { last } else { end };
         Ok(page)
     }
 
-    /// Returns all candidates for referrers of `subject`, with their descriptors if known. Forgets those that another
-    /// program deleted.
+    /// Returns candidates for referrers of `subject`, with their descriptors if known: all, or all up to the returned
+    /// digest, after which the database has more. Forgets those that another program deleted.
     async fn candidates(
         &self,
         owner: &Account,
         subject: &Digest,
         after: Option<Digest>,
-    ) -> Result<BTreeMap<Digest, Option<Arc<Referrer>>>, ImagesError> {
+    ) -> Result<(BTreeMap<Digest, Option<Arc<Referrer>>>, Option<Digest>), ImagesError> {
         let scan = self.scans.of(&self.repos, owner, (self.clock)()).await?;
         let first = (*subject, after.unwrap_or(Digest::from_bytes([0; 32])));
         let found = scan.found.range(first..).take_while(|(found, _)| found == subject).map(|(_, digest)| *digest);
@@ -105,7 +105,13 @@ impl Images {
         let rows = move |read: &server::sqlite::Read<'_>| {
             referrers::of_subject(read, &account, &subject, after.as_ref(), MAX_LOOKED_AT)
         };
-        for ReferrerRow { referrer, pushed_us } in self.database.read(rows).await? {
+        let rows = self.database.read(rows).await?;
+        let end = rows.last().filter(|_| rows.len() == MAX_LOOKED_AT).map(|row| row.referrer.digest);
+        if let Some(end) = end {
+            // Those behind it belong to a later page, with the rows between them.
+            candidates.retain(|digest, _| *digest <= end);
+        }
+        for ReferrerRow { referrer, pushed_us } in rows {
             if scan.is_whole && pushed_us < scan.begun_us && !candidates.contains_key(&referrer.digest) {
                 let (account, digest) = (owner.did.clone(), referrer.digest);
                 self.database.write(move |write| referrers::delete(write, &account, &digest)).await?;
@@ -113,7 +119,7 @@ impl Images {
             }
             candidates.insert(referrer.digest, Some(Arc::new(referrer)));
         }
-        Ok(candidates)
+        Ok((candidates, end))
     }
 
     /// Reads a referrer from its bytes; `None` when they are missing, or have another subject.

@@ -1,6 +1,7 @@
 //! Lists of accounts with more records than a list may have.
 
 use atproto::syntax::Digest;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::registry::{Registry, refused};
@@ -53,4 +54,70 @@ async fn of_too_many_tags_a_client_is_told_the_limit_and_not_to_try_again() {
     endless(&registry, "io.atcr.manifest", &json!([]));
     let none = registry.call("GET", "/v2/alice.test/app/tags/list").bearer(&token).send().await;
     refused(&none, 404, "NAME_UNKNOWN");
+}
+
+/// Fills the database with this many referrers of `subject`, the last of them of the type `application/rare`.
+fn pushed_here(registry: &Registry, subject: &Digest, number: u32) {
+    let mut database = Connection::open(registry.database()).unwrap();
+    let transaction = database.transaction().unwrap();
+    for n in 1..=number {
+        let (digest, kind) = (ordered(n), if n == number { "application/rare" } else { "application/usual" });
+        let sql = "INSERT INTO referrer (account, subject, digest, media_type, size_bytes, artifact_type, pushed_us)
+                   VALUES (?1, ?2, ?3, 'application/x', 5, ?4, 1)";
+        let row = (registry.alice.as_str(), subject.as_bytes().as_slice(), digest.as_bytes().as_slice(), kind);
+        transaction.execute(sql, row).unwrap();
+    }
+    transaction.commit().unwrap();
+}
+
+/// The `number`th digest in the order of digests.
+fn ordered(number: u32) -> Digest {
+    let mut bytes = [0; 32];
+    bytes[..4].copy_from_slice(&number.to_be_bytes());
+    Digest::from_bytes(bytes)
+}
+
+/// The digests of all pages of a list, and their number.
+async fn all_pages(registry: &Registry, token: &str, first: &str) -> (Vec<String>, usize) {
+    let (mut found, mut pages, mut next) = (Vec::new(), 0, Some(first.to_owned()));
+    while let Some(target) = next {
+        let answer = registry.call("GET", &target).bearer(token).send().await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let listed: Value = serde_json::from_str(answer.text()).unwrap();
+        let all = listed["manifests"].as_array().unwrap();
+        found.extend(all.iter().map(|manifest| manifest["digest"].as_str().unwrap().to_owned()));
+        next = answer.header("link").map(|link| link[1..link.find('>').unwrap()].to_owned());
+        pages += 1;
+    }
+    (found, pages)
+}
+
+#[tokio::test]
+async fn a_filter_that_leaves_few_referrers_of_many_leaves_none_out() {
+    let registry = Registry::start(NONE).await;
+    let token = registry.get("/auth/token?service=localhost:5000&scope=repository:alice.test/app:pull").await;
+    let token = token.ok()["token"].as_str().unwrap().to_owned();
+    let subject = Digest::from_bytes([9; 32]);
+    // Of so many manifests not all are read, so what is in the database alone is not deleted.
+    endless(&registry, "io.atcr.manifest", &json!([]));
+    pushed_here(&registry, &subject, 1100);
+    let list = format!("/v2/alice.test/app/referrers/{subject}");
+    let (rare, pages) = all_pages(&registry, &token, &format!("{list}?artifactType=application/rare")).await;
+    assert_eq!((rare, pages), (vec![ordered(1100).to_string()], 3), "of 500, of 500, of the rest");
+    let (all, _) = all_pages(&registry, &token, &list).await;
+    assert_eq!(all, (1..=1100).map(|n| ordered(n).to_string()).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn referrers_that_another_program_deleted_end_no_list() {
+    let registry = Registry::start(NONE).await;
+    let token = registry.get("/auth/token?service=localhost:5000&scope=repository:alice.test/app:pull").await;
+    let token = token.ok()["token"].as_str().unwrap().to_owned();
+    let subject = Digest::from_bytes([9; 32]);
+    pushed_here(&registry, &subject, 1100);
+    let database = Connection::open(registry.database()).unwrap();
+    // The last one was pushed after the records were read.
+    database.execute("UPDATE referrer SET pushed_us = 4e15 WHERE artifact_type = 'application/rare'", ()).unwrap();
+    let (left, pages) = all_pages(&registry, &token, &format!("/v2/alice.test/app/referrers/{subject}")).await;
+    assert_eq!((left, pages), (vec![ordered(1100).to_string()], 3));
 }
