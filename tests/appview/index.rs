@@ -236,6 +236,28 @@ async fn a_flood_of_one_account_displaces_its_own_and_nobody_elses() {
 }
 
 #[tokio::test]
+async fn at_the_limit_of_an_account_the_oldest_goes_and_not_what_came_last() {
+    let index = place(IndexLimits { of_account: 7, ..IndexLimits::of_total(100_000) });
+    let alice = did(2);
+    let of_day = |name: &str, day: u32| -> Vec<Change> {
+        let manifest = manifest(name, name, HOLD, "word");
+        let tag = tag(&alice, name, "v1", &manifest.0, day);
+        let both = [("io.atcr.manifest", &manifest), ("io.atcr.tag", &tag)];
+        both.into_iter().filter_map(|(collection, record)| change(&alice, collection, record)).collect()
+    };
+    says(&index, HOLD, true).await;
+    for (name, day) in [("old", 1), ("older", 2)] {
+        index.take(of_day(name, day), None).await.unwrap();
+    }
+    // Both come at once, as from a listing.
+    index.take([of_day("new", 20), of_day("newer", 21)].concat(), None).await.unwrap();
+    says(&index, HOLD, true).await;
+    let found = found(&index, "word").await.repositories;
+    let found: Vec<_> = found.iter().map(|found| (found.name.as_str(), found.tags)).collect();
+    assert_eq!(found, [("newer", 1), ("new", 1)]);
+}
+
+#[tokio::test]
 async fn the_oldest_repositories_go_when_there_are_too_many() {
     let index = place(IndexLimits { of_account: 50, ..IndexLimits::of_total(30) });
     for number in 2..20 {

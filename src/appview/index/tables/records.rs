@@ -14,14 +14,14 @@ const MAX_COUNTED_TAGS: i64 = 1000;
 /// Applies the write of a tag, a manifest or a page.
 pub(super) fn put(taking: &mut Taking<'_, '_>, change: &Change) -> Result<(), StorageError> {
     match &change.of {
-        RecordOf::Tag { key, name, .. } => {
+        RecordOf::Tag { key, name, written_us, .. } => {
             remove_tag(taking, &change.account, key)?;
-            let Some((account, repository)) = place(taking, &change.account, name)? else { return Ok(()) };
+            let Some((account, repository)) = place(taking, &change.account, name, *written_us)? else { return Ok(()) };
             put_tag(taking, &change.of, (account, repository))
         }
-        RecordOf::Manifest { digest, name, .. } => {
+        RecordOf::Manifest { digest, name, created_us, .. } => {
             remove_manifest(taking, &change.account, digest)?;
-            let Some((account, repository)) = place(taking, &change.account, name)? else { return Ok(()) };
+            let Some((account, repository)) = place(taking, &change.account, name, *created_us)? else { return Ok(()) };
             put_manifest(taking, &change.of, (account, repository))
         }
         RecordOf::Page { name, text } => {
@@ -29,7 +29,7 @@ pub(super) fn put(taking: &mut Taking<'_, '_>, change: &Change) -> Result<(), St
             if text.is_empty() && accounts::known(taking.write, &change.account)?.is_none() {
                 return Ok(());
             }
-            let Some((_, repository)) = place(taking, &change.account, name)? else { return Ok(()) };
+            let Some((_, repository)) = place(taking, &change.account, name, 0)? else { return Ok(()) };
             taking.touched.insert(repository);
             let sql = "UPDATE index_repository SET page = ?2 WHERE id = ?1";
             taking.write.execute(sql, (repository, text.as_str())).map(drop)
@@ -73,11 +73,23 @@ fn put_manifest(taking: &mut Taking<'_, '_>, of: &RecordOf, at: (i64, i64)) -> R
 }
 
 /// Returns the ids of an account and its repository, which is added if it is new. If the account has too many records,
-/// its oldest repository is forgotten; `None` if that is this one.
-fn place(taking: &mut Taking<'_, '_>, did: &Did, name: &ImageName) -> Result<Option<(i64, i64)>, StorageError> {
-    let account = accounts::of(taking, did)?;
+/// its oldest repository is forgotten; `None` if that is this one. `at_us` is the time of the record that is written:
+/// until the end of the transaction the repository counts as pushed then, or it would be the oldest.
+fn place(
+    taking: &mut Taking<'_, '_>,
+    did: &Did,
+    name: &ImageName,
+    at_us: u64,
+) -> Result<Option<(i64, i64)>, StorageError> {
+    let (account, at_us) = (accounts::of(taking, did)?, at_us.cast_signed());
     let sql = "SELECT id FROM index_repository WHERE account = ?1 AND name = ?2";
     let known = taking.write.first(sql, (account.id, name.as_str()), |row| row.get::<_, i64>(0))?;
+    if let Some(id) = known {
+        let sql = "UPDATE index_repository SET pushed_us = ?2 WHERE id = ?1 AND pushed_us < ?2";
+        if taking.write.execute(sql, (id, at_us))? > 0 {
+            taking.touched.insert(id);
+        }
+    }
     if account.records >= taking.limits.of_account {
         let sql = "SELECT id FROM index_repository WHERE account = ?1 ORDER BY pushed_us LIMIT 1";
         let oldest = taking.write.first(sql, [account.id], |row| row.get::<_, i64>(0))?;
@@ -92,9 +104,9 @@ fn place(taking: &mut Taking<'_, '_>, did: &Did, name: &ImageName) -> Result<Opt
     if let Some(id) = known {
         return Ok(Some((account.id, id)));
     }
-    let sql = "INSERT INTO index_repository (account, name, stars) VALUES (?1, ?2,
+    let sql = "INSERT INTO index_repository (account, name, pushed_us, stars) VALUES (?1, ?2, ?4,
                (SELECT count(*) FROM index_star WHERE owner = ?3 AND name = ?2)) RETURNING id";
-    let id = taking.write.first(sql, (account.id, name.as_str(), did.as_str()), |row| row.get::<_, i64>(0))?;
+    let id = taking.write.first(sql, (account.id, name.as_str(), did.as_str(), at_us), |row| row.get::<_, i64>(0))?;
     accounts::count(taking.write, account.id, 1)?;
     Ok(id.map(|id| (account.id, id)))
 }
