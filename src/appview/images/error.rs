@@ -33,3 +33,14 @@ pub enum ImagesError {
     #[error("the database failed: {0}")]
     Storage(#[from] StorageError),
 }
+
+impl ImagesError {
+    /// Whether the write of a record that failed with this error certainly wrote nothing.
+    pub(super) fn wrote_nothing(&self) -> bool {
+        match self {
+            Self::TagTaken(_) => true,
+            Self::Repos(error) => error.wrote_nothing(),
+            _ => false,
+        }
+    }
+}

@@ -68,12 +68,8 @@ impl Images {
             operation: Some("push".into()),
         };
         let pending = self.enqueue(login, &hold, &notice).await?;
-        // The bytes, the manifest's record and the tag's, in this order: each refers to one that is there.
-        let recorded = self.write_manifest(&manifest_turn, (permit, owner, &hold), (manifest, blob)).await?;
-        let tagged = match &tag {
-            Some((tag, turn)) => Some(self.write_tag(turn, (permit, owner), tag, &manifest.digest).await?),
-            None => None,
-        };
+        let turns = (&manifest_turn, tag.as_ref());
+        let (recorded, tagged) = self.write_records(pending, turns, (permit, owner, &hold), (manifest, blob)).await?;
         let left = tagged.as_ref().and_then(|(before, _)| before.tagged(&owner.did));
         match self.deliver(pending, login, &hold, &notice).await {
             Ok(()) => {}
@@ -151,6 +147,36 @@ impl Images {
         });
         stream::iter(children.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
         Ok(())
+    }
+
+    /// Writes the record of a manifest, then that of the tag: each refers to what is there. Returns both changes. If the
+    /// PDS refuses the tag, the change of the manifest is undone. The notice `pending` is removed if no record is left.
+    async fn write_records(
+        &self,
+        pending: i64,
+        (turn, tag): (&ManifestTurn, Option<&(&Tag, TagTurn)>),
+        (permit, owner, hold): (&PushPermit, &Account, &ServiceUrl),
+        (manifest, blob): (&ParsedManifest, Value),
+    ) -> Result<(Change, Option<Change>), ImagesError> {
+        let recorded = self.write_manifest(turn, (permit, owner, hold), (manifest, blob)).await;
+        let (leaves_nothing, error) = match (recorded, tag) {
+            (Err(error), _) => (error.wrote_nothing(), error),
+            (Ok(recorded), None) => return Ok((recorded, None)),
+            (Ok(recorded), Some((tag, tag_turn))) => {
+                match self.write_tag(tag_turn, (permit, owner), tag, &manifest.digest).await {
+                    Ok(tagged) => return Ok((recorded, Some(tagged))),
+                    Err(error) if !error.wrote_nothing() => (false, error),
+                    Err(error) => {
+                        let undone = self.undo_manifest(turn, permit.login(), &manifest.digest, recorded).await;
+                        (undone.is_ok(), error)
+                    }
+                }
+            }
+        };
+        if leaves_nothing {
+            self.drop_notice(pending).await?;
+        }
+        Err(error)
     }
 
     /// Writes the record of a manifest, whose bytes were uploaded as `blob`. Returns the record before and after.

@@ -86,6 +86,16 @@ impl RemoteError {
         )
     }
 
+    /// Whether the server did nothing: it refused the request, or nothing was sent.
+    #[must_use]
+    pub fn did_nothing(&self) -> bool {
+        match self {
+            // Of 408 it is not known whether the request had come.
+            Self::Refused { status, .. } => status.is_client_error() && *status != StatusCode::REQUEST_TIMEOUT,
+            error => error.was_not_sent(),
+        }
+    }
+
     /// Whether another server might answer differently, because this one does not answer or does not serve the account:
     /// every error but `RecordNotFound` and `InvalidSwap`.
     #[must_use]

@@ -75,6 +75,18 @@ pub enum ReposError {
     Changed,
 }
 
+impl ReposError {
+    /// Whether a write that failed with this error certainly wrote nothing.
+    #[must_use]
+    pub fn wrote_nothing(&self) -> bool {
+        match self {
+            Self::Changed => true,
+            Self::Pds(error) | Self::Account(AccountsError::Pds(error)) => error.did_nothing(),
+            _ => false,
+        }
+    }
+}
+
 impl From<identity::ResolveError> for ReposError {
     fn from(error: identity::ResolveError) -> Self {
         Self::Account(error.into())

@@ -16,6 +16,7 @@ const NONE: [(&str, &str); 1] = [("UNRELATED", "1")];
 const SCOPE: &str = "&scope=repository:alice.test/app:pull,push";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const DELETE_RECORD: &str = "/xrpc/com.atproto.repo.deleteRecord";
+const PUT_RECORD: &str = "/xrpc/com.atproto.repo.putRecord";
 const REQUEST_CREW: &str = "/xrpc/io.atcr.hold.requestCrew";
 const INITIATE: &str = "/xrpc/io.atcr.hold.initiateUpload";
 const BLOBS: &str = "/v2/alice.test/app/blobs/";
@@ -116,7 +117,7 @@ async fn of_a_push_whose_bytes_the_pds_does_not_take_no_hold_is_told() {
     let digest = digest(&manifest);
     pushes.has_record("io.atcr.manifest", manifest_key(&digest).as_str(), None);
     pushes.has_record("io.atcr.tag", "app_v1", None);
-    pushes.says("/xrpc/com.atproto.repo.putRecord", &json!({ "uri": URI, "cid": "c" }));
+    pushes.says(PUT_RECORD, &json!({ "uri": URI, "cid": "c" }));
     pushes.fails(UPLOAD_BLOB, "500 No", "{}");
     let push = || pushes.call("PUT", "/v2/alice.test/app/manifests/v1", &manifest);
     refused(&push().await, 503, "UNAVAILABLE");
@@ -126,6 +127,54 @@ async fn of_a_push_whose_bytes_the_pds_does_not_take_no_hold_is_told() {
     pushes.says(UPLOAD_BLOB, &blob);
     assert_eq!(push().await.status, 201);
     assert_eq!(pushes.untold(), 1, "the hold does not answer");
+}
+
+#[tokio::test]
+async fn of_a_push_whose_records_the_pds_refuses_no_hold_is_told() {
+    let pushes = Pushes::start().await;
+    let manifest = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [] }).to_string();
+    let digest = digest(&manifest);
+    pushes.has_record("io.atcr.manifest", manifest_key(&digest).as_str(), None);
+    pushes.has_record("io.atcr.tag", "app_v1", None);
+    let blob = json!({ "blob": { "$type": "blob", "ref": { "$link": cid::raw(&digest).to_string() } } });
+    pushes.says("/xrpc/com.atproto.repo.uploadBlob", &blob);
+    let push = || pushes.call("PUT", "/v2/alice.test/app/manifests/v1", &manifest);
+    pushes.fails(PUT_RECORD, "400 No", r#"{"error":"InvalidRecord","message":"no"}"#);
+    refused(&push().await, 403, "DENIED");
+    assert_eq!(pushes.untold(), 0);
+    // Whether it has written the record is not known, so the hold must be told.
+    pushes.fails(PUT_RECORD, "500 Oh", "{}");
+    refused(&push().await, 503, "UNAVAILABLE");
+    assert_eq!(pushes.untold(), 1);
+}
+
+#[tokio::test]
+async fn a_push_whose_tag_cannot_be_written_leaves_no_manifest_and_no_notice() {
+    let pushes = Pushes::start().await;
+    let manifest = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [] }).to_string();
+    let digest = digest(&manifest);
+    pushes.has_record("io.atcr.manifest", manifest_key(&digest).as_str(), None);
+    // The same record key.
+    let other = json!({ "repository": "a", "tag": "b_v1", "manifest": pushes.tag(&digest)["manifest"] });
+    pushes.has_record("io.atcr.tag", "a_b_v1", Some(&other));
+    let blob = json!({ "blob": { "$type": "blob", "ref": { "$link": cid::raw(&digest).to_string() } } });
+    pushes.says("/xrpc/com.atproto.repo.uploadBlob", &blob);
+    pushes.says(PUT_RECORD, &json!({ "uri": URI, "cid": "c" }));
+    let token = pushes.registry.token("alice.test:right", "&scope=repository:alice.test/a_b:pull,push").await;
+    let token = token.ok()["token"].as_str().unwrap().to_owned();
+    let push = || {
+        let call = pushes.registry.call("PUT", "/v2/alice.test/a_b/manifests/v1").bearer(&token);
+        call.header("content-type", INDEX).body(manifest.clone()).send()
+    };
+    refused(&push().await, 403, "DENIED");
+    let network = &pushes.registry.network;
+    let deleted: Value = serde_json::from_slice(&network.last_body(DELETE_RECORD)).unwrap();
+    assert_eq!((network.requests_of(DELETE_RECORD), &deleted["collection"]), (1, &json!("io.atcr.manifest")));
+    assert_eq!(pushes.untold(), 0);
+    // A manifest that stays is one that the hold must be told of.
+    pushes.fails(DELETE_RECORD, "500 Oh", "{}");
+    refused(&push().await, 403, "DENIED");
+    assert_eq!(pushes.untold(), 1);
 }
 
 #[tokio::test]
