@@ -86,6 +86,14 @@ impl Images {
         self.database.read(move |read| tables::waiting_of(read, &account)).await
     }
 
+    /// Returns the number of notices in the queue of each account.
+    ///
+    /// # Errors
+    /// As [`Images::waiting`].
+    pub async fn waiting_by_account(&self) -> Result<Vec<(Did, u64)>, StorageError> {
+        self.database.read(tables::by_account).await
+    }
+
     /// Returns the totals of the queue.
     ///
     /// # Errors

@@ -6,9 +6,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::queue::QueueList;
-use super::sessions::SessionsList;
-use super::uploads::UploadsList;
 use crate::images::WaitingNotice;
 use crate::oci::OciState;
 use crate::web::Held;
@@ -33,8 +30,7 @@ pub struct HeldAccount {
     pub webhooks: u64,
 }
 
-/// Lists the accounts with sessions, devices, browsers, webhooks, open uploads or waiting notices, by their DIDs. Of
-/// uploads and of notices it counts the first 1,000.
+/// Lists the accounts with sessions, devices, browsers, webhooks, open uploads or waiting notices, by their DIDs.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct AccountsList {}
 
@@ -43,16 +39,16 @@ impl Operation for AccountsList {
     type Subject = OciState;
     type Output = BTreeMap<Did, HeldAccount>;
 
-    async fn run(self, registry: Arc<OciState>, reporter: Reporter) -> Result<Self::Output, AdminError> {
+    async fn run(self, registry: Arc<OciState>, _: Reporter) -> Result<Self::Output, AdminError> {
         let mut accounts = Self::Output::new();
-        for session in (SessionsList {}).run(Arc::clone(&registry), reporter.clone()).await? {
+        for session in registry.sessions.list().await? {
             accounts.entry(session.account).or_default().sessions += 1;
         }
-        for upload in (UploadsList {}).run(Arc::clone(&registry), reporter.clone()).await? {
-            accounts.entry(upload.account).or_default().uploads += 1;
+        for (account, uploads) in registry.uploads.by_account().await? {
+            accounts.entry(account).or_default().uploads = uploads;
         }
-        for notice in (QueueList {}).run(Arc::clone(&registry), reporter).await? {
-            accounts.entry(notice.account).or_default().notices += 1;
+        for (account, notices) in registry.images.waiting_by_account().await? {
+            accounts.entry(account).or_default().notices = notices;
         }
         for (account, devices) in registry.devices.by_account().await? {
             accounts.entry(account).or_default().devices = devices;

@@ -101,6 +101,8 @@ mod tests {
             ("SELECT count(*), coalesce(sum(offset_bytes), 0) FROM upload", "SCAN upload"),
             ("(SELECT count(*) FROM upload)", "SCAN upload USING COVERING INDEX upload_touched"),
             ("FROM upload\n               ORDER BY touched_us", "SCAN upload USING INDEX upload_touched"),
+            ("FROM upload GROUP BY account", "SCAN upload USING COVERING INDEX upload_account"),
+            ("FROM notice GROUP BY account", "SCAN notice USING COVERING INDEX notice_account"),
             ("FROM notice ORDER BY queued_us", "SCAN notice USING INDEX notice_queued"),
             ("SELECT count(*), min(queued_us) FROM notice", "SCAN notice USING COVERING INDEX notice_queued"),
             ("UPDATE notice SET due_us = ?1", "SCAN notice"),

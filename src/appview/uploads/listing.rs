@@ -59,6 +59,14 @@ impl Uploads {
         self.database.read(tables::totals).await
     }
 
+    /// Returns the number of open uploads of each account.
+    ///
+    /// # Errors
+    /// As [`Uploads::list`].
+    pub async fn by_account(&self) -> Result<Vec<(Did, u64)>, StorageError> {
+        self.database.read(tables::by_account).await
+    }
+
     /// Returns the open uploads of an account.
     ///
     /// # Errors

@@ -211,6 +211,19 @@ fn devices_are_listed_and_taken_back_whether_it_runs_or_not() {
     assert_eq!(json_of(&site, &["devices", "list"]), serde_json::json!([]));
 }
 
+/// Adds 1,100 uploads and notices of another account: lists show 1,000.
+fn adds_more_than_a_list_shows(database: &Connection) {
+    const MANY: &str = "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 1100)";
+    let uploads = "INSERT INTO upload (id, account, session, repository, hold, hold_upload, offset_bytes, sent_bytes,
+                   hash_state, touched_us) SELECT randomblob(16), 'did:web:other.example', 9, 'app',
+                   'http://localhost:1', 'u', 7, 7, x'', 9000000000000000 FROM number";
+    let notices = "INSERT INTO notice (account, session, hold, notice, attempts, due_us, queued_us)
+                   SELECT 'did:web:other.example', 9, 'http://localhost:1', '{}', 0, 9000000000000000, 1 FROM number";
+    for rows in [uploads, notices] {
+        assert_eq!(database.execute(&rows.replacen("SELECT", &format!("{MANY} SELECT"), 1), ()).unwrap(), 1100);
+    }
+}
+
 #[test]
 fn what_is_held_of_an_account_is_shown_and_deleted_and_nobody_elses() {
     let site = Site::new();
@@ -233,12 +246,13 @@ fn what_is_held_of_an_account_is_shown_and_deleted_and_nobody_elses() {
                        VALUES (?1, 'app', 'https://ci.example.org/hook', 'only-signs', 1)";
         database.execute(webhook, [account]).unwrap();
     }
+    adds_more_than_a_list_shows(&database);
     drop(database);
     let daemon = site.start();
     let alice = site.alice.as_str();
     let listed = json_of(&site, &["accounts", "list"]);
     let held = |session: u64, upload: u64| serde_json::json!({ "sessions": session, "devices": 1, "browsers": 1, "uploads": upload, "notices": upload, "webhooks": 1 });
-    assert_eq!(listed, serde_json::json!({ alice: held(1, 1), "did:web:other.example": held(0, 0) }));
+    assert_eq!(listed, serde_json::json!({ alice: held(1, 1), "did:web:other.example": held(0, 1100) }));
     let words = "1 session, 1 device, 1 browser, 1 open upload, 1 notice, 1 webhook";
     assert!(done(&site, &["accounts", "show", alice]).contains(words));
     let exported: Value = serde_json::from_str(&done(&site, &["accounts", "export", alice])).unwrap();
@@ -258,7 +272,7 @@ fn what_is_held_of_an_account_is_shown_and_deleted_and_nobody_elses() {
     assert!(deleted.contains("of 1 image the hold was not told, and may remove their layers: push again"), "{deleted}");
     assert!(deleted.contains("of a session: it goes on at the account's PDS, which could not end it ("), "{deleted}");
     let listed = json_of(&site, &["accounts", "list"]);
-    assert_eq!(listed, serde_json::json!({ "did:web:other.example": held(0, 0) }), "nobody else's");
+    assert_eq!(listed, serde_json::json!({ "did:web:other.example": held(0, 1100) }), "nobody else's");
 
     // A hold that takes what it is told is told before.
     site.signed_in(&daemon);

@@ -215,6 +215,17 @@ fn waiting_notice((id, texts, attempts, due_us, queued_us): WaitingColumns) -> R
     })
 }
 
+/// Returns the number of notices of each account.
+///
+/// # Errors
+/// As [`insert`].
+pub fn by_account(read: &Read<'_>) -> Result<Vec<(Did, u64)>, StorageError> {
+    let sql = "SELECT account, count(*) FROM notice GROUP BY account";
+    let rows = read.all(sql, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+    let damaged = |error: SyntaxError| StorageError::Damaged(error.into());
+    rows.into_iter().map(|(did, waiting)| Ok((Did::parse(&did).map_err(damaged)?, waiting.cast_unsigned()))).collect()
+}
+
 /// Returns the totals of the queue.
 ///
 /// # Errors
