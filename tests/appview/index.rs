@@ -293,6 +293,7 @@ fn a_record_of_another_form_is_none() {
     }
     for (field, value) in [
         ("createdAt", json!("never")),
+        ("subject", json!(null)),
         ("createdAt", json!("9999-12-31T23:59:59Z")),
         ("holdDid", json!("did:web:localhost%3A1/..")),
         ("annotations", json!(["x"])),

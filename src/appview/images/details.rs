@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::Method;
 use http_body_util::BodyExt as _;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
@@ -58,10 +58,10 @@ pub struct ManifestDetails {
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct BuildStep {
     /// Command of the step.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub created_by: String,
     /// Whether the step made no layer.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub empty_layer: bool,
 }
 
@@ -69,20 +69,25 @@ pub struct BuildStep {
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct ImageConfig {
     /// CPU architecture.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub architecture: String,
     /// Operating system.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub os: String,
     /// Variant of the architecture.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub variant: String,
     /// Time of the build, as written there.
     #[serde(default)]
     pub created: Option<String>,
     /// Build steps, the oldest first.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub history: Vec<BuildStep>,
+}
+
+/// Reads `null` as a field that is missing: Go programs write it for an empty list.
+fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(field: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(field)?.unwrap_or_default())
 }
 
 impl ParsedManifest {
@@ -145,5 +150,25 @@ impl Images {
             bytes.extend_from_slice(&piece);
         }
         Ok(bytes.freeze())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_configuration_has_as_null_is_missing() {
+        let config = json!({ "architecture": "amd64", "os": null, "variant": null, "created": null, "history": null });
+        let config: ImageConfig = serde_json::from_value(config).unwrap();
+        assert_eq!((config.architecture.as_str(), config.os.as_str(), config.history.len()), ("amd64", "", 0));
+        let history =
+            json!([{ "created_by": null, "empty_layer": true }, { "created_by": "RUN x", "empty_layer": null }]);
+        let config: ImageConfig = serde_json::from_value(json!({ "os": "linux", "history": history })).unwrap();
+        let steps: Vec<_> = config.history.iter().map(|step| (step.created_by.as_str(), step.empty_layer)).collect();
+        assert_eq!(steps, [("", true), ("RUN x", false)]);
+        assert!(serde_json::from_value::<ImageConfig>(json!({ "history": {} })).is_err(), "another form");
     }
 }

@@ -122,9 +122,12 @@ impl ParsedManifest {
     /// # Errors
     /// [`ImagesError::Invalid`]
     pub fn parse(bytes: Bytes, media_type: Option<&str>) -> Result<Self, ImagesError> {
+        let document = serde_json::from_slice(&bytes).map_err(|error| ImagesError::Invalid(error.to_string()))?;
+        Self::of(document, bytes, media_type)
+    }
+
+    fn of(document: Document, bytes: Bytes, media_type: Option<&str>) -> Result<Self, ImagesError> {
         let invalid = |reason: &str| ImagesError::Invalid(reason.to_owned());
-        let document: Document =
-            serde_json::from_slice(&bytes).map_err(|error| ImagesError::Invalid(error.to_string()))?;
         if document.schema_version != 2 {
             return Err(invalid("its schemaVersion must be 2"));
         }
@@ -149,17 +152,20 @@ impl ParsedManifest {
         Ok(Self { digest: digest_of(&bytes), bytes, media_type, subject, document })
     }
 
-    /// Parses a stored manifest. A media type that is not in it is derived from its fields.
+    /// Parses a stored manifest. A media type that is not in it is derived from its fields. A list that is missing, or
+    /// `null` as Go programs write an empty one, is empty.
     ///
     /// # Errors
     /// [`ImagesError::Invalid`]
     pub fn stored(bytes: Bytes) -> Result<Self, ImagesError> {
-        let guessed = match serde_json::from_slice::<Document>(&bytes) {
-            Ok(document) if document.media_type.is_some() => None,
-            Ok(document) if document.manifests.is_some() => Some(INDEXES[0]),
-            _ => Some(IMAGES[0]),
-        };
-        Self::parse(bytes, guessed)
+        let parsed = serde_json::from_slice(&bytes).map_err(|error| ImagesError::Invalid(error.to_string()));
+        let mut document: Document = parsed?;
+        let guessed = if document.manifests.is_some() { INDEXES[0] } else { IMAGES[0] };
+        let media_type = document.media_type.get_or_insert_with(|| guessed.to_owned());
+        let is_index = INDEXES.contains(&media_type.as_str());
+        let list = if is_index { &mut document.manifests } else { &mut document.layers };
+        list.get_or_insert_default();
+        Self::of(document, bytes, None)
     }
 
     /// Checks that PDSes accept the record.
@@ -308,6 +314,20 @@ mod tests {
         assert_eq!((parsed.subject, parsed.children().count()), (Some(Digest::from_bytes([4; 32])), 0));
         assert_eq!(parsed.record()["layers"].as_array().unwrap().len(), 2);
         assert_eq!(parsed.info().layers.unwrap().len(), 1);
+    }
+
+    #[test]
+    fn lists_that_are_null_in_a_stored_manifest_are_empty() {
+        let image = json!({ "schemaVersion": 2, "config": blob(1), "layers": null, "manifests": null,
+                            "subject": null, "annotations": null });
+        let index = json!({ "schemaVersion": 2, "mediaType": INDEXES[0], "manifests": null, "layers": null });
+        for (document, media_type) in [(image, IMAGES[0]), (index, INDEXES[0])] {
+            let stored = ParsedManifest::stored(document.to_string().into()).unwrap();
+            assert_eq!(stored.media_type, media_type);
+            let details = stored.details();
+            assert_eq!((details.layers.len(), details.manifests.len(), details.annotations.len()), (0, 0, 0));
+        }
+        assert!(ParsedManifest::stored("{\"schemaVersion\":2,\"layers\":null}".into()).is_err(), "no configuration");
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl Manifest {
     /// Returns whether the manifest refers to another manifest as its subject.
     #[must_use]
     pub fn has_subject(&self) -> bool {
-        self.other.contains_key("subject")
+        self.other.get("subject").is_some_and(|subject| !subject.is_null())
     }
 
     /// Returns the image's description from its annotations.
