@@ -1,8 +1,8 @@
 //! HTTP client for PDSes, authorization servers and holds, whose addresses are chosen by strangers.
 //!
-//! It is a client of `server::egress` that reaches the public internet only, follows no redirect, and limits the time
-//! and the bytes of each response. For a DPoP-bound token it makes the proof, and repeats a request once with the nonce
-//! that the server requires.
+//! It is a client of `server::egress` that reaches the public internet only, follows no redirect but one of a stream,
+//! and limits the time and the bytes of each response. For a DPoP-bound token it makes the proof, and repeats a request
+//! once with the nonce that the server requires.
 
 mod credential;
 mod proofs;
@@ -64,7 +64,7 @@ pub enum RemoteError {
         /// The `message` or `error_description` of the body, for people.
         message: String,
     },
-    /// The server answered with a redirect to this `Location`, which is not followed.
+    /// The server answered with a redirect to this `Location`, which was not followed.
     #[error("it answered with a redirect")]
     Redirected(String),
     /// No response was received.

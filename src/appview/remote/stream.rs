@@ -2,23 +2,40 @@
 
 use std::time::Duration;
 
-use http::header::{HeaderValue, RANGE};
+use http::header::{HeaderValue, LOCATION, RANGE};
 use http::{Method, Request, Response, StatusCode};
 use tokio::time::timeout;
+use url::Url;
 
 use super::{Remote, RemoteError};
 use server::egress::{ClientBody, EgressError, empty_body};
 
-/// Time limit for the head of a response.
+/// Time limit for the head of a response, redirect and all.
 const HEAD: Duration = Duration::from_secs(30);
 
 impl Remote {
-    /// Requests a URL, or a range of its content. Returns the response, of status 200, 206 or 416, with its body
-    /// unread; the caller limits each wait for the body.
+    /// Requests a URL, or a range of its content; follows one redirect. Returns the response, of status 200, 206 or 416,
+    /// with its body unread; the caller limits each wait for the body.
     ///
     /// # Errors
     /// [`RemoteError`]
     pub async fn open(
+        &self,
+        method: Method,
+        url: &str,
+        range: Option<&HeaderValue>,
+    ) -> Result<Response<ClientBody>, RemoteError> {
+        let opening = async {
+            // A bucket may be in another region than the one that its URL names.
+            match self.open_at(method.clone(), url, range).await {
+                Err(RemoteError::Redirected(next)) => self.open_at(method, &next, range).await,
+                answer => answer,
+            }
+        };
+        timeout(HEAD, opening).await.map_err(|_| EgressError::TimedOut(HEAD))?
+    }
+
+    async fn open_at(
         &self,
         method: Method,
         url: &str,
@@ -29,10 +46,26 @@ impl Remote {
             request = request.header(RANGE, range);
         }
         let request = request.body(empty_body()).map_err(|error| EgressError::Request(error.to_string()))?;
-        let answer = timeout(HEAD, self.http.send(request)).await.map_err(|_| EgressError::TimedOut(HEAD))??;
+        let answer = self.http.send(request).await?;
         match answer.status() {
             StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => Ok(answer),
-            status => Err(RemoteError::Refused { status, name: String::new(), message: String::new() }),
+            status => Err(match redirected(url, &answer) {
+                Some(next) => RemoteError::Redirected(next),
+                None => RemoteError::Refused { status, name: String::new(), message: String::new() },
+            }),
         }
     }
+}
+
+/// Returns the URL that the response to a request of `url` redirects to.
+fn redirected(url: &str, answer: &Response<ClientBody>) -> Option<String> {
+    let is_one = matches!(
+        answer.status(),
+        StatusCode::MOVED_PERMANENTLY
+            | StatusCode::FOUND
+            | StatusCode::TEMPORARY_REDIRECT
+            | StatusCode::PERMANENT_REDIRECT
+    );
+    let location = answer.headers().get(LOCATION).filter(|_| is_one)?.to_str().ok()?;
+    Some(Url::parse(url).ok()?.join(location).ok()?.into())
 }

@@ -83,6 +83,32 @@ async fn a_blob_comes_whole_by_its_head_and_in_ranges() {
 }
 
 #[tokio::test]
+async fn a_blob_that_its_storage_has_at_another_place_comes_from_there() {
+    let pulls = Pulls::start().await;
+    let network = &pulls.registry.network;
+    let length = BYTES.len();
+    for place in ["/elsewhere".to_owned(), format!("http://localhost:{}/elsewhere", network.port)] {
+        pulls.hold_says(&format!("307 Temporary Redirect\r\nLocation: {place}\r\nContent-Length: 0"), "");
+        network.set("/elsewhere", Reply::Bytes(BYTES.into()));
+        let whole = pulls.call("GET", None).await;
+        assert_eq!((whole.status, whole.text()), (200, BYTES));
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+        network.set("/elsewhere", Reply::Raw(head));
+        let head = pulls.call("HEAD", None).await;
+        assert_eq!((head.status, head.header("content-length")), (200, Some("19")));
+    }
+    for inward in ["http://169.254.169.254/", "http://10.0.0.1/", "file:///etc/passwd", "http://[::1]/", "//", ""] {
+        pulls.hold_says(&format!("307 Temporary Redirect\r\nLocation: {inward}\r\nContent-Length: 0"), "");
+        refused(&pulls.call("GET", None).await, 503, "UNAVAILABLE");
+    }
+    // In a circle.
+    pulls.hold_says("307 Temporary Redirect\r\nLocation: /blob\r\nContent-Length: 0", "");
+    let before = network.requests();
+    refused(&pulls.call("GET", None).await, 503, "UNAVAILABLE");
+    assert!(network.requests() - before <= 6, "it ends");
+}
+
+#[tokio::test]
 async fn a_hold_that_lies_or_fails_is_no_answer() {
     let pulls = Pulls::start().await;
     pulls.hold_says("404 Not Found\r\nContent-Length: 0", "");
