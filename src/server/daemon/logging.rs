@@ -47,21 +47,7 @@ fn journal(program: &str) -> io::Result<Sink> {
 }
 
 fn text() -> Sink {
-    tracing_subscriber::fmt::layer().compact().with_ansi(false).with_writer(|| Unlocked).boxed()
-}
-
-/// Standard error without the lock that the standard library puts around it, for which threads would wait at every line. A
-/// line is one write, which neither a file nor, up to 4 KiB, a pipe mixes with another.
-struct Unlocked;
-
-impl io::Write for Unlocked {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        Ok(rustix::io::retry_on_intr(|| rustix::io::write(io::stderr(), line))?)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    tracing_subscriber::fmt::layer().compact().with_ansi(false).with_writer(io::stderr).boxed()
 }
 
 /// Whether standard error is the journal's socket. The service manager names that in `JOURNAL_STREAM` as
