@@ -65,7 +65,7 @@ impl Index {
     pub async fn replace(&self, account: &Did, listed: Vec<Change>) -> Result<(), StorageError> {
         let replaced = self.replace_by(account, listed).await;
         self.listings.with(|listings| listings.remove(account));
-        self.retries.pause_us((Asked::Records, account), true, LIST_AGAIN_US);
+        self.retries.answered((Asked::Records, account));
         replaced
     }
 

@@ -1,7 +1,7 @@
 //! Intervals after failed look-ups, which double with each failure in a row. They are kept in memory, so a restart begins
 //! with the shortest.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use quick_cache::unsync::Cache;
 
@@ -34,15 +34,23 @@ impl Default for Retries {
 
 impl Retries {
     /// Counts an outcome. Returns the interval until the next look-up in microseconds: `longest_us` after a success, and at most.
-    pub(super) fn pause_us(&self, (asked, of): (Asked, &Did), has_answered: bool, longest_us: u64) -> u64 {
-        let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (asked, of.clone());
+    pub(super) fn pause_us(&self, asked: (Asked, &Did), has_answered: bool, longest_us: u64) -> u64 {
         if has_answered {
-            failures.remove(&key);
+            self.answered(asked);
             return longest_us;
         }
+        let (mut failures, key) = (self.failures(), (asked.0, asked.1.clone()));
         let before = failures.get(&key).copied().unwrap_or_default();
         failures.insert(key, before.saturating_add(1));
         (FIRST_PAUSE_US << before.min(16)).min(longest_us)
+    }
+
+    /// Forgets the failures of a look-up that succeeded.
+    pub(super) fn answered(&self, (asked, of): (Asked, &Did)) {
+        self.failures().remove(&(asked, of.clone()));
+    }
+
+    fn failures(&self) -> MutexGuard<'_, Cache<(Asked, Did), u32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
