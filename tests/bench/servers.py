@@ -175,6 +175,12 @@ class Server:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return [str(self.process.pid), *children]
 
+    def run_on(self, cores):
+        """Keeps all its threads, and those that they start, on these cores."""
+        for process in self._processes():
+            for thread in Path(f"/proc/{process}/task").iterdir():
+                os.sched_setaffinity(int(thread.name), cores)
+
     def processor_s(self):
         """The seconds of processor time that it has taken so far, the kernel's for it among them."""
         stats = (Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split() for process in self._processes())

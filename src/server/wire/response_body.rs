@@ -12,7 +12,8 @@ use futures_util::Stream;
 use http_body::{Body, Frame, SizeHint};
 
 use super::file_fault::FileFault;
-use super::send_file::{FileQueue, FileRange};
+use super::send_file::FileQueue;
+use super::send_turn::FileRange;
 use super::upgrade::Continuation;
 use crate::daemon::Busy;
 

@@ -9,54 +9,33 @@
 //! bytes as the queue has bytes. A copy of a placeholder is not recognised, so that fails too.
 //!
 //! sendfile waits for the disk where the page cache lacks a page, so it is called on the blocking pool: that cost no
-//! more processor time than a call on the spot, as it moves a piece and not a buffer. Connections whose disk is slow
+//! more processor time than a call on the spot, as a turn moves much and not a buffer. Connections whose disk is slow
 //! get half of the pool, and the others need not wait for that disk.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io::{self, IoSlice};
 use std::ops::Range;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::{Errno, retry_on_intr};
+use rustix::io::retry_on_intr;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::sync::Semaphore;
 use tokio_util::either::Either;
 
-use super::file_fault::FileFault;
-use crate::daemon::{BLOCKING_THREADS, Busy, Stream};
+use super::send_turn::{FileRange, Sent, send_on_pool};
+use crate::daemon::{Busy, Stream};
 
-/// Limit of one call of sendfile, as in nginx. A socket of a fast peer accepts about as much, and the larger the
-/// pieces, the fewer turns of the pool.
-const PIECE_BYTES: u64 = 2 * 1024 * 1024;
-/// Limit of one read where a file system has no sendfile.
-const COPY_BYTES: usize = 64 * 1024;
-/// A call that takes this long has waited for a disk.
-const SLOW: Duration = Duration::from_millis(10);
-/// Number of concurrent calls for a disk that is known to be slow.
-const SLOW_CALLS: usize = BLOCKING_THREADS / 2;
-
-static SLOW_TURNS: Semaphore = Semaphore::const_new(SLOW_CALLS);
+/// Limit of a piece: as much as a turn of the pool sends to a fast peer.
+const PIECE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The region of all placeholders. Its pages are never touched, so it takes no memory.
 static PLACEHOLDERS: OnceLock<Bytes> = OnceLock::new();
-
-/// The rest of a file's range to send.
-#[derive(Clone, Debug)]
-pub(super) struct FileRange {
-    pub(super) file: Arc<File>,
-    pub(super) range: Range<u64>,
-    /// Gets the error when the file cannot be read.
-    pub(super) fault: FileFault,
-}
 
 /// The pieces of files that a connection sends in place of placeholders, in order.
 #[derive(Clone, Debug, Default)]
@@ -133,12 +112,6 @@ pub struct FileWriter {
     stream: Stream,
     files: FileQueue,
     sending: Option<BoxFuture<'static, Sent>>,
-    was_slow: bool,
-}
-
-/// The result of a call: the number of bytes sent, 0 at the end of the file, and whether it took long.
-struct Sent {
-    count: io::Result<usize>,
     was_slow: bool,
 }
 
@@ -232,37 +205,6 @@ fn is_placeholder(slice: &[u8]) -> bool {
     PLACEHOLDERS.get().is_some_and(|region| !slice.is_empty() && region.as_ptr_range().contains(&slice.as_ptr()))
 }
 
-/// Sends as much of a piece as the socket accepts; waits for a turn first if the last call was slow.
-async fn send_on_pool(socket: OwnedFd, piece: FileRange, was_slow: bool) -> Sent {
-    // The semaphore is never closed, so there is a turn.
-    let turn = if was_slow { SLOW_TURNS.acquire().await.ok() } else { None };
-    let call = move || {
-        let _turn = turn;
-        let began = Instant::now();
-        Sent { count: send(&socket, &piece), was_slow: began.elapsed() >= SLOW }
-    };
-    let called = tokio::task::spawn_blocking(call).await;
-    called.unwrap_or_else(|error| Sent { count: Err(io::Error::other(error)), was_slow })
-}
-
-/// Sends as much of a piece as the socket accepts without waiting for the peer. Returns 0 at the end of the file.
-fn send(socket: &OwnedFd, FileRange { file, range, .. }: &FileRange) -> io::Result<usize> {
-    // At most a piece.
-    let count = (range.end - range.start) as usize;
-    let sent = retry_on_intr(|| rustix::fs::sendfile(socket, file, Some(&mut { range.start }), count));
-    match sent {
-        // A file system, or a sandbox, without sendfile.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => copy(socket, file, range.start, count),
-        sent => Ok(sent?),
-    }
-}
-
-fn copy(socket: &OwnedFd, file: &File, offset: u64, count: usize) -> io::Result<usize> {
-    let mut bytes = vec![0; count.min(COPY_BYTES)];
-    let read = retry_on_intr(|| rustix::io::pread(file, &mut bytes[..], offset))?;
-    if read == 0 { Ok(0) } else { Ok(retry_on_intr(|| rustix::io::write(socket, &bytes[..read]))?) }
-}
-
 fn poll_writable(stream: &Stream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
     match stream {
         Either::Left(tcp) => tcp.poll_write_ready(cx),
@@ -297,20 +239,15 @@ fn note_full(stream: &Stream) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
+    use std::time::Duration;
 
     use tokio::io::AsyncWriteExt as _;
     use tokio::net::UnixStream;
 
     use super::super::HttpLimits;
     use super::super::min_rate::SlowPeerGuard;
+    use super::super::send_turn::tests::{all_slow_turns, range};
     use super::*;
-
-    fn range(bytes: &[u8]) -> FileRange {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(bytes).unwrap();
-        FileRange { file: Arc::new(file), range: 0..bytes.len() as u64, fault: FileFault::new(drop) }
-    }
 
     #[tokio::test]
     async fn placeholders_that_are_not_what_is_queued_end_the_connection() {
@@ -337,18 +274,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_system_without_sendfile_is_read() {
-        let (socket, mut peer) = std::os::unix::net::UnixStream::pair().unwrap();
-        let piece = FileRange { range: 2..5, ..range(b"0123456789") };
-        assert_eq!(copy(&socket.into(), &piece.file, 2, 3).unwrap(), 3);
-        let mut got = String::new();
-        io::Read::read_to_string(&mut peer, &mut got).unwrap();
-        assert_eq!(got, "234");
-    }
-
-    #[tokio::test]
     async fn files_of_a_slow_disk_hold_up_no_others() {
-        let _turns = SLOW_TURNS.acquire_many(SLOW_CALLS as u32).await.unwrap();
+        let _turns = all_slow_turns().await;
         for was_slow in [true, false] {
             let (stream, _peer) = UnixStream::pair().unwrap();
             let mut writer = FileWriter::new(Either::Right(stream));
