@@ -8,6 +8,7 @@ use super::COLLECTIONS;
 use super::events::{EventKind, Told};
 use crate::index::{Change, RecordOf};
 use atproto::syntax::Did;
+use server::json;
 
 /// How long before the cursor a reconnect begins: the clocks of the hosts differ by seconds.
 const OVERLAP_US: u64 = 5 * 1_000_000;
@@ -60,7 +61,7 @@ pub(super) fn url(base: &str, cursor: Option<u64>) -> String {
 
 /// Parses a message; `None` when it is no event.
 pub(super) fn read(text: &str, now_us: u64) -> Option<Told> {
-    let event: Event = serde_json::from_str(text).ok()?;
+    let event: Event = json::parse(text.as_bytes()).ok()?;
     let did = event.did;
     let mut refused = 0;
     let (kind, change) = match (event.commit, event.account, event.identity) {

@@ -135,7 +135,7 @@ impl Images {
         if digest_of(&bytes) != config.digest {
             return Ok(None);
         }
-        let config: Option<ImageConfig> = serde_json::from_slice(&bytes).ok();
+        let config: Option<ImageConfig> = server::json::parse(&bytes).ok();
         Ok(config.map(|config| ImageConfig { history: config.history.into_iter().take(MAX_STEPS).collect(), ..config }))
     }
 

@@ -122,7 +122,7 @@ impl ParsedManifest {
     /// # Errors
     /// [`ImagesError::Invalid`]
     pub fn parse(bytes: Bytes, media_type: Option<&str>) -> Result<Self, ImagesError> {
-        let document = serde_json::from_slice(&bytes).map_err(|error| ImagesError::Invalid(error.to_string()))?;
+        let document = server::json::parse(&bytes).map_err(|error| ImagesError::Invalid(error.to_string()))?;
         Self::of(document, bytes, media_type)
     }
 
@@ -158,7 +158,7 @@ impl ParsedManifest {
     /// # Errors
     /// [`ImagesError::Invalid`]
     pub fn stored(bytes: Bytes) -> Result<Self, ImagesError> {
-        let parsed = serde_json::from_slice(&bytes).map_err(|error| ImagesError::Invalid(error.to_string()));
+        let parsed = server::json::parse(&bytes).map_err(|error| ImagesError::Invalid(error.to_string()));
         let mut document: Document = parsed?;
         let guessed = if document.manifests.is_some() { INDEXES[0] } else { IMAGES[0] };
         let media_type = document.media_type.get_or_insert_with(|| guessed.to_owned());

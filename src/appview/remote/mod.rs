@@ -18,6 +18,7 @@ use serde::Deserialize;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use server::egress::{AnswerLimits, ClientBody, ClientPolicy, EgressError, HttpClient, Reach, full_body, system_dns};
+use server::json;
 
 use atproto::keys::P256Key;
 use atproto::lexicon::error as name;
@@ -355,5 +356,5 @@ fn line(text: &str) -> String {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, RemoteError> {
-    serde_json::from_slice(body).map_err(|_| RemoteError::Unintelligible)
+    json::parse(body).map_err(|_| RemoteError::Unintelligible)
 }

@@ -11,6 +11,14 @@ use super::{RepoError, cid};
 
 /// Limit of nested lists and maps; records are a few levels deep. It keeps recursion far from a stack overflow.
 const MAX_DEPTH: usize = 64;
+/// Limit of the memory of a decoded value, as [`memory_bytes`] estimates it. A map of one field has three bytes in
+/// DAG-CBOR and 1,700 in memory, so a record of 1,000,000 bytes could take half a gigabyte. A list of 5,000 layers takes
+/// a third of this.
+const MAX_MEMORY_BYTES: usize = 32 << 20;
+/// Memory of a value.
+const VALUE_BYTES: usize = size_of::<Ipld>();
+/// Memory of a map that is not empty: it has room for eleven fields.
+const MAP_BYTES: usize = 11 * (size_of::<String>() + VALUE_BYTES);
 /// Limit of JSON numbers written with a fraction or exponent: up to it they are accepted as integers when they are
 /// exact.
 const MAX_EXACT_FLOAT: f64 = 9_007_199_254_740_992.0;
@@ -18,10 +26,13 @@ const MAX_EXACT_FLOAT: f64 = 9_007_199_254_740_992.0;
 /// Encodes a value in DAG-CBOR's canonical form.
 ///
 /// # Errors
-/// [`RepoError::InvalidCbor`] for floats, integers outside of 64 signed bits, foreign CIDs, and too deep values.
+/// [`RepoError::InvalidCbor`] for floats, integers outside of 64 signed bits, foreign CIDs, and too deep or too many
+/// values.
 pub fn encode(value: &Ipld) -> Result<Vec<u8>, RepoError> {
     check(value, MAX_DEPTH)?;
-    write(value)
+    let bytes = write(value)?;
+    check_memory(&bytes)?;
+    Ok(bytes)
 }
 
 /// Decodes a value, which must be all of `bytes` and in canonical form.
@@ -29,6 +40,8 @@ pub fn encode(value: &Ipld) -> Result<Vec<u8>, RepoError> {
 /// # Errors
 /// [`RepoError::InvalidCbor`] for everything that [`encode`] would not have written.
 pub fn decode(bytes: &[u8]) -> Result<Ipld, RepoError> {
+    // Before anything of it is in memory.
+    check_memory(bytes)?;
     let value = read(bytes)?;
     check(&value, MAX_DEPTH)?;
     Ok(value)
@@ -43,6 +56,35 @@ pub(super) fn write<T: Serialize>(value: &T) -> Result<Vec<u8>, RepoError> {
 pub(super) fn read<'a, T: Deserialize<'a> + Serialize>(bytes: &'a [u8]) -> Result<T, RepoError> {
     let value: T = serde_ipld_dagcbor::from_slice(bytes).map_err(|_| RepoError::InvalidCbor("it cannot be read"))?;
     if write(&value)? == bytes { Ok(value) } else { Err(RepoError::InvalidCbor("it is not in its only form")) }
+}
+
+fn check_memory(bytes: &[u8]) -> Result<(), RepoError> {
+    if memory_bytes(bytes) <= MAX_MEMORY_BYTES { Ok(()) } else { Err(RepoError::InvalidCbor("it has too many values")) }
+}
+
+/// Returns about how much memory a value takes once it is decoded, besides its texts and bytes. The estimate ends where
+/// `bytes` are malformed, as the decoder does.
+fn memory_bytes(mut bytes: &[u8]) -> usize {
+    const BYTES: u8 = 2;
+    const TEXT: u8 = 3;
+    const MAP: u8 = 5;
+    let mut total = 0;
+    while let [head, rest @ ..] = bytes {
+        let (kind, short) = (head >> 5, head & 0x1f);
+        let length = match short {
+            0..=23 => 0,
+            24..=27 => 1 << (short - 24),
+            _ => break,
+        };
+        let Some((number, rest)) = rest.split_at_checked(length) else { break };
+        let short = if length == 0 { u64::from(short) } else { 0 };
+        let number = number.iter().fold(short, |number, byte| (number << 8) | u64::from(*byte));
+        let content = if matches!(kind, BYTES | TEXT) { usize::try_from(number).unwrap_or(usize::MAX) } else { 0 };
+        let Some(rest) = rest.get(content..) else { break };
+        total += VALUE_BYTES + if kind == MAP && number > 0 { MAP_BYTES } else { 0 };
+        bytes = rest;
+    }
+    total
 }
 
 fn check(value: &Ipld, depth: usize) -> Result<(), RepoError> {
@@ -165,6 +207,7 @@ mod tests {
     use serde_json::json;
 
     use super::{MAX_DEPTH, decode, encode, from_json, to_json};
+    use crate::repo::RepoError;
 
     #[test]
     fn what_is_not_in_its_only_form_is_refused() {
@@ -222,6 +265,30 @@ mod tests {
             json = json!({ "a": json });
         }
         assert!(from_json(&json).is_err());
+    }
+
+    #[test]
+    fn a_value_that_would_take_much_memory_is_refused_before_it_does() {
+        // A list of chains of maps, each the only field of the one around it.
+        let chain = [&b"\xa1\x60".repeat(60)[..], b"\x00"].concat();
+        let list = |item: &[u8], count: u32| {
+            let length = count.to_be_bytes();
+            let head = if count > 0xffff { [&[0x9a], &length[..]] } else { [&[0x99], &length[2..]] };
+            [&head.concat(), &item.repeat(count as usize)[..]].concat()
+        };
+        assert!(decode(&list(&chain, 300)).is_ok());
+        for (item, count) in [(&chain[..], 8_000), (b"\x00", 1_000_000), (b"\x80", 1_000_000), (b"\xa0", 1_000_000)] {
+            assert!(matches!(decode(&list(item, count)), Err(RepoError::InvalidCbor("it has too many values"))));
+        }
+        let zeros = super::Ipld::List(vec![super::Ipld::Integer(0); 1_000_000]);
+        assert!(encode(&zeros).is_err(), "what cannot be decoded is not encoded");
+        // What records have: much text, many bytes.
+        for large in [super::Ipld::String("a".repeat(1_000_000)), super::Ipld::Bytes(vec![0xa1; 2_000_000])] {
+            assert_eq!(decode(&encode(&large).unwrap()).unwrap(), large);
+        }
+        let layer = json!({ "digest": format!("sha256:{}", "0".repeat(64)), "mediaType": "a".repeat(50), "size": 1 });
+        let layers = from_json(&json!({ "layers": vec![layer; 5_000] })).unwrap();
+        assert!(decode(&encode(&layers).unwrap()).is_ok());
     }
 
     #[test]

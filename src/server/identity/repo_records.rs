@@ -15,6 +15,7 @@ use http::{Request, StatusCode};
 
 use super::{Account, Pool, ResolveError, Resolver};
 use crate::egress::{AnswerLimits, EgressError};
+use crate::json::{self, JsonError};
 use atproto::lexicon::RecordPage;
 use atproto::lexicon::nsid::{self, Collection};
 use atproto::syntax::Did;
@@ -43,8 +44,8 @@ pub enum ListError {
     /// The answer is not a list of records.
     #[error("its PDS does not answer with a list of records")]
     Invalid,
-    /// A page with a single record exceeds the limit.
-    #[error("a record of it is larger than 4 MiB")]
+    /// A page with a single record exceeds the limit of bytes, or of memory.
+    #[error("a record of it is larger than 4 MiB, or has too many values")]
     TooLarge,
 }
 
@@ -109,7 +110,10 @@ impl Resolver {
                 | EgressError::TimedOut(_) => ListError::Unreachable,
             })?;
         match answer.status() {
-            StatusCode::OK => serde_json::from_slice(answer.body()).map_err(|_| ListError::Invalid),
+            StatusCode::OK => json::parse(answer.body()).map_err(|error| match error {
+                JsonError::TooManyValues => ListError::TooLarge,
+                JsonError::Form(_) => ListError::Invalid,
+            }),
             status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
                 Err(ListError::Unreachable)
             }

@@ -39,7 +39,7 @@ fn check_type(head: &Parts) -> Result<(), Error> {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(bytes).map_err(|e| Error::invalid(format!("the body is not what this method takes: {e}")))
+    crate::json::parse(bytes).map_err(|e| Error::invalid(format!("the body is not what this method takes: {e}")))
 }
 
 /// Returns a header as text, if it is there exactly once.
