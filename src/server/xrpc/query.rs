@@ -16,7 +16,8 @@ impl Query {
         Self(url::form_urlencoded::parse(text.as_bytes()).into_owned().collect())
     }
 
-    /// Returns a parameter that may be absent.
+    /// Returns a parameter that may be absent. An empty one counts as absent, as at the reference server: clients send
+    /// `cursor=` for the first page.
     ///
     /// # Errors
     /// 400 when it is repeated, so that no two parsers pick different values.
@@ -26,7 +27,7 @@ impl Query {
         if values.next().is_some() {
             return Err(Error::invalid(format!("query parameter {name} is given twice")));
         }
-        Ok(first)
+        Ok(first.filter(|value| !value.is_empty()))
     }
 
     /// Returns every value of a parameter.
@@ -39,9 +40,7 @@ impl Query {
     /// # Errors
     /// 400.
     pub fn required(&self, name: &str) -> Result<&str, Error> {
-        self.get(name)?
-            .filter(|value| !value.is_empty())
-            .ok_or_else(|| Error::invalid(format!("query parameter {name} is required")))
+        self.get(name)?.ok_or_else(|| Error::invalid(format!("query parameter {name} is required")))
     }
 
     /// Returns the parameter `collection`.

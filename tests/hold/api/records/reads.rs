@@ -36,7 +36,8 @@ async fn a_record_is_found_by_its_name_and_only_at_the_wanted_version() {
     for (collection, rkey) in [(CAPTAIN, "other"), (CREW, "self"), ("com.example.none", "self")] {
         get_record(&hold, collection, rkey).await.assert_refused(400, "RecordNotFound", missing);
     }
-    for bad in ["cid=x", "cid=", "cid=QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG"] {
+    assert_eq!(query(&hold, "getRecord", &format!("{named}&cid=")).await.ok(), output);
+    for bad in ["cid=x", "cid=QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG"] {
         query(&hold, "getRecord", &format!("{named}&{bad}")).await.assert_error(400, "InvalidRequest");
     }
 }

@@ -102,7 +102,8 @@ async fn an_export_since_a_revision_completes_the_one_before() {
     assert_eq!(records_of(&since), records_of(&whole));
     let nothing = query(&hold, "getRepo", &format!("&since={}", whole.commit.rev)).await;
     assert_eq!(blocks_of(nothing).1.into_keys().collect::<Vec<_>>(), [whole.root], "the commit alone");
-    for bad in ["", "x", "2027-01-15T08:00:00.000Z", "zzzzzzzzzzzzz"] {
+    assert_eq!(records_of(&Verified::new(&hold, query(&hold, "getRepo", "&since=").await).await), records_of(&whole));
+    for bad in ["x", "2027-01-15T08:00:00.000Z", "zzzzzzzzzzzzz"] {
         query(&hold, "getRepo", &format!("&since={bad}")).await.assert_error(400, "InvalidRequest");
     }
 }
@@ -159,7 +160,7 @@ async fn the_head_is_told_in_three_ways() {
     assert_eq!(status, json!({ "did": hold.did(), "active": true, "rev": at.rev }));
     let list = |more: &str| hold.get(&format!("/xrpc/com.atproto.sync.listRepos{more}"));
     let repos = json!({ "repos": [{ "did": hold.did(), "head": at.cid, "rev": at.rev, "active": true }] });
-    for more in ["", "?limit=1", "?limit=1000"] {
+    for more in ["", "?limit=1", "?limit=1000", "?cursor=&limit=500"] {
         assert_eq!(list(more).send().await.ok(), repos);
     }
     assert_eq!(list("?cursor=x").send().await.ok(), json!({ "repos": [] }));
@@ -173,10 +174,10 @@ async fn no_record_refers_to_a_blob_and_image_layers_are_not_listed() {
     let hold = Hold::start(PRIVATE).await;
     hold.upload(&hold.writer, b"a layer").await;
     let rev = latest(&hold).await.rev;
-    for more in ["", "&limit=1", "&limit=1000", "&cursor=", &format!("&since={rev}")] {
+    for more in ["", "&limit=1", "&limit=1000", "&cursor=", "&cursor=&since=", &format!("&since={rev}")] {
         assert_eq!(query(&hold, "listBlobs", more).await.ok(), json!({ "cids": [] }), "{more}");
     }
-    for bad in ["&limit=0", "&limit=1001", "&limit=x", "&since=x", "&since=", "&cursor=x", "&cursor=x&cursor=y"] {
+    for bad in ["&limit=0", "&limit=1001", "&limit=x", "&since=x", "&cursor=x", "&cursor=x&cursor=y"] {
         query(&hold, "listBlobs", bad).await.assert_error(400, "InvalidRequest");
     }
 }

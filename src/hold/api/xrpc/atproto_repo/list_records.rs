@@ -19,7 +19,7 @@ pub(in crate::api) async fn handle(state: Arc<ApiState>, request: Request) -> Re
     let collection = query.collection()?;
     let page_query = PageQuery {
         collection: collection.to_string(),
-        cursor: query.get("cursor")?.filter(|cursor| !cursor.is_empty()).map(str::to_owned),
+        cursor: query.get("cursor")?.map(str::to_owned),
         limit: query.limit(DEFAULT_LIMIT, MAX_LIMIT)?,
         ascending: query.flag("reverse")?,
     };

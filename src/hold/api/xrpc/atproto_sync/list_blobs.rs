@@ -15,10 +15,9 @@ const MAX_LIMIT: u32 = 1000;
 pub(in crate::api) async fn handle(state: Arc<ApiState>, request: Request) -> Result<Response, Error> {
     let query = Query::of(&request.head);
     check_did(&state, &query)?;
-    let cursor = query.get("cursor")?.filter(|cursor| !cursor.is_empty());
     let blobs_query = BlobsQuery {
         since: since(&query)?,
-        cursor: cursor.map(|text| parse_cid("cursor", text)).transpose()?,
+        cursor: query.get("cursor")?.map(|text| parse_cid("cursor", text)).transpose()?,
         limit: query.limit(DEFAULT_LIMIT, MAX_LIMIT)?,
     };
     let page = state.hold.pds.list_blobs(blobs_query).await?;
