@@ -35,8 +35,12 @@ impl<'h> Credentials<'h> {
         if proofs.next().is_some() {
             return Err(DpopError::Proof("there is more than one DPoP header").into());
         }
-        let token_after = |scheme: &str| value.and_then(|value| word(value.strip_prefix(scheme.as_bytes())?));
-        match (token_after("Bearer "), token_after("DPoP "), proof) {
+        // The name of a scheme is case-insensitive: RFC 9110, section 11.1.
+        let token_after = |scheme: &[u8]| {
+            let (name, token) = value?.split_at_checked(scheme.len())?;
+            word(token).filter(|_| name.eq_ignore_ascii_case(scheme))
+        };
+        match (token_after(b"Bearer "), token_after(b"DPoP "), proof) {
             (_, Some(token), Some(proof)) => {
                 let proof = word(proof).ok_or(DpopError::Proof("the DPoP header must be one proof"))?;
                 Ok(Some(Self::Dpop { token, proof }))
@@ -77,25 +81,19 @@ mod tests {
     #[test]
     fn one_of_two_forms_or_none() {
         assert_eq!(name(&[], &[]), "nothing");
-        assert_eq!(name(&[b"Bearer a.b.c"], &[]), "bearer");
-        assert_eq!(name(&[b"DPoP a.b.c"], &[b"d.e.f"]), "dpop");
+        for scheme in ["Bearer", "bearer", "BEARER"] {
+            assert_eq!(name(&[format!("{scheme} a.b.c").as_bytes()], &[]), "bearer");
+        }
+        for scheme in ["DPoP", "dpop", "DPOP"] {
+            assert_eq!(name(&[format!("{scheme} a.b.c").as_bytes()], &[b"d.e.f"]), "dpop");
+        }
     }
 
     #[test]
     fn anything_else_is_bad_not_anonymous() {
-        for value in [
-            "",
-            "Bearer",
-            "Bearer ",
-            "bearer a.b.c",
-            "Bearer  a.b.c",
-            "Bearer a.b.c ",
-            "Bearer a b",
-            "Basic a",
-            "DPoP",
-            "dpop a.b.c",
-            "DPoP  a.b.c",
-        ] {
+        for value in
+            ["", "Bearer", "Bearer ", "Bearer  a.b.c", "Bearer a.b.c ", "Bearer a b", "Basic a", "DPoP", "DPoP  a.b.c"]
+        {
             assert_eq!(name(&[value.as_bytes()], &[]), "BadJwt", "{value:?}");
         }
         assert_eq!(name(&[b"Bearer a\xff"], &[]), "BadJwt");
