@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::commit::StoredBlocks;
 use super::{MAX_EXPORTS, Pds, PdsError};
@@ -24,6 +24,8 @@ const CHUNKS_AHEAD: usize = 2;
 /// half hours.
 const MIN_BYTES_A_SECOND: u64 = 64 * 1024;
 const GRACE: Duration = Duration::from_secs(60);
+/// Time-out of waiting for another export to end.
+const MAX_WAIT: Duration = Duration::from_secs(10);
 /// Size of the log, in bytes, above which no export starts. Exports that overlap, or follow each other at once, keep
 /// the log growing although each ends in time. When all have ended, the next one resets the log first.
 const MAX_LOG_BYTES: u64 = 64 << 20;
@@ -34,8 +36,8 @@ const MAX_BLOCKS: usize = 200;
 pub type BlockStream = mpsc::Receiver<Result<Bytes, PdsError>>;
 
 impl Pds {
-    /// Exports the repository as a CAR; with `since`, only the blocks after that revision. Waits while too many exports
-    /// run. The stream is one snapshot; writes go on meanwhile. Returns `None` before the first commit.
+    /// Exports the repository as a CAR; with `since`, only the blocks after that revision. Waits ten seconds at most
+    /// while too many exports run. The stream is one snapshot; writes go on meanwhile. Returns `None` before the first commit.
     ///
     /// # Errors
     /// [`PdsError::TooManyExports`]; [`PdsError::Storage`]; later errors are sent in the stream.
@@ -44,7 +46,8 @@ impl Pds {
             return Ok(None);
         }
         let closed = |_| PdsError::Storage(StorageError::failed("the exports are closed"));
-        let permit = std::sync::Arc::clone(&self.inner.exports).acquire_owned().await.map_err(closed)?;
+        let permit = timeout(MAX_WAIT, std::sync::Arc::clone(&self.inner.exports).acquire_owned()).await;
+        let permit = permit.map_err(|_| PdsError::TooManyExports)?.map_err(closed)?;
         self.check_log().await?;
         let (chunks, stream) = mpsc::channel(CHUNKS_AHEAD);
         let (database, began) = (self.inner.database.clone(), Instant::now());

@@ -116,8 +116,9 @@ pub fn stored_head(read: &Read<'_>) -> Result<Option<Head>, StorageError> {
     Ok(tables::repo_head(read)?.map(Head::from))
 }
 
-/// Limit of concurrent exports: each holds a database connection for as long as its reader takes.
-const MAX_EXPORTS: usize = 4;
+/// Limit of concurrent exports: each holds a database connection for as long as its reader takes. The API admits four,
+/// so that there is one for the operator.
+const MAX_EXPORTS: usize = 5;
 
 impl Pds {
     /// Opens the repository of `url`'s DID in `database`, signed with `key`. `clock_id` keeps TIDs of different

@@ -1,5 +1,7 @@
 //! Exports beside each other, and the write-ahead log that they keep from beginning anew.
 
+use std::time::Duration;
+
 use atcr_hold::pds::{self, PdsError, RecordWrite};
 use atproto::repo::cid;
 use server::sqlite::Read;
@@ -9,6 +11,8 @@ use crate::support::repo_home::{RepoHome, START_US, change, note};
 
 /// More than an export may leave in the log for another one to begin.
 const WRITTEN_MB: u8 = 70;
+/// A wait that takes longer fails its test.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn write_a_megabyte(home: &RepoHome, number: u8) {
     let bytes = vec![number; 1_000_000];
@@ -44,6 +48,24 @@ async fn no_export_begins_beside_another_that_keeps_a_long_log() {
     };
     assert!(begun.unwrap().is_some());
     assert!(home.database.sizes().await.unwrap().log_bytes < 1_000_000, "it begins with an empty log");
+}
+
+#[tokio::test]
+async fn an_operator_exports_beside_all_readers_of_the_api_and_does_not_wait_for_ever() {
+    let home = RepoHome::new();
+    for number in 0..6 {
+        let large = note(&number.to_string().repeat(900_000));
+        let change = change(&format!("com.example.note/{number}"), RecordWrite::Create(large));
+        home.commit(START_US, vec![change]).await.unwrap();
+    }
+    let begin = async || tokio::time::timeout(PATIENCE, home.pds.export(None)).await.expect("an answer");
+    // As many as the API admits, and nobody reads them.
+    let mut slow = Vec::new();
+    for _ in 0..4 {
+        slow.push(begin().await.unwrap());
+    }
+    slow.push(begin().await.unwrap());
+    assert!(matches!(begin().await, Err(PdsError::TooManyExports)));
 }
 
 #[tokio::test]
