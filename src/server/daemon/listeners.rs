@@ -2,7 +2,8 @@
 
 use std::fs::DirBuilder;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -88,14 +89,23 @@ pub fn inherited() -> io::Result<Inherited> {
     let mut passed = ListenFd::from_env();
     let mut inherited = Inherited::default();
     for index in 0..passed.len() {
-        let listener = match passed.take_tcp_listener(index) {
-            Ok(Some(listener)) => Listener::tcp(listener)?,
+        let (listener, is_connected) = match passed.take_tcp_listener(index) {
+            Ok(Some(listener)) => {
+                let is_connected = TcpStream::from(OwnedFd::from(listener.try_clone()?)).peer_addr().is_ok();
+                (Listener::tcp(listener)?, is_connected)
+            }
             // Not TCP, so it is still there.
             _ => match passed.take_unix_listener(index)? {
-                Some(listener) => Listener::unix(listener)?,
+                Some(listener) => {
+                    let is_connected = UnixStream::from(OwnedFd::from(listener.try_clone()?)).peer_addr().is_ok();
+                    (Listener::unix(listener)?, is_connected)
+                }
                 None => return Err(io::Error::other("an inherited socket was taken twice")),
             },
         };
+        if is_connected {
+            return Err(io::Error::other("one is a connection, and no listening socket"));
+        }
         let is_for_metrics = names.next() == Some(METRICS);
         if is_for_metrics { inherited.metrics.push(listener) } else { inherited.public.push(listener) }
     }

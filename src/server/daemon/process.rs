@@ -100,7 +100,12 @@ fn listeners(settings: &ProcessSettings<'_>) -> Result<Inherited, ExitCode> {
         tracing::error!("cannot listen on {address}: {error}; set {address_variable} to a free address");
         ExitCode::FAILURE
     };
-    let mut inherited = listeners::inherited().map_err(cannot)?;
+    let mut inherited = listeners::inherited().map_err(|error| {
+        tracing::error!(
+            "the sockets that were passed on cannot be used: {error}; they need ListenStream= and Accept=no"
+        );
+        ExitCode::from(EX_CONFIG)
+    })?;
     if !inherited.public.is_empty() {
         return Ok(inherited);
     }

@@ -23,6 +23,24 @@ pub(super) struct Ended {
     pub(super) stderr: String,
 }
 
+impl Ended {
+    /// Runs a command that is to end by itself.
+    pub(super) fn of(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // Read meanwhile: a pipe holds less than some commands print.
+        let (stdout, stderr) = (read(child.stdout.take().unwrap()), read(child.stderr.take().unwrap()));
+        let deadline = Instant::now() + PATIENCE;
+        while child.try_wait().unwrap().is_none() {
+            if Instant::now() > deadline {
+                let _ = child.kill();
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let status = child.wait().unwrap();
+        Self { code: status.code(), stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
+    }
+}
+
 /// A directory with everything a hold keeps, and its variables.
 pub(super) struct Site {
     pub(super) directory: TempDir,
@@ -118,19 +136,7 @@ impl Site {
 
     /// Runs the binary, which is to end by itself.
     pub(super) fn run(&self, arguments: &[&str]) -> Ended {
-        let mut command = self.command(arguments);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        // Read meanwhile: a pipe holds less than some commands print.
-        let (stdout, stderr) = (read(child.stdout.take().unwrap()), read(child.stderr.take().unwrap()));
-        let deadline = Instant::now() + PATIENCE;
-        while child.try_wait().unwrap().is_none() {
-            if Instant::now() > deadline {
-                let _ = child.kill();
-            }
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        let status = child.wait().unwrap();
-        Ended { code: status.code(), stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
+        Ended::of(self.command(arguments))
     }
 
     /// Everything below the directory: mode and content, but not the lock's own file, which means nothing.

@@ -1,14 +1,14 @@
 //! Sockets that are passed on or made, what the service manager is told, and ending in order.
 
 use std::io::Write as _;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
 use std::process::Stdio;
 
 use super::process::{Daemon, eventually};
-use super::site::Site;
+use super::site::{Ended, Site};
 use crate::support::blob_hold::content;
 use crate::support::http::blocking::{Place, receive};
 
@@ -91,8 +91,26 @@ fn a_descriptor_that_is_no_socket_is_refused() {
     let moves = "exec 3</dev/null; LISTEN_FDS=1 LISTEN_PID=$$; export LISTEN_FDS LISTEN_PID; exec \"$@\"";
     site.wrap(&["sh", "-c", moves, "sh"]);
     let ended = site.run(&[]);
-    assert_eq!((ended.code, ended.stderr.lines().count()), (Some(1), 1), "{}", ended.stderr);
-    assert!(ended.stderr.contains("cannot listen"), "{}", ended.stderr);
+    assert_eq!((ended.code, ended.stderr.lines().count()), (Some(78), 1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("the sockets that were passed on cannot be used: fd 3"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_connection_instead_of_a_listening_socket_is_refused() {
+    let mut site = Site::new();
+    let moves = "exec 3<&0 0</dev/null; LISTEN_FDS=1 LISTEN_PID=$$; export LISTEN_FDS LISTEN_PID; exec \"$@\"";
+    site.wrap(&["sh", "-c", moves, "sh"]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let tcp = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (unix, _other_end) = UnixStream::pair().unwrap();
+    // As a unit with Accept=yes passes it on.
+    for connection in [OwnedFd::from(tcp), OwnedFd::from(unix)] {
+        let mut command = site.command(&[]);
+        command.stdin(Stdio::from(connection));
+        let ended = Ended::of(command);
+        assert_eq!((ended.code, ended.stderr.lines().count()), (Some(78), 1), "{}", ended.stderr);
+        assert!(ended.stderr.contains("one is a connection"), "{}", ended.stderr);
+    }
 }
 
 #[test]
