@@ -102,9 +102,7 @@ impl Checker<'_> {
         Ok(Config {
             base_url: BaseUrl::parse(base_url).map_err(|problem| self.wrong("base_url", &problem))?,
             http_addr: self.values.listen_address("server.addr", &raw.server.addr, ADDRESSES)?,
-            trusted_proxies: self.values.each("server.trusted_proxies", &raw.server.trusted_proxies, |text| {
-                text.parse().map_err(|_| "each proxy is an IP address, like 127.0.0.1")
-            })?,
+            trusted_proxies: self.values.proxies("server.trusted_proxies", &raw.server.trusted_proxies)?,
             default_hold: self.default_hold()?,
             allowed_accounts: self.values.each("allowed_accounts", &raw.allowed_accounts, |text| {
                 let by_handle = |_| Handle::parse(text).map(Owner::Handle);

@@ -124,9 +124,7 @@ impl Checker<'_> {
             plc_directory_url: self.values.base_url("identity.plc_url", &raw.identity.plc_url, raw.test_mode)?,
             test_mode: raw.test_mode,
             server_addr: self.server_addr()?,
-            trusted_proxies: self.values.each("server.trusted_proxies", &raw.server.trusted_proxies, |text| {
-                text.parse().map_err(|_| "each proxy is an IP address, like 127.0.0.1")
-            })?,
+            trusted_proxies: self.values.proxies("server.trusted_proxies", &raw.server.trusted_proxies)?,
             accel_redirect: self.accel_redirect()?,
             database_path: raw.database.path.clone().unwrap_or_default().into(),
             signing_key: self.signing_key()?,

@@ -1,5 +1,7 @@
 //! Checks of values that several programs share.
 
+use std::net::IpAddr;
+
 use super::{SettingsError, Values};
 use crate::daemon::listeners::is_address;
 
@@ -25,6 +27,18 @@ impl Values {
         parse: impl Fn(&str) -> Result<T, &'static str>,
     ) -> Result<Vec<T>, SettingsError> {
         texts.iter().map(|text| parse(text).map_err(|problem| self.wrong(option, problem))).collect()
+    }
+
+    /// Parses the addresses of reverse proxies.
+    ///
+    /// # Errors
+    /// The first text that is not an IP address.
+    pub fn proxies(&self, option: &str, texts: &[String]) -> Result<Vec<IpAddr>, SettingsError> {
+        self.each(option, texts, |text| match text.parse::<IpAddr>() {
+            // Some programs show an IPv4 peer of an IPv6 socket as ::ffff:192.0.2.1.
+            Ok(address) => Ok(address.to_canonical()),
+            Err(_) => Err("each proxy is an IP address, like 127.0.0.1"),
+        })
     }
 
     /// Returns a base URL without a trailing slash: `https://…`, or `http://…` in `test_mode`.

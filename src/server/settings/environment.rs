@@ -15,19 +15,31 @@ use super::{Setting, SettingKind, SettingsError, dotenv};
 
 /// The environment variables of a program: those of the process, those of a file, or a test's.
 #[derive(Clone, Default)]
-pub struct Environment(BTreeMap<String, String>);
+pub struct Environment {
+    variables: BTreeMap<String, String>,
+    /// The names of variables whose values are not UTF-8.
+    unreadable: Vec<String>,
+}
 
 impl Environment {
-    /// Returns the environment of this process, without variables that are not UTF-8.
+    /// Returns the environment of this process, without the values that are not UTF-8.
     #[must_use]
     pub fn of_process() -> Self {
-        Self(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect())
+        let mut environment = Self::default();
+        for (name, value) in std::env::vars_os() {
+            match (name.into_string(), value.into_string()) {
+                (Ok(name), Ok(value)) => _ = environment.variables.insert(name, value),
+                (Ok(name), Err(_)) => environment.unreadable.push(name),
+                (Err(_), _) => {}
+            }
+        }
+        environment
     }
 
     /// Returns a variable that is set and not empty.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// Returns the first of the directories that systemd names in a variable like `STATE_DIRECTORY`.
@@ -40,7 +52,7 @@ impl Environment {
     /// Reads a file of variables; `None` when there is no such file.
     pub(super) fn of_file(path: &Path) -> Result<Option<Self>, SettingsError> {
         match std::fs::read_to_string(path) {
-            Ok(text) => Ok(Some(Self(dotenv::parse(path, &text)?))),
+            Ok(text) => Ok(Some(Self { variables: dotenv::parse(path, &text)?, ..Self::default() })),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(SettingsError::file(path, &format!("it cannot be read: {error}"))),
         }
@@ -52,6 +64,13 @@ impl Environment {
         variables.into_iter().any(|variable| self.get(variable).is_some())
     }
 
+    /// Returns the variables of options whose values are not UTF-8.
+    pub(super) fn unreadable(&self, settings: &[Setting]) -> impl Iterator<Item = &str> {
+        let is_known =
+            move |name: &&str| settings.iter().any(|setting| [setting.variable, setting.alias].contains(&Some(*name)));
+        self.unreadable.iter().map(String::as_str).filter(is_known)
+    }
+
     /// Returns the variables with this prefix that belong to no option, each with the known name that is near to it, if
     /// one is.
     pub(super) fn unknown<'e>(&'e self, prefix: &str, settings: &[Setting]) -> Vec<(&'e str, Option<&'static str>)> {
@@ -61,7 +80,7 @@ impl Environment {
                     || (setting.kind == SettingKind::Secret && name.strip_suffix("_FILE") == Some(variable))
             })
         };
-        let unknown = self.0.keys().filter(|name| name.starts_with(prefix));
+        let unknown = self.variables.keys().filter(|name| name.starts_with(prefix));
         let unknown = unknown.filter(|name| !settings.iter().any(|setting| known(name, setting)));
         let nearest = |name: &str| {
             let variables = settings.iter().filter_map(|setting| setting.variable);
@@ -122,6 +141,7 @@ fn read_secret(path: &str, variable: &str) -> Result<String, SettingsError> {
 
 impl<const N: usize> From<[(&str, &str); N]> for Environment {
     fn from(pairs: [(&str, &str); N]) -> Self {
-        Self(pairs.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect())
+        let variables = pairs.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+        Self { variables, ..Self::default() }
     }
 }

@@ -1,5 +1,6 @@
 //! Errors of a configuration, for the operator.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use figment::error::{Actual, Kind};
@@ -25,6 +26,20 @@ impl SettingsError {
     #[must_use]
     pub fn file(path: &Path, problem: &str) -> Self {
         Self(format!("{}: {problem}", path.display()))
+    }
+
+    /// Checks that there is a regular file at `path`. `context` stands before the problem.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be reached.
+    pub fn unless_file(path: &Path, context: &str) -> Result<(), Self> {
+        let problem = match path.metadata() {
+            Ok(found) if found.is_file() => return Ok(()),
+            Ok(_) => "it is not a regular file".to_owned(),
+            Err(error) if error.kind() == ErrorKind::NotFound => "there is no such file".to_owned(),
+            Err(error) => format!("it cannot be reached: {error}"),
+        };
+        Err(Self::file(path, &format!("{context}{problem}")))
     }
 
     /// Converts figment's first error, without the value where that is a secret.

@@ -25,9 +25,7 @@ impl Values {
     pub fn load(settings: &'static [Setting], prefix: &str, sources: &Sources) -> Result<Self, SettingsError> {
         let mut figment = Figment::from(defaults(settings)?);
         if let Some(path) = &sources.file {
-            if !path.is_file() {
-                return Err(SettingsError::file(path, "--config names it, but there is no such file"));
-            }
+            SettingsError::unless_file(path, "--config names it, but ")?;
             figment = figment.merge(TomlFile { toml: Toml::file_exact(path), settings });
         }
         let mut warnings: Vec<_> = sources.ignored(settings).into_iter().collect();
@@ -42,6 +40,8 @@ impl Values {
                 };
                 format!("{name} (from {origin}) is no variable of this program, and is ignored: {hint}")
             }));
+            let unreadable = environment.unreadable(settings);
+            warnings.extend(unreadable.map(|name| format!("{name} (from {origin}) is not UTF-8, and is ignored")));
             figment = figment.merge(environment.layer(settings, origin)?);
         }
         Ok(Self { settings, figment, warnings })

@@ -1,6 +1,8 @@
 //! Starting, and refusing to start: what is made, what is said, and that nothing is touched.
 
+use std::ffi::OsString;
 use std::net::TcpListener;
+use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -138,7 +140,19 @@ fn check_config_shows_what_a_start_would_use() {
     assert!(refused.stderr.contains("neither PNG nor JPEG"), "{}", refused.stderr);
     std::fs::remove_file(site.path("hold.toml")).unwrap();
     assert!(site.run(&["check-config"]).stderr.contains("there is no such file"));
+    std::fs::create_dir(site.path("hold.toml")).unwrap();
+    assert!(site.run(&["check-config"]).stderr.contains("--config names it, but it is not a regular file"));
+    std::fs::remove_dir(site.path("hold.toml")).unwrap();
     assert!(!site.path("hold.db").exists() && !site.path("keys").exists(), "a check started something");
+}
+
+#[test]
+fn a_variable_that_is_not_utf8_is_told() {
+    let mut site = Site::new();
+    site.set("HOLD_PROFILE_DISPLAY_NAME", OsString::from_vec(b"M\xfcnchen".to_vec()));
+    let shown = site.run(&["check-config"]);
+    let told = "HOLD_PROFILE_DISPLAY_NAME (from the environment) is not UTF-8, and is ignored";
+    assert!(shown.code == Some(0) && shown.stderr.contains(told), "{}", shown.stderr);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Where values come from, and which one counts.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -152,7 +153,7 @@ fn one_trailing_slash_of_the_public_url_is_dropped() {
 #[test]
 fn the_file_declares_crew_and_limits() {
     let config = load_toml(
-        "test_mode = true\nmutable_crew = false\nregion = 'eu-central'\n[server]\ntrusted_proxies = ['127.0.0.1', '::1']\n\
+        "test_mode = true\nmutable_crew = false\nregion = 'eu-central'\n[server]\ntrusted_proxies = ['::ffff:127.0.0.1', '::1']\n\
          [limits]\nmax_part_bytes = 1048576\nuploads_total = 7\nrequests_per_address = 0\n\
          [crew.'did:plc:aaaaaaaaaaaaaaaaaaaaaaaa']\npermissions = ['blob:write', 'crew:admin']\nrole = 'admin'\ntier = 'bosun'\n\
          [crew.'did:web:localhost%3A8081']\npermissions = ['blob:read']\n",
@@ -160,7 +161,7 @@ fn the_file_declares_crew_and_limits() {
     let config = config.unwrap();
     assert!(!config.mutable_crew);
     assert_eq!(config.region.as_deref(), Some("eu-central"));
-    assert_eq!(config.trusted_proxies.len(), 2);
+    assert_eq!(config.trusted_proxies, [IpAddr::from([127, 0, 0, 1]), "::1".parse().unwrap()], "as peers are compared");
     let limits = &config.limits;
     assert_eq!((limits.max_part_bytes, limits.uploads_total, limits.requests_per_address), (1 << 20, 7, 0));
     assert_eq!(limits.uploads_per_account, 64, "what the file leaves out keeps its default");

@@ -19,9 +19,7 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn storage_of(path: &Path) -> Result<Location, SettingsError> {
-        if !path.is_file() {
-            return Err(SettingsError::file(path, "there is no such file"));
-        }
+        SettingsError::unless_file(path, "")?;
         let file = Sources { file: Some(path.to_owned()), ..Sources::default() };
         let mut values = Values::load(OPTIONS, PREFIX, &file)?;
         fill_driver(&mut values);
