@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{Request, Response, Uri};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{Method, Request, Response, Uri};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -16,10 +16,13 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
-use super::body::{ClientBody, boxed_body, full_body};
+use super::body::{ClientBody, boxed_body, empty_body, full_body};
 use super::dns::{Dns, GuardedDns};
 use super::error::{EgressError, root_cause};
 use super::roots::tls_config;
+
+/// The header of a DPoP proof.
+const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 /// The hosts that a client may connect to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +67,7 @@ pub struct AnswerLimits {
 pub struct HttpClient {
     http: Client<HttpsConnector<HttpConnector<GuardedDns>>, ClientBody>,
     dns: GuardedDns,
+    keeps_connections: bool,
 }
 
 impl HttpClient {
@@ -86,7 +90,7 @@ impl HttpClient {
             .pool_max_idle_per_host(policy.idle_connections)
             .http1_max_buf_size(policy.buffer_bytes)
             .build(schemes.enable_http1().wrap_connector(tcp));
-        Ok(Self { http, dns })
+        Ok(Self { http, dns, keeps_connections: policy.idle_connections > 0 })
     }
 
     /// Sends a request as it is and waits for the head of the response, without a time-out: the caller sets one, as it
@@ -103,6 +107,22 @@ impl HttpClient {
             Ok(answer) => Ok(answer.map(boxed_body)),
             Err(error) => Err(EgressError::of(&error)),
         }
+    }
+
+    /// Returns a copy of a request that may be sent twice. RFC 9110, section 9.2.2.
+    fn repeated(&self, request: &Request<ClientBody>) -> Option<Request<ClientBody>> {
+        // A server accepts a DPoP proof once.
+        let may_be = matches!(*request.method(), Method::GET | Method::HEAD)
+            && request.body().is_end_stream()
+            && !request.headers().contains_key(DPOP);
+        if !may_be || !self.keeps_connections {
+            return None;
+        }
+        let mut copy = Request::new(empty_body());
+        copy.method_mut().clone_from(request.method());
+        copy.uri_mut().clone_from(request.uri());
+        copy.headers_mut().clone_from(request.headers());
+        Some(copy)
     }
 
     /// Checks whether the host of `url` has an address that may be connected to, before anything is sent to it. Each
@@ -122,7 +142,8 @@ impl HttpClient {
     }
 
     /// Sends a request and returns the head of the response with the whole body. An error status is no error here; its
-    /// body is empty where it exceeds the limits.
+    /// body is empty where it exceeds the limits. A request that changes nothing is sent once more when its connection
+    /// ends before the head: a server may close a kept connection at any time.
     ///
     /// # Errors
     /// [`EgressError`]
@@ -133,7 +154,13 @@ impl HttpClient {
     ) -> Result<Response<Bytes>, EgressError> {
         let deadline = Instant::now() + limits.time;
         let late = |_| EgressError::TimedOut(limits.time);
-        let answer = timeout_at(deadline, self.send(request)).await.map_err(late)??;
+        let repeated = self.repeated(&request);
+        let answer = match (timeout_at(deadline, self.send(request)).await.map_err(late)?, repeated) {
+            (Err(EgressError::Broken(_)), Some(repeated)) => {
+                timeout_at(deadline, self.send(repeated)).await.map_err(late)??
+            }
+            (answer, _) => answer?,
+        };
         let (head, body) = answer.into_parts();
         let body = match timeout_at(deadline, collect(body, limits.body_bytes)).await.map_err(late) {
             Ok(Ok(body)) => body,
@@ -189,14 +216,15 @@ fn literal(uri: &Uri) -> Option<(&str, IpAddr)> {
 mod tests {
     use std::net::SocketAddr;
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
     use http::{Request, StatusCode};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
-    use super::{AnswerLimits, ClientPolicy, EgressError, HttpClient, Reach};
-    use crate::egress::{empty_body, system_dns};
+    use super::{AnswerLimits, ClientBody, ClientPolicy, EgressError, HttpClient, Reach};
+    use crate::egress::{empty_body, full_body, system_dns};
 
     const LIMITS: AnswerLimits = AnswerLimits { time: Duration::from_millis(500), body_bytes: 10 };
 
@@ -247,6 +275,49 @@ mod tests {
         for unfinished in ["HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nh", "HTTP/1.1 200 OK\r\n", ""] {
             assert_eq!(answered(unfinished).await, Err(EgressError::TimedOut(LIMITS.time)), "{unfinished}");
         }
+    }
+
+    /// A server that closes a connection at the second request on it, unanswered. Counts these.
+    async fn closing_server() -> (SocketAddr, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, closed) = (listener.local_addr().unwrap(), Arc::<AtomicUsize>::default());
+        let count = Arc::clone(&closed);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let count = Arc::clone(&count);
+                tokio::spawn(async move {
+                    let _ = stream.read(&mut [0; 1024]).await;
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").await;
+                    let requested = stream.read(&mut [0; 1024]).await;
+                    count.fetch_add(usize::from(requested.is_ok_and(|bytes| bytes > 0)), Ordering::Relaxed);
+                });
+            }
+        });
+        (address, closed)
+    }
+
+    #[tokio::test]
+    async fn a_request_that_changes_nothing_is_repeated_when_its_server_closes_a_kept_connection() {
+        let (address, closed) = closing_server().await;
+        let client = HttpClient::new(&ClientPolicy { idle_connections: 1, ..POLICY }, system_dns(1)).unwrap();
+        // Sends requests until one went over a kept connection, and returns the outcome of that one.
+        let over_a_kept_connection = async |request: fn(String) -> Request<ClientBody>| {
+            let before = closed.load(Ordering::Relaxed);
+            loop {
+                let answer = client.exchange(request(format!("http://{address}/")), LIMITS).await;
+                if closed.load(Ordering::Relaxed) > before {
+                    return answer.map(|answer| answer.into_body());
+                }
+                // The connection goes back to those that are kept.
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let get = |url| Request::get(url).body(empty_body()).unwrap();
+        assert_eq!(over_a_kept_connection(get).await, Ok("hi".into()));
+        let post = |url| Request::post(url).body(full_body("x")).unwrap();
+        assert!(matches!(over_a_kept_connection(post).await, Err(EgressError::Broken(_))));
+        let with_proof = |url| Request::get(url).header("dpop", "a.b.c").body(empty_body()).unwrap();
+        assert!(matches!(over_a_kept_connection(with_proof).await, Err(EgressError::Broken(_))));
     }
 
     #[tokio::test]
