@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 
 use crate::index::{manifest, tag};
 use crate::oci::registry::Registry;
-use crate::support::did_server::{Reply, document, plc};
+use crate::support::did_server::{DidServer, Reply, document, plc};
 
 /// A Jetstream: each connection with the address that it asked for.
 struct Jetstream {
@@ -136,6 +136,27 @@ async fn events_are_found_the_next_address_is_taken_and_a_cursor_goes_on() {
     let back = json!({ "did": registry.alice, "time_us": at_us + 3, "kind": "account", "account": { "active": true } });
     socket.send(Message::text(back.to_string())).await.unwrap();
     found(&registry, "app", 1).await;
+}
+
+#[tokio::test]
+async fn a_busy_relay_is_not_taken_for_a_server_that_cannot_list_by_collection() {
+    let relay = DidServer::start().await;
+    let by_collection = "/xrpc/com.atproto.sync.listReposByCollection?collection=io.atcr.manifest&limit=500";
+    let all = "/xrpc/com.atproto.sync.listRepos?limit=500";
+    relay.set(by_collection, Reply::Raw("HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n".into()));
+    relay.set(all, Reply::Body(json!({ "repos": [] }).to_string()));
+    let _registry = Registry::start([("ATCR_RELAY_URL", &format!("http://localhost:{}", relay.port))]).await;
+    let asked = |path: &str| relay.shared.asked.lock().unwrap().get(path).map_or(0, |(times, _)| *times);
+    for _ in 0..400 {
+        if asked(by_collection) > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(asked(by_collection), 1);
+    // Its first two pages of all accounts would have passed for the whole list.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(asked(all), 0);
 }
 
 #[tokio::test]

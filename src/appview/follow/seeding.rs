@@ -142,6 +142,10 @@ impl Follow {
         let answer = answer.map_err(|error| failed(&error))?;
         match answer.status() {
             StatusCode::OK => serde_json::from_slice(answer.body()).map_err(|error| failed(&error)),
+            // It has the method, and answers later.
+            status @ (StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT) => {
+                Err(failed(&format!("it answers {status}")))
+            }
             status if status.is_client_error() || status == StatusCode::NOT_IMPLEMENTED => {
                 Err(SeedError::Refused(status))
             }
