@@ -23,6 +23,8 @@ const SLOW_READ: Duration = Duration::from_secs(1);
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// Limit of a message: subscribers send only control frames, and a close frame has 125 bytes.
 const MAX_MESSAGE_BYTES: usize = 4 * 1024;
+/// Limit of the messages between two of our pings: subscribers have nothing to say but pongs, and pings of their own.
+const MAX_MESSAGES: u32 = 1_000;
 
 /// Sends `events` until the subscriber leaves, falls behind or stops answering pings, or `drain` is cancelled.
 pub(in crate::api) async fn run(upgraded: Upgraded, events: Subscription, drain: CancellationToken) -> Ended {
@@ -34,7 +36,7 @@ pub(in crate::api) async fn run(upgraded: Upgraded, events: Subscription, drain:
         .max_frame_size(Some(MAX_MESSAGE_BYTES));
     let Upgraded { io, early } = upgraded;
     let socket = WebSocketStream::from_partially_read(io, early, Role::Server, Some(config)).await;
-    let mut session = Session { socket, events, answered: Instant::now(), left: false, drain };
+    let mut session = Session { socket, events, answered: Instant::now(), heard: 0, left: false, drain };
     let end = session.until_end().await;
     tracing::debug!(?end, "a subscriber left");
     // A subscriber that does not receive its last frame in time misses it.
@@ -47,6 +49,8 @@ struct Session {
     events: Subscription,
     /// Time of the last sign of the subscriber's presence.
     answered: Instant,
+    /// Number of messages since the last ping.
+    heard: u32,
     /// Whether the subscriber has closed.
     left: bool,
     drain: CancellationToken,
@@ -90,7 +94,10 @@ impl Session {
             () = self.drain.cancelled() => Err(End::STOPPING),
             message = self.socket.next() => self.hear(message),
             () = sleep_until(self.answered + DEAD_AFTER) => Err(End::Gone),
-            _ = pings.tick() => self.send(Message::Ping(Bytes::new())).await,
+            _ = pings.tick() => {
+                self.heard = 0;
+                self.send(Message::Ping(Bytes::new())).await
+            }
             step = self.events.next() => match step {
                 Ok(Step::Frames(frames)) => self.send_all(frames).await,
                 Ok(Step::End(frame)) => Err(End::Told(frame)),
@@ -101,6 +108,10 @@ impl Session {
 
     /// Handles a message of the subscriber: only close and pong matter. The WebSocket library answers pings.
     fn hear(&mut self, message: Option<Result<Message, Error>>) -> Result<(), End> {
+        self.heard += 1;
+        if self.heard > MAX_MESSAGES {
+            return Err(End::Close(CloseCode::Policy, "subscribers send no messages"));
+        }
         match message {
             Some(Ok(Message::Close(_))) => {
                 self.left = true;
@@ -241,6 +252,34 @@ mod tests {
         let nothing_more = timeout(Duration::from_secs(1), client.get_mut().read_to_end(&mut rest)).await;
         assert!(nothing_more.is_err() && !session.is_finished());
         assert_eq!(rest.last_chunk(), Some(&[0x89, 0]), "after the event it is asked whether it is there");
+    }
+
+    #[tokio::test]
+    async fn who_sends_messages_without_end_is_let_go() {
+        let directory = TempDir::new().unwrap();
+        let pds = repository(&directory).await;
+        let (client, session) = subscribe(&pds, None).await;
+        let (mut to_hold, mut from_hold) = client.split();
+        let flood = async { while to_hold.send(Message::text("x")).await.is_ok() {} };
+        let closed = async {
+            loop {
+                match from_hold.next().await {
+                    Some(Ok(Message::Close(frame))) => return frame.map(|frame| frame.code),
+                    Some(Ok(_)) => {}
+                    end => panic!("{end:?}"),
+                }
+            }
+        };
+        let code = timeout(Duration::from_secs(60), async {
+            tokio::select! {
+                biased;
+                code = closed => code,
+                () = flood => panic!("it ended without a word"),
+            }
+        });
+        assert_eq!(code.await.expect("an end"), Some(CloseCode::Policy));
+        drop((to_hold, from_hold));
+        session.await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
