@@ -21,7 +21,7 @@ async fn who_has_a_network_of_ipv6_leaves_room_for_others() {
     for number in 1..=40 {
         match asked(format!("2001:db8::1:{number:x}:0:{number:x}")).await {
             Ok(_) => waiting += 1,
-            Err(error) => assert!(matches!(error, DevicesError::TooMany), "{error}"),
+            Err(error) => assert!(matches!(error, DevicesError::TooManyRequests), "{error}"),
         }
     }
     assert_eq!(waiting, 20, "all of these are one customer's");

@@ -5,9 +5,12 @@ use server::storage::StorageError;
 /// Errors of making, reading and changing devices.
 #[derive(Debug, thiserror::Error)]
 pub enum DevicesError {
-    /// Too many requests wait, or the account has too many devices.
-    #[error("there are too many devices: take some back, or try again later")]
-    TooMany,
+    /// Too many requests wait, of all networks or of this one.
+    #[error("too many devices wait to be let in: try again in some minutes")]
+    TooManyRequests,
+    /// The account has too many devices.
+    #[error("you have as many devices as an account may have: take one back first")]
+    TooManyDevices,
     /// The system has no random numbers.
     #[error("the system gives no random numbers")]
     Randomness,

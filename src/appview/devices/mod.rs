@@ -96,7 +96,7 @@ impl Devices {
         if self.database.write(add).await? {
             Ok(NewRequest { device_code, user_code })
         } else {
-            Err(DevicesError::TooMany)
+            Err(DevicesError::TooManyRequests)
         }
     }
 
@@ -126,7 +126,7 @@ impl Devices {
     /// Approves or denies a request for `account`. Returns whether it still waited.
     ///
     /// # Errors
-    /// [`DevicesError::TooMany`], [`DevicesError::Storage`]
+    /// [`DevicesError::TooManyDevices`], [`DevicesError::Storage`]
     pub async fn decide(&self, code: &UserCode, account: &Did, is_let_in: bool) -> Result<bool, DevicesError> {
         let (code, account, now_us) = (code.to_string(), account.clone(), (self.clock)());
         let job = move |write: &server::sqlite::Write<'_>| {
@@ -136,7 +136,7 @@ impl Devices {
             tables::decide(write, &code, &account, is_let_in, now_us).map(Some)
         };
         let decided: Result<_, server::storage::StorageError> = self.database.write(job).await;
-        decided?.ok_or(DevicesError::TooMany)
+        decided?.ok_or(DevicesError::TooManyDevices)
     }
 
     /// Returns the device with this secret, and updates its last use.

@@ -113,7 +113,8 @@ impl From<Overload> for WebError {
 impl From<DevicesError> for WebError {
     fn from(error: DevicesError) -> Self {
         match error {
-            DevicesError::TooMany => Self::too_many(error.to_string()).after(RETRY_BEGUN_S),
+            DevicesError::TooManyRequests => Self::too_many(error.to_string()).after(RETRY_BEGUN_S),
+            DevicesError::TooManyDevices => Self::bad_form(error.to_string()),
             DevicesError::Randomness | DevicesError::Storage(_) => Self::internal(error),
         }
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rusqlite::Connection;
+
 use super::person::{Person, TOKEN, form_token, status};
 use crate::asked::Asked as _;
 use crate::oci::registry::{Registry, refused, rights};
@@ -59,6 +61,25 @@ async fn a_secret_stands_for_the_account_until_it_is_taken_back() {
 }
 
 #[tokio::test]
+async fn an_account_with_as_many_devices_as_it_may_have_is_told_to_take_one_back() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    let mut person = Person::of(&registry);
+    person.sign_in().await;
+    let rows = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 200)
+                INSERT INTO device (account, secret, name, created_us, used_us)
+                SELECT ?1, cast(printf('%032d', n) AS BLOB), 'laptop', 1, 0 FROM n";
+    Connection::open(registry.database()).unwrap().execute(rows, [registry.alice.as_str()]).unwrap();
+    let (device_code, user_code) = ask(&registry).await;
+    let page = person.open(&format!("/auth/device?user_code={user_code}")).await;
+    let fields = [("token", &*form_token(&page)), ("user_code", &user_code), ("decision", "allow")];
+    let full = person.send("/auth/device", &fields).await;
+    assert_eq!((full.status, full.header("retry-after")), (400, None), "waiting does not help: {}", full.text());
+    assert!(full.text().contains("take one back first"), "{}", full.text());
+    assert_eq!(poll(&registry, &device_code).await.json()["error"], "authorization_pending");
+}
+
+#[tokio::test]
 async fn a_device_gives_its_own_secret_back() {
     let registry = Registry::start(NONE).await;
     registry.has_oauth();
@@ -110,6 +131,8 @@ async fn a_device_waits_and_asks_slowly() {
     }
     let more = registry.call("POST", "/auth/device/code").send().await;
     assert_eq!(more.header("retry-after"), Some("60"));
+    let said = more.json()["error_description"].as_str().unwrap().to_owned();
+    assert_eq!(said, "too many devices wait to be let in: try again in some minutes");
     assert_eq!(error(more), (429, "slow_down".into()), "of one address only so many wait");
 }
 
