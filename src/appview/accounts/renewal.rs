@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::access::{access_token, is_expired};
 use super::error::AccountsError;
-use super::sessions::Sessions;
+use super::sessions::{Sessions, are_of};
 use crate::accounts::tables::{self, Binding, SessionRow};
 use crate::oauth::OauthError;
 use crate::remote::RemoteError;
@@ -77,7 +77,7 @@ impl Sessions {
             }
             error => AccountsError::Pds(error),
         })?;
-        let tokens = serde_json::from_slice::<SessionTokens>(&body).ok().filter(|tokens| tokens.did == row.account);
+        let tokens = serde_json::from_slice::<SessionTokens>(&body).ok().filter(|tokens| are_of(tokens, &row.account));
         let tokens = tokens.ok_or(AccountsError::Pds(RemoteError::Unintelligible))?;
         Ok((tokens.access_jwt, tokens.refresh_jwt))
     }

@@ -22,7 +22,7 @@ use super::error::AccountsError;
 use super::token_scope::scope;
 use crate::accounts::tables::{self, Binding, SessionRow};
 use crate::oauth::{AuthorizationServer, Client, NewTokens};
-use crate::remote::{Credential, Remote, RemoteError};
+use crate::remote::{Credential, Remote, RemoteError, is_token};
 use atproto::keys::P256Key;
 use atproto::lexicon::nsid;
 use atproto::lexicon::{CreateSession, MAIN_PASSWORD_SCOPE, ServiceAuth, SessionTokens};
@@ -261,6 +261,9 @@ impl Sessions {
                 })
             })
             .await?;
+        if !is_token(&token.token) {
+            return Err(AccountsError::Pds(RemoteError::Unintelligible));
+        }
         let token: Arc<str> = token.token.into();
         self.service_tokens.insert(key, (Arc::clone(&token), made));
         Ok(token)
@@ -277,7 +280,7 @@ impl Sessions {
                 }
                 other => AccountsError::Pds(other),
             })?;
-        if tokens.did != account.did {
+        if !are_of(&tokens, &account.did) {
             return Err(AccountsError::Pds(RemoteError::Unintelligible));
         }
         if !self.settings.allow_main_password && scope(&tokens.access_jwt).as_deref() == Some(MAIN_PASSWORD_SCOPE) {
@@ -327,6 +330,11 @@ impl Sessions {
         mac.update(password.as_bytes());
         mac.finalize().into_bytes().into()
     }
+}
+
+/// Whether tokens of a PDS are for this account, and such as are kept.
+pub(super) fn are_of(tokens: &SessionTokens, account: &Did) -> bool {
+    tokens.did == *account && is_token(&tokens.access_jwt) && is_token(&tokens.refresh_jwt)
 }
 
 pub(super) fn login(row: &SessionRow) -> Login {

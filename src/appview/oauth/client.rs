@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::discovery::{AuthorizationServer, ResourceMetadata, ServerMetadata, origin};
 use super::{OauthError, Registration, scopes};
-use crate::remote::{Remote, RemoteError};
+use crate::remote::{MAX_TOKEN_BYTES, Remote, RemoteError, is_token};
 use atproto::keys::P256Key;
 use atproto::syntax::Did;
 
@@ -21,8 +21,6 @@ use atproto::syntax::Did;
 const SERVER_TTL: Duration = Duration::from_mins(10);
 /// Servers in the cache, at some 600 bytes each.
 const MAX_SERVERS: usize = 1024;
-/// Longest token or `request_uri`; a real one has at most 1,000 bytes.
-const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 /// Client of authorization servers.
 pub struct Client {
@@ -226,8 +224,6 @@ impl Client {
 
     fn judge(&self, answer: &TokenAnswer, account: Option<&Did>) -> Result<(Did, NewTokens), OauthError> {
         let refresh = answer.refresh_token.as_deref().unwrap_or_default();
-        let is_token =
-            |text: &str| (1..=MAX_TOKEN_BYTES).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
         if !answer.token_type.eq_ignore_ascii_case("DPoP") || !is_token(&answer.access_token) || !is_token(refresh) {
             return Err(OauthError::Server(RemoteError::Unintelligible));
         }

@@ -6,6 +6,15 @@ use std::sync::Arc;
 
 use atproto::keys::P256Key;
 
+/// Longest token that is taken from another server; a real one has at most 1,000 bytes.
+pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
+
+/// Whether a text of another server may be a token: it is stored and cached, and sent in a header.
+#[must_use]
+pub fn is_token(text: &str) -> bool {
+    (1..=MAX_TOKEN_BYTES).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// An access token for calls to an account's PDS.
 #[derive(Clone)]
 pub enum AccessToken {

@@ -24,7 +24,7 @@ use atproto::keys::P256Key;
 use atproto::lexicon::error as name;
 use proofs::{DPOP, Proofs};
 
-pub use credential::{AccessToken, BoundToken, Credential};
+pub use credential::{AccessToken, BoundToken, Credential, MAX_TOKEN_BYTES, is_token};
 
 const LIMITS: AnswerLimits = AnswerLimits {
     // Enough for 5 MiB to a PDS at 100 KiB/s.

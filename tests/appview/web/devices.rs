@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rusqlite::Connection;
+use serde_json::json;
 
 use super::person::{Person, TOKEN, form_token, status};
 use crate::asked::Asked as _;
@@ -189,6 +190,33 @@ async fn tokens_are_kept_also_when_whoever_caused_their_renewal_has_gone() {
     let asked = registry.network.last_body(TOKEN);
     let refresh = url::form_urlencoded::parse(&asked).find(|(name, _)| name == "refresh_token").unwrap().1;
     assert_eq!(refresh, "second-refresh", "each refresh token is used once");
+}
+
+#[tokio::test]
+async fn tokens_of_a_pds_that_are_none_are_neither_kept_nor_used() {
+    let registry = Registry::start(NONE).await;
+    let session = |access: &str, refresh: &str| {
+        let session = json!({ "did": registry.alice, "accessJwt": access, "refreshJwt": refresh });
+        registry.says("/xrpc/com.atproto.server.createSession", &session);
+    };
+    let long = "x".repeat(9000);
+    for (number, (access, refresh)) in [(&*long, "r"), ("a", &*long), ("a b", "r"), ("", "r")].into_iter().enumerate() {
+        session(access, refresh);
+        let answer = registry.token(&format!("alice.test:pass{number}"), BOTH).await;
+        refused(&answer, 503, "UNAVAILABLE");
+    }
+    let database = Connection::open(registry.database()).unwrap();
+    let kept: u32 = database.query_row("SELECT count(*) FROM pds_session", [], |row| row.get(0)).unwrap();
+    assert_eq!(kept, 0);
+    registry.signs_in_with("com.atproto.appPass");
+    let token = registry.token("alice.test:pass", BOTH).await.ok()["token"].as_str().unwrap().to_owned();
+    registry.has_hold("200 OK", &json!({ "token": long }).to_string());
+    let asked = "/xrpc/com.atproto.server.getServiceAuth?aud=did%3Aweb%3Ahold.example&lxm=com.atproto.repo.getRecord";
+    for times in 1..=2 {
+        let push = registry.call("POST", "/v2/alice.test/app/blobs/uploads/").bearer(&token).send().await;
+        assert_eq!(push.status, 503, "{}", push.text());
+        assert_eq!(registry.network.requests_of(asked), times, "it is not kept");
+    }
 }
 
 #[tokio::test]
