@@ -17,7 +17,7 @@ use crate::accounts::tables::{self, Binding, SignInRow};
 use crate::oauth::{AuthorizationServer, OauthError, Sought};
 use atproto::keys::P256Key;
 use atproto::syntax::Did;
-use server::identity::{Account, Pool};
+use server::identity::{Account, Pool, ResolveError};
 use server::storage::StorageError;
 
 /// Time in which a sign-in must be completed.
@@ -196,12 +196,24 @@ async fn end(
     // The account is only the server's claim until its own document confirms it.
     if row.account.is_none() {
         let own = server_of(sessions, &account).await;
-        if !own.is_ok_and(|own| own.issuer == server.issuer) {
+        let refusal = match own {
+            Ok(own) if own.issuer == server.issuer => None,
+            // Nobody said that it is another server's account.
+            Err(error) if is_unknown(&error) => Some(error),
+            _ => Some(SignInError::NotItsAccount),
+        };
+        if let Some(refusal) = refusal {
             sessions.oauth.give_back(&server, &tokens.refresh, &key).await;
-            return Err(SignInError::NotItsAccount);
+            return Err(refusal);
         }
     }
     Ok((sessions.adopt(&account, (&server, binding), tokens).await?, row.user_code))
+}
+
+/// Whether an account's document could not be read at present.
+fn is_unknown(error: &SignInError) -> bool {
+    use ResolveError::{Busy, Refused, Unreachable};
+    matches!(error, SignInError::Account(AccountsError::Identity(Busy(_) | Refused(_) | Unreachable)))
 }
 
 /// Returns the authorization server that an account's own DID document leads to.

@@ -206,6 +206,18 @@ async fn who_names_a_pds_is_whoever_signs_in_there_if_it_is_the_accounts_own() {
         assert_eq!(registry.network.requests_of("/oauth/revoke"), revoked + 1, "they were given back");
         assert!(stranger.open("/auth/device").await.text().contains("Your handle"), "nobody is signed in");
     }
+    // A document that cannot be read says nothing of the server.
+    registry.network.set(&format!("/{}", plc(4)), status("503 X", ""));
+    let mut stranger = Person::of(&registry);
+    assert_eq!(stranger.begin_as(&registry.issuer()).await.status, 303);
+    let mut tokens = registry.tokens();
+    tokens["sub"] = json!(plc(4));
+    registry.says(TOKEN, &tokens);
+    let revoked = registry.network.requests_of("/oauth/revoke");
+    let answer = stranger.come_back(&[]).await;
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")), "{}", answer.text());
+    assert!(!answer.text().contains("not its own"), "{}", answer.text());
+    assert_eq!(registry.network.requests_of("/oauth/revoke"), revoked + 1, "they were given back");
     // As with a name, the browser that began it ends it.
     assert_eq!(person.begin_as(&registry.issuer()).await.status, 303);
     assert_eq!(Person::of(&registry).come_back(&[]).await.status, 400);
