@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quick_cache::UnitWeighter;
+use serde_json::Map;
 
 use super::Catalog;
 use super::kept::{Kept, Times, Unknown};
@@ -50,7 +51,7 @@ impl Catalog {
     /// [`Unknown`]; the same below.
     pub async fn captain(&self, hold: &ServiceUrl) -> Result<Arc<Captain>, Unknown> {
         let (holds, asked) = (Arc::clone(&self.holds), hold.clone());
-        let ask = async move { holds.captain(&asked).await.map(Arc::new).map_err(unknown) };
+        let ask = async move { holds.captain(&asked).await.map(bounded).map(Arc::new).map_err(unknown) };
         self.hold_facts.captains.get(hold.did().clone(), ask).await
     }
 
@@ -85,6 +86,31 @@ impl Catalog {
     }
 }
 
+/// Returns the fields of a captain record that are used, each of which has a limit: a hold may put anything into the
+/// others.
+fn bounded(captain: Captain) -> Captain {
+    Captain { region: None, other: Map::new(), ..captain }
+}
+
 fn unknown(error: HoldsError) -> Unknown {
     Unknown(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::bounded;
+
+    #[test]
+    fn of_a_captain_record_only_that_is_kept_which_has_a_limit() {
+        let long = "x".repeat(1_000_000);
+        let captain = json!({
+            "owner": "did:web:a.example", "public": true, "allowAllCrew": false, "deployedAt": "2026-01-01T00:00:00Z",
+            "region": long, "successor": "did:web:b.example", "more": [long],
+        });
+        let kept = bounded(serde_json::from_value(captain).unwrap());
+        assert!(kept.public && !kept.allow_all_crew && kept.successor.is_some());
+        assert!(serde_json::to_string(&kept).unwrap().len() < 300);
+    }
 }

@@ -42,8 +42,6 @@ pub struct ListedTag {
 pub struct ListedManifest {
     /// Repository of the first push.
     pub repository: ImageName,
-    /// Media type.
-    pub media_type: Option<String>,
     /// Size of configuration and layers together.
     pub size_bytes: u64,
     /// Time of the first push.
@@ -164,6 +162,5 @@ fn listed(found: FoundManifest) -> ListedManifest {
         description,
         children: record.children().take(MAX_CHILDREN).collect(),
         has_subject: record.has_subject(),
-        media_type: record.media_type,
     }
 }
