@@ -1,12 +1,13 @@
 //! A cache of answers of other servers, with one request for concurrent callers. A failure is cached as well, so that a
 //! server that is slow or down is not asked again for each view of a page.
 
+use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 use tokio::time::{Instant, timeout};
 
 use server::bulkhead::Locks;
@@ -21,6 +22,13 @@ pub struct Unknown(pub String);
 pub struct Answer<V> {
     pub(super) value: Result<V, Unknown>,
     at: Instant,
+}
+
+impl<V> Answer<V> {
+    /// Returns the value, unless the look-up failed.
+    pub fn value(&self) -> Option<&V> {
+        self.value.as_ref().ok()
+    }
 }
 
 /// Cache times, and the time-out of a look-up.
@@ -38,6 +46,9 @@ pub struct Times {
 pub struct Kept<K, V, W> {
     cache: Cache<K, Answer<V>, W>,
     turns: Locks<K>,
+    /// Look-ups under way, and whether the key was forgotten since they began: then the result may be older than the
+    /// change.
+    under_way: Mutex<HashMap<K, bool>>,
     times: Times,
 }
 
@@ -47,10 +58,19 @@ where
     V: Clone + Send + Sync + 'static,
     W: Weighter<K, Answer<V>> + Clone + Send + Sync + 'static,
 {
-    /// Makes a cache for about `items` entries with the total weight `weight`.
+    /// Makes a cache for about `items` entries with the total weight `weight`. One entry may have nearly all of it.
     #[must_use]
     pub fn new(items: usize, weight: u64, weighter: W, times: Times) -> Arc<Self> {
-        Arc::new(Self { cache: Cache::with_weighter(items, weight, weighter), turns: Locks::default(), times })
+        let mut options = OptionsBuilder::new();
+        // A shard takes no entry that is heavier than itself, and there would be more of them the more cores there are.
+        options.estimated_items_capacity(items).weight_capacity(weight).shards(1);
+        let options = options.build().unwrap_or_else(|error| unreachable!("all that is required is set: {error}"));
+        let cache = Cache::with_options(options, weighter, DefaultHashBuilder::default(), DefaultLifecycle::default());
+        Arc::new(Self { cache, turns: Locks::default(), under_way: Mutex::default(), times })
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, HashMap<K, bool>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn known(&self, key: &K) -> Option<Result<V, Unknown>> {
@@ -84,16 +104,25 @@ where
             if let Some(known) = this.known(&key) {
                 return known;
             }
+            this.under_way().insert(key.clone(), false);
             let late = |_| Unknown(format!("no answer came within {} s", this.times.ask.as_secs()));
             let value = timeout(this.times.ask, ask).await.map_err(late).flatten();
-            this.cache.insert(key, Answer { value: value.clone(), at: Instant::now() });
+            let mut under_way = this.under_way();
+            if under_way.remove(&key) == Some(false) {
+                this.cache.insert(key, Answer { value: value.clone(), at: Instant::now() });
+            }
+            drop(under_way);
             value
         });
         asked.await.unwrap_or_else(|_| Err(Unknown("the registry failed".into())))
     }
 
-    /// Removes the cached result of `key`.
+    /// Removes the cached result of `key`; that of a look-up under way is not cached.
     pub(super) fn forget(&self, key: &K) {
+        let mut under_way = self.under_way();
+        if let Some(is_forgotten) = under_way.get_mut(key) {
+            *is_forgotten = true;
+        }
         self.cache.remove(key);
     }
 }
@@ -135,5 +164,41 @@ mod tests {
         assert!(timeout(Duration::from_millis(5), kept.get("b", ask(50))).await.is_err());
         assert_eq!(kept.get("b", ask(60_000)).await, Ok(7));
         assert_eq!(asked.load(Ordering::Relaxed), 4);
+    }
+
+    #[tokio::test]
+    async fn what_was_asked_for_before_a_change_is_not_kept_after_it() {
+        let kept = Kept::new(8, 8, UnitWeighter, TIMES);
+        let ask = |value: u32| async move {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            Ok::<_, Unknown>(value)
+        };
+        let change = async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            kept.forget(&"a");
+            kept.get("a", ask(2)).await
+        };
+        let (before, after) = tokio::join!(kept.get("a", ask(1)), change);
+        assert_eq!((before, after), (Ok(1), Ok(2)));
+        assert_eq!(kept.get("a", ask(3)).await, Ok(2), "what was asked for since then is kept");
+        assert!(kept.under_way().is_empty());
+    }
+
+    /// Each entry weighs what it is.
+    #[derive(Clone)]
+    struct ByValue;
+
+    impl Weighter<&'static str, Answer<u64>> for ByValue {
+        fn weight(&self, _: &&'static str, answer: &Answer<u64>) -> u64 {
+            answer.value.clone().unwrap_or(1)
+        }
+    }
+
+    #[tokio::test]
+    async fn one_entry_may_have_most_of_the_cache_however_many_cores_there_are() {
+        let kept = Kept::new(1024, 1000, ByValue, TIMES);
+        assert_eq!(kept.get("a", std::future::ready(Ok(900))).await, Ok(900));
+        assert_eq!(kept.get("a", std::future::ready(Ok(901))).await, Ok(900), "it is kept");
+        assert!(kept.cache.weight() <= 1000);
     }
 }
