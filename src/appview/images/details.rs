@@ -19,6 +19,8 @@ use server::identity::Account;
 /// Maximum size of a configuration: usual ones have some kilobytes, one with the longest history some hundred.
 const MAX_CONFIG_BYTES: usize = 1024 * 1024;
 const CONFIG_TIME: Duration = Duration::from_secs(4);
+/// Longest media type: two halves of 127 characters. <https://www.rfc-editor.org/rfc/rfc6838#section-4.2>
+const MAX_MEDIA_TYPE_BYTES: usize = 255;
 /// Maximum number of build steps that are kept.
 const MAX_STEPS: usize = 500;
 
@@ -107,6 +109,15 @@ impl ParsedManifest {
             annotations: texts(document.annotations.as_ref()),
         }
     }
+
+    /// Returns the artifact type, else the media type of the configuration; `None` for one that is longer than a media
+    /// type may be, as it is stored, cached and sent to others.
+    pub(super) fn artifact_type(&self) -> Option<String> {
+        let document = self.document();
+        let kind = document.artifact_type.clone().filter(|kind| !kind.is_empty());
+        let kind = kind.or_else(|| document.config.as_ref().map(|config| config.named().media_type));
+        kind.filter(|kind| kind.len() <= MAX_MEDIA_TYPE_BYTES)
+    }
 }
 
 /// Returns the annotations whose values are strings.
@@ -158,6 +169,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn an_artifact_type_that_is_longer_than_any_is_none() {
+        let digest = Digest::from_bytes([7; 32]);
+        let kind = |artifact_type: &str, config: &str| {
+            let config = json!({ "mediaType": config, "digest": digest, "size": 2 });
+            let manifest = json!({ "schemaVersion": 2, "artifactType": artifact_type, "config": config, "layers": [] });
+            ParsedManifest::stored(manifest.to_string().into()).unwrap().artifact_type()
+        };
+        let (longest, longer) = ("a".repeat(255), "a".repeat(256));
+        assert_eq!(kind("application/spdx+json", "b").as_deref(), Some("application/spdx+json"));
+        assert_eq!((kind(&longest, "b").as_ref(), kind("", &longest).as_ref()), (Some(&longest), Some(&longest)));
+        assert_eq!((kind(&longer, "b"), kind("", &longer)), (None, None));
+    }
 
     #[test]
     fn what_a_configuration_has_as_null_is_missing() {

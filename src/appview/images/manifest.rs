@@ -207,12 +207,6 @@ impl ParsedManifest {
         }
     }
 
-    /// Returns the artifact type, else the media type of the configuration.
-    pub(super) fn artifact_type(&self) -> Option<String> {
-        let kind = self.document.artifact_type.clone().filter(|kind| !kind.is_empty());
-        kind.or_else(|| self.document.config.as_ref().map(|config| config.media_type.clone()))
-    }
-
     /// Returns the platforms of an index, each once.
     pub(super) fn platforms(&self) -> Vec<String> {
         let mut platforms: Vec<String> = Vec::new();

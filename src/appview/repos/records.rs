@@ -3,6 +3,8 @@
 use atproto::lexicon::Manifest;
 use atproto::syntax::{Digest, RecordKey, ServiceUrl, SyntaxError};
 
+/// Longest media type that is kept: two halves of 127 characters.
+const MAX_MEDIA_TYPE_BYTES: usize = 255;
 /// Manifests of an index that are kept.
 const MAX_CHILDREN: usize = 256;
 
@@ -16,7 +18,7 @@ pub fn manifest_key(digest: &Digest) -> RecordKey {
 /// The used fields of a manifest's record.
 #[derive(Clone, Debug)]
 pub struct ManifestRecord {
-    /// The media type, as the record says.
+    /// The media type, as the record says, if it is no longer than one may be.
     pub media_type: Option<String>,
     /// The hold that has the blobs, if the record names one that can be called.
     pub hold: Option<ServiceUrl>,
@@ -37,7 +39,22 @@ impl ManifestRecord {
             children: record.children().take(MAX_CHILDREN).collect(),
             has_subject: record.has_subject(),
             blobs: config.chain(layers).filter_map(|digest| Digest::parse(digest).ok()).collect(),
-            media_type: record.media_type,
+            media_type: record.media_type.filter(|text| text.len() <= MAX_MEDIA_TYPE_BYTES),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ManifestRecord;
+
+    #[test]
+    fn a_media_type_that_is_longer_than_any_is_none() {
+        let said = |media_type: &str| {
+            let record = serde_json::json!({ "repository": "app", "digest": "a", "mediaType": media_type });
+            ManifestRecord::of(serde_json::from_value(record).unwrap()).media_type
+        };
+        let longest = "a".repeat(255);
+        assert_eq!((said(&longest), said(&"a".repeat(256))), (Some(longest), None));
     }
 }
