@@ -92,6 +92,16 @@ fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(fie
     Ok(Option::deserialize(field)?.unwrap_or_default())
 }
 
+impl ImageConfig {
+    /// Returns the number of bytes of its texts.
+    #[must_use]
+    pub fn text_bytes(&self) -> usize {
+        let texts = [&self.architecture, &self.os, &self.variant].into_iter().chain(&self.created);
+        let commands = self.history.iter().map(|step| &step.created_by);
+        texts.chain(commands).map(String::len).sum()
+    }
+}
+
 impl ParsedManifest {
     /// Returns the content of the manifest for people.
     #[must_use]

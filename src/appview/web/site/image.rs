@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
-use quick_cache::UnitWeighter;
+use quick_cache::Weighter;
 use tokio::time::timeout;
 
 use super::layers::{self, Step};
 use super::shown::{self, Ago, path_of};
 use super::{Subject, markdown, missing};
-use crate::catalog::{Inventory, Kept, RecordProof, Times, Unknown};
+use crate::catalog::{Answer, Inventory, Kept, RecordProof, Times, Unknown};
 use crate::gate::PullPermit;
 use crate::holds::HoldsError;
 use crate::images::{ImageConfig, ImagesError, ManifestDetails, ParsedManifest};
@@ -26,6 +26,8 @@ use server::wire::Response;
 
 /// Time limit of each part of the page.
 const PART_TIME: Duration = Duration::from_secs(5);
+/// Size of the cache of image configs.
+const MAX_REMEMBERED_BYTES: u64 = 8 * 1024 * 1024;
 const MAX_ANNOTATIONS: usize = 60;
 /// Most rows of each list (layers, platforms, tags, attached artifacts): a manifest of 5 MiB may name tens of
 /// thousands.
@@ -140,13 +142,25 @@ async fn manifest(web: &Web, subject: &Subject, digest: &Digest) -> Result<Parse
     ParsedManifest::stored(bytes.ok_or_else(missing)?).map_err(|error| WebError::wrong(error.to_string()))
 }
 
-/// Cache of image configs by viewer, owner and digest, at some kilobytes each: whether a viewer may read one is for its
-/// hold to say.
-pub(in crate::web) type Configs = Arc<Kept<(Option<Did>, Did, Digest), Arc<ImageConfig>, UnitWeighter>>;
+/// The viewer, the owner and the digest of an image config: whether a viewer may read one is for its hold to say.
+type ConfigKey = (Option<Did>, Did, Digest);
+
+/// Weighs image configs by their bytes: usual ones have some kilobytes, the longest a million.
+#[derive(Clone)]
+pub(in crate::web) struct ByLength;
+
+impl Weighter<ConfigKey, Answer<Arc<ImageConfig>>> for ByLength {
+    fn weight(&self, _: &ConfigKey, answer: &Answer<Arc<ImageConfig>>) -> u64 {
+        500 + answer.value().map_or(0, |config| config.text_bytes() + 32 * config.history.len()) as u64
+    }
+}
+
+/// Cache of image configs.
+pub(in crate::web) type Configs = Arc<Kept<ConfigKey, Arc<ImageConfig>, ByLength>>;
 
 pub(in crate::web) fn remembered() -> Configs {
     let times = Times { fresh: Duration::from_secs(60), failed: Duration::from_secs(15), ask: PART_TIME };
-    Kept::new(512, 512, UnitWeighter, times)
+    Kept::new(512, MAX_REMEMBERED_BYTES, ByLength, times)
 }
 
 /// Returns the config of an image, if it has one and the viewer may read it, or the reason why it cannot be shown.
@@ -351,4 +365,27 @@ fn annotations(details: &ManifestDetails) -> Vec<Annotation> {
         Some(Annotation { name: server::text::line(name, 200)?, is_link, value })
     };
     details.annotations.iter().filter_map(annotation).take(MAX_ANNOTATIONS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Arc, Did, Digest, ImageConfig, MAX_REMEMBERED_BYTES, Unknown, remembered};
+    use crate::images::BuildStep;
+
+    #[tokio::test]
+    async fn configs_of_a_million_bytes_do_not_fill_the_memory() {
+        let (configs, owner) = (remembered(), Did::parse("did:web:a.example").unwrap());
+        let key = |number: u8| (None, owner.clone(), Digest::from_bytes([number; 32]));
+        for number in 0..40 {
+            let step = BuildStep { created_by: "x".repeat(1_000_000), empty_layer: false };
+            let config = ImageConfig { history: vec![step], ..ImageConfig::default() };
+            configs.get(key(number), std::future::ready(Ok(Arc::new(config)))).await.unwrap();
+        }
+        let mut bytes = 0;
+        for number in 0..40 {
+            let known = configs.get(key(number), std::future::ready(Err(Unknown(String::new())))).await;
+            bytes += known.map_or(0, |config| config.text_bytes() as u64);
+        }
+        assert!((1..=MAX_REMEMBERED_BYTES).contains(&bytes), "{bytes}");
+    }
 }
