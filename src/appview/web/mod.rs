@@ -51,6 +51,7 @@ use crate::uploads::Uploads;
 use crate::webhooks::Webhooks;
 use atproto::syntax::Did;
 use beginnings::Beginnings;
+use browser::Browser;
 use browser_sessions::BrowserSessions;
 use guesses::Guesses;
 use refusal::WebError;
@@ -58,6 +59,7 @@ use server::bulkhead::{Bulkhead, BulkheadCounts, Caller, Overload};
 use server::sqlite::Database;
 use server::wire::{Request, Response};
 use server::xrpc::{Refusal, Trace, header, response};
+use viewer::Viewer;
 
 pub use endpoint::{ENDPOINTS, Endpoint};
 pub use held::{
@@ -221,19 +223,27 @@ pub async fn answer(web: &Web, endpoint: Endpoint, request: Request, trace: &mut
 /// Answers a request of an endpoint of this room that finds no place.
 #[must_use]
 pub fn turn_away(web: &Web, endpoint: Endpoint, overload: Overload) -> Response {
-    let mut response = refused(web, endpoint, overload.into());
+    let mut response = refused(web, endpoint, &Viewer::default(), overload.into());
     guard(&mut response);
     response
 }
 
 async fn page(web: &Web, endpoint: Endpoint, request: Request, trace: &mut Trace) -> Response {
-    respond(web, endpoint, request, trace).await.unwrap_or_else(|error| refused(web, endpoint, error))
+    let browser = Browser::known(web, &request.head).filter(|_| !endpoint.is_for_programs());
+    match respond(web, endpoint, request, trace).await {
+        Ok(response) => response,
+        Err(error) => {
+            // A failure to find the viewer leaves the error that the page is about.
+            let viewer = Viewer::in_browser(web, browser).await.unwrap_or_default();
+            refused(web, endpoint, &viewer, error)
+        }
+    }
 }
 
 /// A refusal, as whoever an endpoint is for reads it.
-fn refused(web: &Web, endpoint: Endpoint, error: WebError) -> Response {
+fn refused(web: &Web, endpoint: Endpoint, viewer: &Viewer, error: WebError) -> Response {
     let retry_s = error.retry_s;
-    let mut response = if endpoint.is_for_programs() { error.into_json() } else { pages::refusal(web, error) };
+    let mut response = if endpoint.is_for_programs() { error.into_json() } else { pages::refusal(web, viewer, error) };
     if let Some(seconds) = retry_s {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }

@@ -131,7 +131,8 @@ struct RefusalPage<'p> {
     frame: Frame<'p>,
     title: &'static str,
     message: String,
-    again: &'static str,
+    /// Whether a sign-in may help.
+    is_for_sign_in: bool,
 }
 
 /// Returns the sign-in page.
@@ -176,13 +177,14 @@ pub(super) fn devices(web: &Web, browser: &Browser, account: &str, message: &str
     finish(web, Some(browser), page.render(), Shown::default())
 }
 
-/// Returns the page of an error.
-pub(super) fn refusal(web: &Web, error: WebError) -> Response {
+/// Returns the page of an error for a viewer.
+pub(super) fn refusal(web: &Web, viewer: &Viewer, error: WebError) -> Response {
     let title = if error.status == StatusCode::NOT_FOUND { "Not found" } else { "It did not work" };
-    let frame = Frame::of_nobody(web);
+    let frame = Frame::of_viewer(web, viewer);
+    let is_for_sign_in = viewer.account.is_none() || error.status == StatusCode::FORBIDDEN;
     // The message may contain text of other servers.
     let message = server::text::line(&error.message, MAX_REFUSAL_CHARS).unwrap_or_default();
-    let page = RefusalPage { frame, title, message, again: Endpoint::SignIn.path() };
+    let page = RefusalPage { frame, title, message, is_for_sign_in };
     with_status(finish(web, None, page.render(), Shown::default()), error.status)
 }
 

@@ -35,7 +35,12 @@ pub(super) struct Viewer {
 impl Viewer {
     /// Returns the viewer who sent a request.
     pub(super) async fn of(web: &Web, head: &Parts) -> Result<Self, WebError> {
-        let Some(browser) = Browser::known(web, head) else { return Ok(Self::default()) };
+        Self::in_browser(web, Browser::known(web, head)).await
+    }
+
+    /// Returns the viewer who uses this browser; nobody without one.
+    pub(super) async fn in_browser(web: &Web, browser: Option<Browser>) -> Result<Self, WebError> {
+        let Some(browser) = browser else { return Ok(Self::default()) };
         let Some(account) = web.browsers.find(browser.hash()).await? else { return Ok(Self::default()) };
         Ok(Self::signed_in(web, browser, account).await)
     }

@@ -69,6 +69,28 @@ async fn nothing_is_changed_but_by_a_form_of_ours_in_a_browser_that_is_signed_in
 }
 
 #[tokio::test]
+async fn an_error_says_who_is_signed_in_and_leads_back() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    let (mut person, mut nobody) = (Person::of(&registry), Person::of(&registry));
+    person.sign_in().await;
+    let token = form_token(&person.open("/settings").await);
+    let missing = person.open("/alice.test/none").await;
+    let wrong = person.send("/settings/session", &[("token", &token)]).await;
+    for (page, status) in [(missing, 404), (wrong, 400)] {
+        assert_eq!(page.status, status);
+        for shown in [">alice.test</bdi>", ">Sign out<", "<a href=\"/settings\">settings</a>"] {
+            assert!(page.text().contains(shown), "{shown}: {}", page.text());
+        }
+        assert!(!page.text().contains(">Sign in<"), "{}", page.text());
+    }
+    let forged = person.send("/settings/session", &[("token", "x")]).await;
+    assert!(forged.text().contains(">Sign out<") && forged.text().contains(">Sign in<"), "{}", forged.text());
+    let missing = nobody.open("/alice.test/none").await;
+    assert!(missing.text().contains(">Sign in<") && !missing.text().contains(">Sign out<"), "{}", missing.text());
+}
+
+#[tokio::test]
 async fn a_choice_is_written_over_what_others_wrote_and_what_is_no_hold_is_refused() {
     let registry = Registry::start(NONE).await;
     registry.has_oauth();
