@@ -1,5 +1,6 @@
 //! Settings of a repository: the text and the picture of its page, and deletion of tags and manifests.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use askama::Template;
@@ -16,14 +17,14 @@ use crate::catalog::{NewPicture, is_drawable, looks_like};
 use crate::gate::DeletePermit;
 use crate::names::{Owner, Reference, RepositoryName};
 use atproto::lexicon::RepoPage;
-use atproto::syntax::{Did, Digest, ImageName, Tag};
+use atproto::syntax::{Datetime, Did, Digest, ImageName, Tag};
 use server::identity::Account;
 use server::wire::{Request, Response};
 use server::xrpc::Trace;
 
 /// Longest form with a page's text, if every byte of the text is percent-encoded, with the other fields.
 const MAX_FORM_BYTES: u64 = RepoPage::MAX_DESCRIPTION_BYTES as u64 * 3 + 4096;
-/// Most tags, and most manifests, that the page lists; others have only the pages of their images.
+/// Most tags, and most manifests, that the page lists: the newest.
 const MAX_LISTED: usize = 200;
 
 /// A tag or a manifest that can be deleted.
@@ -51,7 +52,10 @@ struct RepositorySettingsPage<'p> {
     /// Path of the repository's webhooks, if the registry has webhooks.
     webhooks: Option<String>,
     tags: Vec<Deletable>,
+    /// A text about the tags that are left out, if there are any.
+    cut_tags: Option<String>,
     manifests: Vec<Deletable>,
+    cut_manifests: Option<String>,
 }
 
 #[derive(Template)]
@@ -172,19 +176,23 @@ async fn overview(
     if tags.is_none() && inventory.is_whole && message.is_empty() {
         return Err(WebError::not_found("you have no such repository"));
     }
+    let cut_tags = cut(tags.map_or(0, Vec::len), "tag");
     let tags = tags.into_iter().flatten().take(MAX_LISTED).map(|tag| Deletable {
         shown: tag.tag.to_string(),
         reference: tag.tag.to_string(),
         words: String::new(),
     });
-    let manifests = inventory.manifests.iter().filter(|(_, manifest)| manifest.repository == *name).take(MAX_LISTED);
-    let manifests = manifests.map(|(digest, manifest)| Deletable {
+    let manifests = inventory.manifests.iter().filter(|(_, manifest)| manifest.repository == *name);
+    let mut manifests: Vec<_> = manifests.collect();
+    manifests.sort_by_cached_key(|(digest, manifest)| {
+        (Reverse(manifest.created.as_ref().map(Datetime::to_micros)), **digest)
+    });
+    let cut_manifests = cut(manifests.len(), "manifest");
+    let manifests = manifests.into_iter().take(MAX_LISTED).map(|(digest, manifest)| Deletable {
         shown: digest.hex().chars().take(12).collect(),
         reference: digest.to_string(),
         words: manifest.words(),
     });
-    let mut manifests: Vec<_> = manifests.collect();
-    manifests.sort_by(|one, other| one.reference.cmp(&other.reference));
     let shown = RepositorySettingsPage {
         frame: Frame::of_viewer(web, &viewer),
         name: name.as_str(),
@@ -199,7 +207,15 @@ async fn overview(
         delete_action: Endpoint::DeleteImage.path(),
         webhooks: web.webhooks.is_on().then(|| webhooks::path_of_all(name)),
         tags: tags.collect(),
-        manifests,
+        cut_tags,
+        manifests: manifests.collect(),
+        cut_manifests,
     };
     Ok(pages::finish(web, None, shown.render(), Shown::default()))
+}
+
+/// Returns a text about what a list of `count` entries leaves out.
+fn cut(count: usize, noun: &str) -> Option<String> {
+    let all = || server::text::with_noun(count as u64, noun);
+    (count > MAX_LISTED).then(|| format!("The newest {MAX_LISTED} of {} are shown: others follow as these go.", all()))
 }

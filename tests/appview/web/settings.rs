@@ -172,6 +172,44 @@ async fn a_page_of_a_repository_takes_markdown_and_pictures_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn of_many_tags_and_manifests_the_newest_are_shown_and_that_others_are_left_out() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    let (alice, did) = (&registry.alice, registry.alice.as_str().replace(':', "%3A"));
+    let list = |collection: &str, records: Vec<serde_json::Value>| {
+        let path = format!("/xrpc/com.atproto.repo.listRecords?repo={did}&collection={collection}&limit=100");
+        registry.says(&path, &json!({ "records": records }));
+    };
+    let at = |number: u32| format!("2026-01-01T{:02}:{:02}:00Z", number / 60, number % 60);
+    let hex = |number: u32| format!("{:064x}", number * 7919 % 65_536);
+    let manifest = |number: u32| {
+        let value =
+            json!({ "repository": "app", "digest": format!("sha256:{}", hex(number)), "createdAt": at(number) });
+        json!({ "uri": format!("at://{alice}/io.atcr.manifest/{}", hex(number)), "cid": "b", "value": value })
+    };
+    let tag = |number: u32| {
+        let to = format!("at://{alice}/io.atcr.manifest/{}", hex(number));
+        let value =
+            json!({ "repository": "app", "tag": format!("v{number}"), "manifest": to, "updatedAt": at(number) });
+        json!({ "uri": format!("at://{alice}/io.atcr.tag/app_v{number}"), "cid": "b", "value": value })
+    };
+    list("io.atcr.manifest", (0..250).map(manifest).collect());
+    list("io.atcr.tag", (0..201).map(tag).collect());
+    let mut person = Person::of(&registry);
+    person.sign_in().await;
+    let page = person.open("/settings/repository?name=app").await;
+    for (number, shown) in [(0, false), (49, false), (50, true), (249, true)] {
+        let form = format!("name=\"reference\" value=\"sha256:{}\"", hex(number));
+        assert_eq!(page.text().contains(&form), shown, "{number}");
+    }
+    for (number, shown) in [(0, false), (1, true), (200, true)] {
+        assert_eq!(page.text().contains(&format!("name=\"reference\" value=\"v{number}\"")), shown, "{number}");
+    }
+    assert!(page.text().contains("The newest 200 of 250 manifests are shown"), "{}", page.text());
+    assert!(page.text().contains("The newest 200 of 201 tags are shown"), "{}", page.text());
+}
+
+#[tokio::test]
 async fn who_has_no_session_at_the_pds_any_more_is_told_to_sign_in_again() {
     let registry = Registry::start(NONE).await;
     registry.has_oauth();
