@@ -91,6 +91,34 @@ async fn an_error_says_who_is_signed_in_and_leads_back() {
 }
 
 #[tokio::test]
+async fn an_account_is_signed_in_in_a_hundred_browsers_at_most() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    let rows = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 100)
+                INSERT INTO browser_session (cookie, account, created_us, expires_us)
+                SELECT cast(printf('%032d', n) AS BLOB), ?1, n, 9000000000000000 FROM n";
+    let (mut first, mut second) = (Person::of(&registry), Person::of(&registry));
+    first.form_token().await;
+    let database = Connection::open(registry.database()).unwrap();
+    database.execute(rows, [registry.alice.as_str()]).unwrap();
+    database.execute("UPDATE browser_session SET account = 'did:web:b.example' WHERE created_us = 1", ()).unwrap();
+    let oldest = "SELECT count(*), min(created_us) FROM browser_session WHERE account = ?1";
+    let of_alice = || {
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
+        database.query_row(oldest, [registry.alice.as_str()], row).unwrap()
+    };
+    first.sign_in().await;
+    assert_eq!(of_alice(), (100, 2));
+    second.sign_in().await;
+    assert_eq!(of_alice(), (100, 3), "the one that signed in first is signed out");
+    for person in [&mut first, &mut second] {
+        assert!(person.open("/settings").await.text().contains("This browser"));
+    }
+    let others: i64 = database.query_row(oldest, ["did:web:b.example"], |row| row.get(0)).unwrap();
+    assert_eq!(others, 1);
+}
+
+#[tokio::test]
 async fn a_choice_is_written_over_what_others_wrote_and_what_is_no_hold_is_refused() {
     let registry = Registry::start(NONE).await;
     registry.has_oauth();

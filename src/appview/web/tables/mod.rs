@@ -25,7 +25,10 @@ pub fn until(read: &Read<'_>, cookie: &[u8; 32]) -> Result<Option<u64>, StorageE
     Ok(read.first(sql, [cookie], |row| row.get::<_, i64>(0))?.map(i64::cast_unsigned))
 }
 
-/// Signs a browser in. Both times are microseconds since 1970.
+/// Most browsers in which one account is signed in.
+const MAX_OF_ACCOUNT: i64 = 100;
+
+/// Signs a browser in. Both times are microseconds since 1970. Of 100 others the one that signed in first is signed out.
 ///
 /// # Errors
 /// As [`find`].
@@ -37,7 +40,10 @@ pub fn begin(
 ) -> Result<(), StorageError> {
     let sql = "INSERT INTO browser_session (cookie, account, created_us, expires_us) VALUES (?1, ?2, ?3, ?4)";
     let parameters = (cookie, account.as_str(), created_us.cast_signed(), expires_us.cast_signed());
-    write.execute(sql, parameters).map(drop)
+    write.execute(sql, parameters)?;
+    let sql = "DELETE FROM browser_session WHERE cookie IN
+               (SELECT cookie FROM browser_session WHERE account = ?1 ORDER BY created_us DESC LIMIT -1 OFFSET ?2)";
+    write.execute(sql, (account.as_str(), MAX_OF_ACCOUNT)).map(drop)
 }
 
 /// Signs a browser out.
@@ -59,9 +65,6 @@ pub struct BrowserSessionRow {
     pub expires_us: u64,
 }
 
-/// Most sessions in the list of one account.
-const MAX_SHOWN: i64 = 100;
-
 /// Returns the browsers in which an account is signed in, the newest first, 100 at most.
 ///
 /// # Errors
@@ -69,7 +72,7 @@ const MAX_SHOWN: i64 = 100;
 pub fn of_account(read: &Read<'_>, account: &Did, now_us: u64) -> Result<Vec<BrowserSessionRow>, StorageError> {
     let sql = "SELECT cookie, created_us, expires_us FROM browser_session WHERE account = ?1 AND expires_us > ?2
                ORDER BY created_us DESC LIMIT ?3";
-    read.all(sql, (account.as_str(), now_us.cast_signed(), MAX_SHOWN), |row| {
+    read.all(sql, (account.as_str(), now_us.cast_signed(), MAX_OF_ACCOUNT), |row| {
         let (created_us, expires_us): (i64, i64) = (row.get(1)?, row.get(2)?);
         let cookie = row.get(0)?;
         Ok(BrowserSessionRow { cookie, created_us: created_us.cast_unsigned(), expires_us: expires_us.cast_unsigned() })
