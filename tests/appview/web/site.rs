@@ -255,6 +255,16 @@ async fn public_pages_are_framed_by_nobody_and_set_no_cookie() {
 }
 
 #[tokio::test]
+async fn behind_the_last_page_of_tags_is_the_last_page() {
+    let registry = Registry::start(NONE).await;
+    registry.has_image(Vec::new());
+    for page in ["0", "1", "2", "7", "99999999999999999999", "x", "-1"] {
+        let text = registry.page(&format!("/alice.test/app?page={page}")).await.text().to_owned();
+        assert!(text.contains("href=\"/alice.test/app:v1\"") && !text.contains("no tags here"), "{page}: {text}");
+    }
+}
+
+#[tokio::test]
 async fn without_pages_there_are_none() {
     let registry = Registry::start([("ATCR_UI_ENABLED", "false")]).await;
     for path in ["/", "/alice.test", "/alice.test/app"] {

@@ -85,8 +85,9 @@ pub(super) async fn show(
         None => &[],
     };
     let tags: Vec<&ListedTag> = tags.iter().filter(|tag| tag.tag.attached_to().is_none()).collect();
-    let page =
-        Fields::of_query(head).get("page").and_then(|page| page.parse().ok()).unwrap_or(1_usize).clamp(1, 10_000);
+    // Behind the last page there is nothing: tags may have gone since the link to it was shown.
+    let last = tags.len().div_ceil(PAGE).max(1);
+    let page = Fields::of_query(head).get("page").and_then(|page| page.parse().ok()).unwrap_or(1_usize).clamp(1, last);
     let (path, now_us) = (path_of(&subject.owner, name), (web.settings.clock)());
     let newest = tags.first().and_then(|tag| inventory.manifests.get(&tag.digest));
     let said = said.unwrap_or_default();
