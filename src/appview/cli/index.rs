@@ -7,6 +7,7 @@ use super::target::Target;
 use crate::operations::{IndexForget, IndexRebuild, IndexShow, IndexStatus};
 use atproto::syntax::Did;
 use server::console::{CommandError, NONE, duration, output, table};
+use server::text::with_noun;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -36,7 +37,7 @@ impl Command {
             Self::Rebuild => {
                 let accounts = target.run(IndexRebuild {}).await?;
                 output::result(as_json, &json!({ "accounts": accounts }), || {
-                    format!("the records of {accounts} accounts are listed again\n")
+                    format!("the records of {} are listed again\n", with_noun(accounts as u64, "account"))
                 })
             }
             Self::Forget { account } => {
