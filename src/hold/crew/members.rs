@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::declared::declared_members;
 use super::manage::check_member_change;
-use super::{Crew, CrewError, captain, encode, member_key};
+use super::{Crew, CrewError, captain, encode, member_key, tables};
 use crate::pds::{PageQuery, PdsError, Plan, RecordChange, RecordWrite, Records, Repository};
 use atproto::lexicon::{self, Permission, PermissionSet, nsid};
 use atproto::syntax::{Datetime, Did};
@@ -85,9 +85,14 @@ impl Crew {
             tier: terms.tier.filter(|tier| !tier.is_empty()),
             other: serde_json::Map::new(),
         };
-        // An account that the captain adds is no longer banned or restricted.
-        self.unban(did, now_us).await?;
-        self.change_member(did, now_us, move |_| Ok((RecordWrite::Create(encode(nsid::CREW, &record)?), record))).await
+        let banned = did.clone();
+        let decide = move |repository: &Repository<'_>, _: Option<lexicon::Crew>| {
+            // An account that the captain adds is no longer banned or restricted: in the same transaction, so that a refused
+            // addition lifts nothing.
+            tables::delete_ban(repository.transaction(), &banned)?;
+            Ok((RecordWrite::Create(encode(nsid::CREW, &record)?), record))
+        };
+        self.change_member(did, now_us, decide).await
     }
 
     /// Changes a member who joined at run time; other fields of the record stay. A change that changes nothing makes no
@@ -96,7 +101,7 @@ impl Crew {
     /// # Errors
     /// [`PdsError::RecordNotFound`], [`CrewError::Declared`]; as [`Crew::add_member`].
     pub async fn set_member(&self, did: &Did, change: MemberChange, now_us: u64) -> Result<CrewMember, CrewError> {
-        let decide = move |old: Option<lexicon::Crew>| {
+        let decide = move |_: &Repository<'_>, old: Option<lexicon::Crew>| {
             let mut record = old.ok_or(CrewError::Pds(PdsError::RecordNotFound))?;
             record.role = change.role.unwrap_or(record.role);
             record.permissions = change.permissions.as_deref().map_or(record.permissions, names);
@@ -111,7 +116,7 @@ impl Crew {
     /// # Errors
     /// As [`Crew::set_member`].
     pub async fn remove_member(&self, did: &Did, now_us: u64) -> Result<CrewMember, CrewError> {
-        let decide = |old: Option<lexicon::Crew>| {
+        let decide = |_: &Repository<'_>, old: Option<lexicon::Crew>| {
             let record = old.ok_or(CrewError::Pds(PdsError::RecordNotFound))?;
             Ok((RecordWrite::Delete, record))
         };
@@ -121,7 +126,9 @@ impl Crew {
     /// Makes the write of `did`'s record that `decide` returns for its current record, in one commit.
     async fn change_member<F>(&self, did: &Did, now_us: u64, decide: F) -> Result<CrewMember, CrewError>
     where
-        F: FnOnce(Option<lexicon::Crew>) -> Result<(RecordWrite, lexicon::Crew), CrewError> + Send + 'static,
+        F: FnOnce(&Repository<'_>, Option<lexicon::Crew>) -> Result<(RecordWrite, lexicon::Crew), CrewError>
+            + Send
+            + 'static,
     {
         let (did, mutable) = (did.clone(), self.is_mutable());
         let job = move |repository: &Repository<'_>| {
@@ -135,7 +142,7 @@ impl Crew {
             if is_member && declared_members(records)?.contains(&did) {
                 return Err(CrewError::Declared);
             }
-            let (write, record) = decide(old)?;
+            let (write, record) = decide(repository, old)?;
             check_record(&record)?;
             repository.commit(Plan::of(vec![RecordChange {
                 collection: nsid::CREW.into(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use atcr_hold::crew::{CrewChange, CrewWrite, DeclaredMember, Manager, member_key};
+use atcr_hold::crew::{CrewChange, CrewWrite, DeclaredMember, Manager, Terms, member_key};
 use atproto::lexicon::{Permission, RequestCrew};
 use atproto::syntax::Did;
 use futures_util::FutureExt as _;
@@ -70,6 +70,28 @@ async fn who_joined_at_run_time_stays() {
     assert_eq!(started.again(|declared| drop(declared.crew.insert(plc(3), reader()))).await, [[crew_path(&plc(3))]]);
     assert_eq!(started.crew_record(&plc(3)).await.unwrap()["addedAt"], FIRST);
     assert_eq!(started.again(|declared| declared.crew.clear()).await, [[crew_path(&plc(3))]]);
+}
+
+#[tokio::test]
+async fn only_an_addition_that_is_made_lifts_a_ban() {
+    let started = Started::new(|declared| declared.allow_all_crew = true).await;
+    let crew = &started.home.crew;
+    let terms = |role: &str, permissions: &[Permission]| Terms {
+        role: role.into(),
+        permissions: permissions.to_vec(),
+        tier: None,
+    };
+    crew.ban(&plc(2), START_US).await.unwrap();
+    for refused in [terms("owner", &Permission::ALL), terms("mate", &[])] {
+        crew.add_member(&plc(2), refused, START_US).await.unwrap_err();
+    }
+    crew.set_mutable(false);
+    crew.add_member(&plc(2), terms("mate", &Permission::ALL), START_US).await.unwrap_err();
+    crew.set_mutable(true);
+    assert_eq!(crew.bans().await.unwrap().len(), 1);
+    crew.request(&plc(2), &RequestCrew::default(), START_US).await.unwrap_err();
+    crew.add_member(&plc(2), terms("mate", &[Permission::BlobRead]), START_US).await.unwrap();
+    assert!(crew.bans().await.unwrap().is_empty());
 }
 
 #[tokio::test]
