@@ -92,7 +92,10 @@ impl Presence {
     pub async fn claim(&self, db: &Database, new_id: String) -> Result<(), PresenceError> {
         let marker = self.marker().await?;
         match (self.id(), marker) {
-            (Some(id), Some(marker)) if marker.id == id => Ok(()),
+            (Some(id), Some(marker)) if marker.id == id => {
+                // A migration back to a storage that has the marker: from now on it needs it.
+                if self.is_migrated_to(db).await? { self.record(db, id).await } else { Ok(()) }
+            }
             // The database is a copy from before the storage was marked, or was created anew.
             (None, Some(marker)) if marker.hold == self.0.hold => self.record(db, marker.id).await,
             (_, Some(marker)) => Err(self.foreign(marker)),

@@ -92,3 +92,17 @@ async fn a_sweep_leaves_alone_what_lies_in_another_storage() {
     assert_eq!(blobs.sweep(NOW_US).await.unwrap().orphans, 1);
     assert!(!folder.exists());
 }
+
+#[tokio::test]
+async fn the_target_of_a_migration_back_needs_its_marker_once_it_was_used() {
+    let home = home();
+    let first = Memory::default();
+    claim(&home, &first, "first").await.unwrap();
+    Presence::migrated(&home.db, "second".into()).await.unwrap();
+    claim(&home, &Memory::default(), "second").await.unwrap();
+    Presence::migrated(&home.db, "first".into()).await.unwrap();
+    claim(&home, &first, "first").await.unwrap();
+    // As when the disk is not mounted at the next start.
+    let unmounted = claim(&home, &Memory::default(), "first").await;
+    assert!(matches!(unmounted, Err(PresenceError::Missing { .. })), "{unmounted:?}");
+}
