@@ -263,10 +263,12 @@ impl Blobs {
         now_us: u64,
     ) -> Result<(), BlobError> {
         self.require_storage()?;
+        // The caller waits for the lock: when it goes away, nothing of it waits on. A completion may take minutes, and each
+        // repeated call has a long list of parts.
+        let upload = self.sessions.uploads.lock(id).await;
         let (blobs, id, account) = (self.clone(), *id, account.clone());
         detached(async move {
             blobs.make_room(&account, Some(id), 0, now_us).await?;
-            let upload = blobs.sessions.uploads.lock(&id).await;
             let digest = blobs.digests.lock(&digest).await;
             let outcome = match &blobs.store {
                 Store::Files(files) => files.complete(&upload, &digest, &account, parts, now_us).await,

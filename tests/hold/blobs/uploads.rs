@@ -320,3 +320,27 @@ async fn a_missing_storage_directory_is_named() {
     assert!(matches!(opened.err(), Some(OpenBlobsError::Root { path, .. }) if path == root));
     assert!(!root.exists());
 }
+
+#[tokio::test]
+async fn of_callers_that_have_gone_none_waits_to_complete() {
+    let hold = Hold::new().await;
+    let id = hold.blobs.initiate(&alice(), NOW_US).await.unwrap();
+    let one = hold.part(&id, 1, b"whole").await.unwrap();
+    let busy = hold.blobs.digests().lock(&digest(b"whole")).await;
+    let complete = || {
+        let (blobs, parts) = (hold.blobs.clone(), list(&[(1, &one)]));
+        async move { blobs.complete(&id, &alice(), digest(b"whole"), parts, NOW_US).await }
+    };
+    let first = tokio::spawn(complete());
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let before = tasks();
+    for _ in 0..100 {
+        assert!(tokio::time::timeout(Duration::from_millis(1), complete()).await.is_err());
+    }
+    assert!(tasks() < before + 100, "{} tasks, and {before} before", tasks());
+    drop(busy);
+    first.await.unwrap().unwrap();
+    complete().await.unwrap();
+    hold.assert_blob(b"whole").await;
+}
