@@ -1,6 +1,7 @@
 //! `backup`: a copy of the database. It is made in this process also while a daemon has the database open: this user
 //! may write where the daemon's sandbox may not.
 
+use std::fs::DirEntry;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,6 +16,8 @@ use crate::sqlite::{BackupError, Read, Schema, back_up, unfinished_backup};
 use crate::storage::StorageError;
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Age of a copy that was cut off, as by a signal, after which it is removed.
+const LEFT_AFTER: Duration = Duration::from_hours(24);
 
 /// Arguments of `backup`: the target of the copy, and the format of the result.
 #[derive(Args)]
@@ -79,7 +82,8 @@ impl BackupArguments {
             error => failed(error.to_string()),
         })?;
         if let (Some(directory), Some(keep)) = (directory, self.keep) {
-            remove_older(directory, &stem, keep).map_err(|error| failed(format!("older copies stay: {error}")))?;
+            remove_older(directory, &stem, keep, &file)
+                .map_err(|error| failed(format!("older copies stay: {error}")))?;
         }
         let size_bytes = size_of(&file).unwrap_or_default();
         Ok(Copied { found, file, size_bytes })
@@ -94,16 +98,30 @@ fn name_of(stem: &str, now_us: u64) -> String {
     format!("{stem}-{second}Z.db")
 }
 
-/// Removes copies named by [`name_of`], except the newest `keep`.
-fn remove_older(directory: &Path, stem: &str, keep: u64) -> io::Result<()> {
+/// Removes copies named by [`name_of`], except `made` and the newest others, `keep` in all. `made` stays whatever its name:
+/// others may be named after a time that the clock has yet to reach. Copies that were cut off long ago go too.
+fn remove_older(directory: &Path, stem: &str, keep: u64, made: &Path) -> io::Result<()> {
     let mut copies = Vec::new();
     for entry in std::fs::read_dir(directory)? {
-        let name = entry?.file_name();
-        copies.extend(name.to_str().filter(|name| is_copy(name, stem)).map(|name| directory.join(name)));
+        let entry = entry?;
+        let (name, path) = (entry.file_name(), entry.path());
+        let name = name.to_str().unwrap_or_default();
+        if is_copy(name, stem) && path != made {
+            copies.push(path);
+        } else if name.strip_suffix(".part").is_some_and(|name| is_copy(name, stem)) && is_left(&entry) {
+            std::fs::remove_file(path)?;
+        }
     }
     copies.sort_unstable();
-    let older = copies.len().saturating_sub(usize::try_from(keep).unwrap_or(usize::MAX));
+    let kept = usize::try_from(keep).unwrap_or(usize::MAX).saturating_sub(1);
+    let older = copies.len().saturating_sub(kept);
     copies[..older].iter().try_for_each(std::fs::remove_file)
+}
+
+/// Whether nothing was written to a file for so long that no copy is being made there any more.
+fn is_left(file: &DirEntry) -> bool {
+    let written = file.metadata().and_then(|metadata| metadata.modified());
+    written.is_ok_and(|written| written.elapsed().is_ok_and(|age| age > LEFT_AFTER))
 }
 
 fn is_copy(name: &str, stem: &str) -> bool {
@@ -136,11 +154,39 @@ mod tests {
             std::fs::write(place(name), b"").unwrap();
         }
         assert!(copies.iter().all(|name| is_copy(name, "hold")));
-        remove_older(directory.path(), "hold", 2).unwrap();
+        remove_older(directory.path(), "hold", 2, &place(&copies[3])).unwrap();
         let there: Vec<_> = copies.iter().map(|name| place(name).exists()).collect();
         assert_eq!(there, [false, false, true, true]);
         assert!(others.iter().all(|name| place(name).exists()));
-        remove_older(directory.path(), "hold", 9).unwrap();
+        remove_older(directory.path(), "hold", 9, &place(&copies[3])).unwrap();
         assert!(place(&copies[2]).exists());
+    }
+
+    #[test]
+    fn the_copy_that_was_just_made_stays_also_when_others_have_later_names() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = |day: u64| directory.path().join(name_of("hold", day * 86_400_000_000));
+        for day in [1, 2, 1000, 1001] {
+            std::fs::write(place(day), b"").unwrap();
+        }
+        // The clock was ahead once, and is right again.
+        remove_older(directory.path(), "hold", 2, &place(2)).unwrap();
+        assert_eq!([1, 2, 1000, 1001].map(|day| place(day).exists()), [false, true, false, true]);
+        remove_older(directory.path(), "hold", 1, &place(2)).unwrap();
+        assert_eq!([2, 1001].map(|day| place(day).exists()), [true, false]);
+    }
+
+    #[test]
+    fn a_copy_that_was_cut_off_goes_after_a_day() {
+        let directory = tempfile::tempdir().unwrap();
+        let part = |day: u64| directory.path().join(format!("{}.part", name_of("hold", day * 86_400_000_000)));
+        let made = directory.path().join(name_of("hold", 3 * 86_400_000_000));
+        for file in [&part(1), &part(2), &made] {
+            std::fs::write(file, b"").unwrap();
+        }
+        let yesterday = std::fs::metadata(part(1)).unwrap().modified().unwrap() - 2 * super::LEFT_AFTER;
+        std::fs::File::options().write(true).open(part(1)).unwrap().set_modified(yesterday).unwrap();
+        remove_older(directory.path(), "hold", 1, &made).unwrap();
+        assert_eq!([part(1), part(2), made].map(|file| file.exists()), [false, true, true]);
     }
 }
