@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use atcr_hold::objects::{
     Bucket, BucketSettings, Completed, Copied, CopyLimits, Credentials, Objects, Role, S3Settings,
 };
+use futures_util::TryStreamExt as _;
 use server::storage::StorageError;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -12,19 +13,20 @@ use tokio::net::TcpListener;
 use super::read;
 
 /// A server that answers connection after connection with one scripted answer each, and keeps the requests' lines.
-pub(super) struct Script {
-    pub(super) s3: Bucket,
+pub(crate) struct Script {
+    pub(crate) s3: Bucket,
+    pub(crate) settings: BucketSettings,
     seen: Arc<Mutex<Vec<String>>>,
 }
 
 impl Script {
     /// An empty answer closes the connection.
-    pub(super) async fn new<const N: usize>(answers: [String; N]) -> Self {
+    pub(crate) async fn new(answers: impl IntoIterator<Item = String>) -> Self {
         Self::with(answers, |_, _| {}).await
     }
 
     /// With settings that are changed, given the address of the server.
-    async fn with<const N: usize>(answers: [String; N], change: impl FnOnce(&mut S3Settings, &str)) -> Self {
+    async fn with(answers: impl IntoIterator<Item = String>, change: impl FnOnce(&mut S3Settings, &str)) -> Self {
         let (endpoint, seen) = serve(answers).await;
         let mut settings = S3Settings {
             bucket: "bucket".into(),
@@ -42,11 +44,12 @@ impl Script {
             copy: CopyLimits::default(),
         };
         change(&mut settings, &endpoint);
-        Self { s3: Bucket::open(&BucketSettings::S3(settings)).unwrap(), seen }
+        let settings = BucketSettings::S3(settings);
+        Self { s3: Bucket::open(&settings).unwrap(), settings, seen }
     }
 
     /// Method and path of each request, without its query.
-    pub(super) fn requests(&self) -> Vec<String> {
+    pub(crate) fn requests(&self) -> Vec<String> {
         let line = |text: &String| text.split(['?', '\r']).next().unwrap().replace(" HTTP/1.1", "");
         self.seen.lock().unwrap().iter().map(line).collect()
     }
@@ -57,7 +60,8 @@ impl Script {
 }
 
 /// Answers connection after connection with one scripted answer each; gives its address, and what it was asked.
-pub(super) async fn serve<const N: usize>(answers: [String; N]) -> (String, Arc<Mutex<Vec<String>>>) {
+pub(super) async fn serve(answers: impl IntoIterator<Item = String>) -> (String, Arc<Mutex<Vec<String>>>) {
+    let answers: Vec<_> = answers.into_iter().collect();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let seen = Arc::new(Mutex::new(Vec::new()));
@@ -89,13 +93,13 @@ fn is_whole(request: &[u8]) -> bool {
 }
 
 /// An answer after which the connection ends, with the length of its body unless the headers have one.
-pub(super) fn answer(status: &str, headers: &str, body: &str) -> String {
+pub(crate) fn answer(status: &str, headers: &str, body: &str) -> String {
     let length =
         if headers.contains("content-length") { String::new() } else { format!("content-length: {}\r\n", body.len()) };
     format!("HTTP/1.1 {status}\r\n{headers}{length}connection: close\r\n\r\n{body}")
 }
 
-pub(super) fn lost() -> String {
+pub(crate) fn lost() -> String {
     String::new()
 }
 
@@ -112,7 +116,7 @@ pub(super) fn no_such_upload() -> String {
 }
 
 /// An object of five bytes: what HEAD says.
-pub(super) fn found() -> String {
+pub(crate) fn found() -> String {
     answer("200 OK", "etag: \"e\"\r\ncontent-length: 5\r\n", "")
 }
 
@@ -121,7 +125,7 @@ pub(super) fn missing() -> String {
 }
 
 /// Bytes from `start` on, which say that they reach to the end of the five.
-fn rest_from(start: usize, body: &str) -> String {
+pub(crate) fn rest_from(start: usize, body: &str) -> String {
     let range = format!("content-range: bytes {start}-4/5\r\netag: \"e\"\r\ncontent-length: {}\r\n", 5 - start);
     answer("206 Partial Content", &range, body)
 }
@@ -294,4 +298,17 @@ async fn without_any_credentials_the_operator_is_told() {
     .await;
     let error = script.s3.stat("k").await.unwrap_err();
     assert!(matches!(error, StorageError::Refused(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_listing_that_is_cut_off_is_an_error() {
+    let cut = |name: &str| answer("200 OK", "", &format!("<{name}><IsTruncated>true</IsTruncated></{name}>"));
+    let script =
+        Script::new([cut("ListBucketResult"), cut("ListMultipartUploadsResult"), cut("ListPartsResult")]).await;
+    let listed = Objects::in_bucket(script.s3.clone()).list("docker").try_collect::<Vec<_>>().await;
+    assert!(matches!(listed, Err(StorageError::Failed(_))), "{listed:?}");
+    let open = script.s3.list_multiparts("docker").try_collect::<Vec<_>>().await;
+    assert!(matches!(open, Err(StorageError::Failed(_))), "{open:?}");
+    let parts = script.s3.list_parts("k", "id").await;
+    assert!(matches!(parts, Err(StorageError::Failed(_))), "{parts:?}");
 }

@@ -74,6 +74,14 @@ impl S3 {
     }
 }
 
+/// Fails on a page that says that more follows, and not where: what is left out would seem to be missing.
+fn require_next(is_truncated: bool, has_next: bool) -> Result<(), Fault> {
+    if is_truncated && !has_next {
+        return Err(Fault::InvalidResponse("a page of a listing does not say where the next one begins"));
+    }
+    Ok(())
+}
+
 #[async_trait::async_trait]
 impl Provider for S3 {
     fn client(&self) -> &Arc<Client> {
@@ -93,6 +101,7 @@ impl Provider for S3 {
         let answer = self.client.exchange(&call).await?;
         let page: ObjectPage = super::xml::parse(answer.body())?;
         let next = page.next_continuation_token.filter(|token| !token.is_empty());
+        require_next(page.is_truncated, next.is_some())?;
         let mut items = Vec::new();
         for object in page.contents {
             let Some(key) = object.key.strip_prefix(&self.client.prefix) else { continue };

@@ -4,8 +4,8 @@
 use http::Method;
 use object_store::signer::SignedUrlOptions;
 
-use super::S3;
 use super::xml::{Created, ListedPart, PartPage, UploadPage, part_list};
+use super::{S3, require_next};
 use crate::objects::bucket::client::{Call, LONG_TIMEOUT};
 use crate::objects::bucket::fault::Fault;
 use crate::objects::bucket::provider::{Cursor, Multipart, Page, PartRequest};
@@ -49,6 +49,7 @@ impl Multipart for S3 {
             let part =
                 |part: ListedPart| StoredPart { number: part.part_number, etag: part.etag, size_bytes: part.size };
             parts.extend(page.parts.into_iter().map(part));
+            require_next(page.is_truncated, page.next_part_number_marker.is_some())?;
             match page.next_part_number_marker {
                 next @ Some(_) if page.is_truncated && next == after => {
                     return Err(Fault::InvalidResponse("a page of parts is followed by itself"));
@@ -90,6 +91,7 @@ impl Multipart for S3 {
         let call = Call::on_bucket(Method::GET).query("uploads", "").query("prefix", prefix).queries(from);
         let answer = self.client.exchange(&call).await?;
         let page: UploadPage = xml::parse(answer.body())?;
+        require_next(page.is_truncated, page.next_key_marker.is_some())?;
         let next = page
             .next_key_marker
             .filter(|_| page.is_truncated)

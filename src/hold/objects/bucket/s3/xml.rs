@@ -27,6 +27,8 @@ pub(super) struct ObjectPage {
     #[serde(default)]
     pub(super) contents: Vec<ListedObject>,
     #[serde(default)]
+    pub(super) is_truncated: bool,
+    #[serde(default)]
     pub(super) next_continuation_token: Option<String>,
 }
 
