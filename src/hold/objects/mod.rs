@@ -77,6 +77,17 @@ pub struct Listed {
     pub modified_us: u64,
 }
 
+/// The outcome of moving an object to another key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quarantined {
+    /// The object is gone, or another one is in its place. Nothing was moved.
+    Changed,
+    /// The object is under its new key alone.
+    Moved,
+    /// The object is under both keys: the caller removes it from the first one.
+    Copied,
+}
+
 /// The outcome of removing objects.
 #[derive(Debug, Default)]
 pub struct Removed {
@@ -200,20 +211,20 @@ impl Objects {
         }
     }
 
-    /// Moves the object `from` to the key `to`, in place of an earlier object. Returns whether it was there. In a
-    /// bucket, also `false` when it is not the object that `info` describes any more; there it is copied and removed,
-    /// so that a failure may leave it under both keys. A directory does not check `info`.
+    /// Moves the object `from` to the key `to`, in place of an earlier object. A bucket only copies it, if it still is the
+    /// object that `info` describes; a directory does not check `info`.
     ///
     /// # Errors
     /// When storage fails.
-    pub async fn quarantine(&self, from: &str, to: &str, info: &ObjectInfo) -> Result<bool, StorageError> {
-        match &self.0 {
-            Backend::Local(local) => local.rename(from, to).await,
+    pub async fn quarantine(&self, from: &str, to: &str, info: &ObjectInfo) -> Result<Quarantined, StorageError> {
+        Ok(match &self.0 {
+            Backend::Local(local) if local.rename(from, to).await? => Quarantined::Moved,
+            Backend::Local(_) => Quarantined::Changed,
             Backend::Bucket(bucket) => match bucket.copy_pinned(from, &info.etag, to, info.size_bytes).await? {
-                Copied::SourceChanged => Ok(false),
-                Copied::Done => bucket.delete(from).await.map(|()| true),
+                Copied::SourceChanged => Quarantined::Changed,
+                Copied::Done => Quarantined::Copied,
             },
-        }
+        })
     }
 
     /// Removes many objects; an absent one counts as removed. Each is requested once.

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::UpkeepError;
 use super::finding::Problem;
 use super::reading::{digest as digest_of, of_target};
-use super::target::{Copied, Target};
+use super::target::{Content, Copied, Target};
 use crate::blobs::blob_key;
 use crate::objects::{Bucket, Completed, Objects, PartError};
 use atproto::syntax::Digest;
@@ -47,8 +47,15 @@ pub(super) async fn copy(
             Some(Problem::WrongContent)
         }
     } else {
-        // The object under the key is not the blob, and must not be mistaken for the object that this upload makes.
-        bucket.delete(&key).await.map_err(of_target)?;
+        if let Some(info) = bucket.stat(&key).await.map_err(of_target)? {
+            match target.content(digest).await? {
+                // Another hold that uses the bucket has made it since the listing.
+                Content::Right => return Ok(Copied::Done { etag: info.etag }),
+                // It must not be mistaken for the object that this upload makes.
+                Content::Wrong => bucket.delete(&key).await.map_err(of_target)?,
+                Content::Unknown => {}
+            }
+        }
         let id = bucket.create_multipart(&key).await.map_err(of_target)?;
         let sent = InParts { source, bucket, key: &key, id: &id, size_bytes }.send(digest).await;
         if !matches!(sent, Ok(None))
@@ -62,13 +69,15 @@ pub(super) async fn copy(
         return Ok(Copied::Wrong(problem));
     }
     let info = bucket.stat(&key).await.map_err(of_target)?;
-    match info {
-        Some(info) if target.has(digest).await? => Ok(Copied::Done { etag: info.etag }),
-        _ => {
+    let wrong = match (info, target.content(digest).await?) {
+        (Some(info), Content::Right) => return Ok(Copied::Done { etag: info.etag }),
+        (_, Content::Wrong) => {
             bucket.delete(&key).await.map_err(of_target)?;
-            Err(of_target(StorageError::failed("it answered other bytes than it was sent")))
+            "it answered other bytes than it was sent"
         }
-    }
+        _ => "what it was sent cannot be read there",
+    };
+    Err(of_target(StorageError::failed(wrong)))
 }
 
 /// A multipart upload of one blob.

@@ -8,7 +8,7 @@ use super::reading::{Read, read};
 use super::{Upkeep, UpkeepError, detached};
 use crate::blobs;
 use crate::blobs::blob_key;
-use crate::objects::ObjectInfo;
+use crate::objects::{ObjectInfo, Quarantined};
 use atproto::syntax::Digest;
 use server::sqlite::Write;
 use server::storage::StorageError;
@@ -32,6 +32,10 @@ impl Upkeep {
         detached(async move {
             let _alone = upkeep.digests.lock(&digest).await;
             let Some((problem, found)) = upkeep.problem(&digest, &meter).await? else { return Ok(None) };
+            if problem == Problem::Missing {
+                // When a disk is unmounted meanwhile, all blobs are missing, and none is lost.
+                upkeep.still_there().await?;
+            }
             let repair = if repair { upkeep.repair(&digest, &problem, found).await? } else { None };
             if let Some(repair) = repair {
                 tracing::warn!(%digest, ?problem, ?repair, "blob repaired");
@@ -98,12 +102,24 @@ impl Upkeep {
             (Problem::WrongContent | Problem::WrongSize { .. } | Problem::UnrecordedWrong, Some(found)) => {
                 // The row is deleted first: from then on the blob is absent, whether or not the object can be moved.
                 self.forget(digest).await?;
-                let quarantined = format!("{QUARANTINE}/{}", digest.hex());
-                let moved = self.store.objects.quarantine(&blob_key(digest), &quarantined, &found).await?;
-                Ok(moved.then_some(Repair::Quarantined))
+                let (key, quarantined) = (blob_key(digest), format!("{QUARANTINE}/{}", digest.hex()));
+                match self.store.objects.quarantine(&key, &quarantined, &found).await? {
+                    Quarantined::Changed => return Ok(None),
+                    Quarantined::Moved => {}
+                    Quarantined::Copied => self.remove_copied(digest, found.size_bytes).await?,
+                }
+                Ok(Some(Repair::Quarantined))
             }
             _ => Ok(None),
         }
+    }
+
+    /// Removes an object that was copied, as garbage is removed: the store may carry out a request that it does not answer
+    /// later, and until that time has passed the blob cannot be uploaded.
+    async fn remove_copied(&self, digest: &Digest, size_bytes: u64) -> Result<(), UpkeepError> {
+        let (digest, now_us) = (*digest, (self.clock)());
+        self.db.write(move |write| blobs::put_pending_deletion(write, &digest, size_bytes, now_us)).await?;
+        self.remove(vec![digest]).await
     }
 
     async fn forget(&self, digest: &Digest) -> Result<(), StorageError> {

@@ -129,6 +129,14 @@ impl Upkeep {
         }
     }
 
+    /// Checks that the storage still is the hold's own.
+    async fn still_there(&self) -> Result<(), UpkeepError> {
+        match &self.presence {
+            Some(presence) => Ok(presence.check().await?),
+            None => Ok(()),
+        }
+    }
+
     fn alone(&self) -> Result<OwnedMutexGuard<()>, UpkeepError> {
         Arc::clone(&self.alone).try_lock_owned().map_err(|_| UpkeepError::Busy)
     }

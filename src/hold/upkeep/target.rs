@@ -22,6 +22,17 @@ pub(super) enum Copied {
     Wrong(Problem),
 }
 
+/// The content of a blob's key in the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// The blob.
+    Right,
+    /// An object with other bytes.
+    Wrong,
+    /// No object, or one that could not be read to its end, as when it is replaced meanwhile.
+    Unknown,
+}
+
 /// Least age of multipart uploads that are removed, in microseconds: one day. A copy of the largest blob takes less.
 const LEFT_AFTER_US: u64 = 86_400_000_000;
 
@@ -64,9 +75,17 @@ impl Target {
 
     /// Whether the target has the blob's bytes under its key. It reads them.
     pub(super) async fn has(&self, digest: &Digest) -> Result<bool, UpkeepError> {
+        Ok(self.content(digest).await? == Content::Right)
+    }
+
+    /// Reads what the target has under the blob's key.
+    pub(super) async fn content(&self, digest: &Digest) -> Result<Content, UpkeepError> {
         let unmetered = Meter::new(0, None, |_, _| {});
-        let found = read(&self.store.objects, &blob_key(digest), &unmetered).await.map_err(of_target)?;
-        Ok(matches!(found, Read::Whole { digest: actual, .. } if actual == *digest))
+        Ok(match read(&self.store.objects, &blob_key(digest), &unmetered).await.map_err(of_target)? {
+            Read::Whole { digest: actual, .. } if actual == *digest => Content::Right,
+            Read::Whole { .. } => Content::Wrong,
+            Read::Gone | Read::Unreadable(_) => Content::Unknown,
+        })
     }
 }
 

@@ -24,6 +24,8 @@ use atcr_hold::objects::{BucketSettings, CopyLimits, Credentials, Memory, Object
 use futures_util::TryStreamExt as _;
 
 pub(super) use remotes::{Remote, remotes_here};
+pub(super) use scripted::{Script, answer, found, lost, rest_from};
+pub(super) use versions::probe_answers;
 
 /// A store that is empty, and how bytes get into it.
 pub(super) struct Store {

@@ -9,14 +9,14 @@ fn ok(headers: &str, body: &str) -> String {
     answer("200 OK", headers, body)
 }
 
-/// What a probe makes of a store whose answers to a PUT and to a removal have these headers.
-async fn keeps_versions(put: &str, removed: &str) -> bool {
+/// What a probe is answered by a store whose answers to a PUT and to a removal have these headers.
+pub(crate) fn probe_answers(put: &str, removed: &str) -> [String; 27] {
     let (head, gone) = ("etag: \"e\"\r\ncontent-length: 18\r\n", || answer("204 No Content", "", ""));
     let created = "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>";
     let part = "<Part><PartNumber>1</PartNumber><ETag>e</ETag><Size>18</Size></Part>";
     let parts = format!("<ListPartsResult><IsTruncated>false</IsTruncated>{part}</ListPartsResult>");
     let uploads = || ok("", "<ListMultipartUploadsResult></ListMultipartUploadsResult>");
-    let script = Script::new([
+    [
         missing(),
         ok(put, ""),
         ok(head, ""),
@@ -44,8 +44,12 @@ async fn keeps_versions(put: &str, removed: &str) -> bool {
         gone(),
         gone(),
         gone(),
-    ])
-    .await;
+    ]
+}
+
+/// What a probe makes of such a store.
+async fn keeps_versions(put: &str, removed: &str) -> bool {
+    let script = Script::new(probe_answers(put, removed)).await;
     script.s3.probe("one", now_us).await.unwrap().keeps_versions
 }
 

@@ -1,11 +1,14 @@
 //! Everything that can be wrong with a blob is found, and repaired when that is asked for.
 
-use atcr_hold::blobs::BlobError;
-use atcr_hold::upkeep::{Amount, BlobFinding, BlobsVerified, Problem, Repair};
-use atproto::syntax::Digest;
+use atcr_hold::blobs::{BlobError, Presence, PresenceError, tables};
+use atcr_hold::objects::Objects;
+use atcr_hold::upkeep::{Amount, BlobFinding, BlobsVerified, Problem, Repair, Store, UpkeepError};
+use atproto::syntax::{Did, Digest};
 use server::metrics::Gauge;
+use server::storage::StorageError;
 
 use super::{Stock, digest, key, of, read, read_blob, room, upload};
+use crate::objects::{Script, answer, found, lost, rest_from};
 use crate::support::blob_hold::{NOW_US, alice, content, frames, list, part_number, part_request};
 
 /// One blob of each kind of damage, by name.
@@ -200,4 +203,60 @@ async fn a_restored_database_is_completed_from_what_is_there() {
     assert_eq!(counts(&verified), (0, 0, 0, 600, 0));
     assert_eq!(stock.verify(true).await.findings.repaired, 600);
     assert_eq!(counts(&stock.verify(false).await), (600, 2400, 0, 0, 0));
+}
+
+#[tokio::test]
+async fn blobs_of_a_storage_that_goes_away_meanwhile_are_not_forgotten() {
+    let stock = Stock::in_directory().await;
+    let mut blobs = vec![];
+    for seed in 0..20 {
+        blobs.push(stock.put_blob(&content(seed, 1_000)).await);
+    }
+    let hold = Did::parse("did:web:hold.example").unwrap();
+    let presence = Presence::recorded(stock.objects(), stock.name.clone(), &hold, &stock.db).await.unwrap();
+    presence.adopt(&stock.db, "own".into()).await.unwrap();
+    let upkeep = stock.upkeep.clone().with_presence(presence);
+    for repair in [false, true] {
+        let (there, away) = (stock.root().join("docker"), stock.root().join("away"));
+        let unmounting = (there.clone(), away.clone());
+        // As when a disk is unmounted once some blobs were read.
+        let unmount = move |done, _| {
+            if done > 0 && unmounting.0.exists() {
+                std::fs::rename(&unmounting.0, &unmounting.1).unwrap();
+            }
+        };
+        let options = super::VerifyOptions { repair, bytes_per_s: None };
+        let ended = upkeep.verify(options, unmount).await;
+        assert!(matches!(ended, Err(UpkeepError::Presence(PresenceError::Missing { .. }))), "{ended:?}");
+        for blob in &blobs {
+            assert_eq!(stock.recorded(*blob).await, Some(1_000));
+        }
+        std::fs::rename(away, there).unwrap();
+    }
+    assert_eq!(upkeep.verify(super::VerifyOptions::default(), |_, _| {}).await.unwrap().right, 20);
+}
+
+/// A store may remove the object late: until that cannot be, nobody is told that the blob is there.
+#[tokio::test]
+async fn a_wrong_blob_that_a_bucket_may_still_remove_is_not_taken_again() {
+    let blob = digest(b"right");
+    let item = format!(
+        "<Contents><Key>folder/{}</Key><Size>5</Size><LastModified>2026-01-01T00:00:00Z</LastModified></Contents>",
+        key(&blob)
+    );
+    let listing = || answer("200 OK", "", &format!("<ListBucketResult>{item}</ListBucketResult>"));
+    let wrong = || rest_from(0, "wrong");
+    let copied = answer("200 OK", "", "<CopyObjectResult/>");
+    let read_twice = [found(), wrong(), found(), found(), wrong()];
+    let answers = [listing(), listing()].into_iter().chain(read_twice).chain([copied, found(), found(), lost()]);
+    let script = Script::new(answers).await;
+    let store = Store::of_objects(Objects::in_bucket(script.s3.clone()));
+    let stock = Stock::with("script".into(), store, super::WayIn::Bucket(script.s3.clone()));
+    stock.record(blob, 5).await;
+    let options = super::VerifyOptions { repair: true, bytes_per_s: None };
+    let ended = stock.upkeep.verify(options, |_, _| {}).await;
+    assert!(matches!(ended, Err(UpkeepError::Storage(StorageError::Unavailable(_)))), "{ended:?}");
+    assert_eq!(stock.recorded(blob).await, None);
+    let pending = stock.db.read(move |read| tables::pending_deletion_us(read, &blob)).await.unwrap();
+    assert!(pending.is_some(), "{:?}", script.requests());
 }

@@ -13,7 +13,7 @@ use server::sqlite::Database;
 use tempfile::TempDir;
 
 use super::{Stock, digest, key, now_us, read, room, upload};
-use crate::objects::remotes_here;
+use crate::objects::{Script, answer, probe_answers, remotes_here};
 use crate::support::blob_hold::content;
 
 /// A directory, and a bucket of each real server that is there.
@@ -190,4 +190,26 @@ async fn places_that_cannot_be_are_refused() {
         tokio::join!(stock.upkeep.migrate(&place, |_, _| {}), stock.upkeep.migrate(&place, |_, _| {}));
     assert!(first.unwrap().whole);
     assert!(matches!(refused(second), UpkeepError::Busy));
+}
+
+#[tokio::test]
+async fn what_another_hold_has_put_into_the_target_since_it_was_listed_is_not_removed() {
+    let (whole, stock) = ("w".repeat((1 << 20) + 1), Stock::in_directory().await);
+    let blob = stock.put_blob(whole.as_bytes()).await;
+    let head = || answer("200 OK", &format!("etag: \"e\"\r\ncontent-length: {}\r\n", whole.len()), "");
+    let bytes = || answer("200 OK", "etag: \"e\"\r\n", &whole);
+    let list = |items: &str| answer("200 OK", "", &format!("<ListBucketResult>{items}</ListBucketResult>"));
+    let item = format!(
+        "<Contents><Key>folder/{}</Key><Size>{}</Size><ETag>e</ETag>\
+         <LastModified>2026-01-01T00:00:00Z</LastModified></Contents>",
+        key(&blob),
+        whole.len()
+    );
+    let uploads = answer("200 OK", "", "<ListMultipartUploadsResult></ListMultipartUploadsResult>");
+    let looked_at = [list(""), head(), head(), bytes(), list(&item)];
+    let script = Script::new(probe_answers("", "").into_iter().chain([uploads]).chain(looked_at)).await;
+    let outcome = stock.upkeep.migrate(&Location::Bucket(Box::new(script.settings.clone())), |_, _| {}).await;
+    let removed = format!("DELETE /bucket/folder/{}", key(&blob));
+    assert!(!script.requests().contains(&removed), "{outcome:?}");
+    assert!(outcome.unwrap().whole);
 }
