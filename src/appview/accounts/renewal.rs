@@ -22,7 +22,8 @@ impl Sessions {
     /// nothing.
     pub(super) async fn prove(&self, account: &Account, row: &SessionRow) -> Result<(), AccountsError> {
         let now_us = (self.settings.clock)();
-        if now_us.saturating_sub(row.proven_us) < PROVEN_FOR_US {
+        // A confirmation that is to come is of a clock that was ahead.
+        if now_us.checked_sub(row.proven_us).is_some_and(|elapsed_us| elapsed_us < PROVEN_FOR_US) {
             return Ok(());
         }
         if row.binding.is_none() {
@@ -41,11 +42,13 @@ impl Sessions {
 
     /// Uses up the refresh token. Returns the session with the new tokens, once they are on disk.
     pub(super) async fn refresh(&self, account: &Account, row: &SessionRow) -> Result<SessionRow, AccountsError> {
+        let id = row.id;
+        // A full disk must not cost the session: the token is not used up unless a new one can be stored.
+        self.database.write(move |write| tables::touch(write, id)).await?;
         let outcome = match &row.binding {
             None => self.refresh_by_password(account, row).await,
             Some(binding) => self.refresh_by_oauth(account, row, binding).await,
         };
-        let id = row.id;
         match outcome {
             Ok((access, refresh)) => {
                 let (row, now_us) = (SessionRow { access, refresh, ..row.clone() }, (self.settings.clock)());

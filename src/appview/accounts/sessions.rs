@@ -24,6 +24,7 @@ use crate::accounts::tables::{self, Binding, SessionRow};
 use crate::oauth::{AuthorizationServer, Client, NewTokens};
 use crate::remote::{Credential, Remote, RemoteError, is_token};
 use atproto::keys::P256Key;
+use atproto::lexicon::error as name;
 use atproto::lexicon::nsid;
 use atproto::lexicon::{CreateSession, MAIN_PASSWORD_SCOPE, ServiceAuth, SessionTokens};
 use atproto::syntax::Did;
@@ -33,7 +34,8 @@ use server::metrics::Counter;
 use server::sqlite::Database;
 use server::storage::StorageError;
 
-/// How long a wrong password is cached: other callers share the PDS's limit for this registry's address.
+/// How long a wrong password is cached: other callers share the PDS's limit for this registry's address. The same for
+/// a main password, for which the PDS may send a mail each time.
 const WRONG_FOR: Duration = Duration::from_mins(1);
 /// How long a service token is used. It is good for 60 s; the public front end uses one for so long as well.
 const SERVICE_TOKEN_FOR: Duration = Duration::from_secs(50);
@@ -79,7 +81,8 @@ pub struct Sessions {
     tasks: TaskTracker,
     locks: Locks<Did>,
     attempts: Attempts,
-    wrong: Cache<(Did, PasswordMac), Instant>,
+    /// Refused passwords: whether it was the main password, and when.
+    refused: Cache<(Did, PasswordMac), (bool, Instant)>,
     pub(super) service_tokens: Cache<(SessionId, Did), (Arc<str>, Instant)>,
     /// Ends of sessions, in microseconds since 1970, and the time of each look-up.
     pub(super) endings: Cache<SessionId, (Option<u64>, Instant)>,
@@ -105,7 +108,7 @@ impl Sessions {
             oauth,
             tasks: TaskTracker::new(),
             locks: Locks::default(),
-            wrong: Cache::new(MAX_REMEMBERED),
+            refused: Cache::new(MAX_REMEMBERED),
             service_tokens: Cache::new(MAX_REMEMBERED),
             endings: Cache::new(MAX_REMEMBERED),
         }
@@ -142,8 +145,8 @@ impl Sessions {
             }
         }
         let key = (account.did.clone(), mac);
-        if self.wrong.get(&key).is_some_and(|at| at.elapsed() < WRONG_FOR) {
-            return Err(AccountsError::WrongPassword);
+        if let Some((is_main, _)) = self.refused.get(&key).filter(|(_, at)| at.elapsed() < WRONG_FOR) {
+            return Err(if is_main { AccountsError::MainPassword } else { AccountsError::WrongPassword });
         }
         let too_many = |retry_s| AccountsError::TooManyPasswords { retry_s };
         self.attempts.spend(&account.did, caller, (self.settings.clock)()).map_err(too_many)?;
@@ -152,7 +155,9 @@ impl Sessions {
             outcome = self.create(&moved, password, mac).await;
         }
         match &outcome {
-            Err(AccountsError::WrongPassword) => self.wrong.insert(key, Instant::now()),
+            Err(error @ (AccountsError::WrongPassword | AccountsError::MainPassword)) => {
+                self.refused.insert(key, (matches!(error, AccountsError::MainPassword), Instant::now()));
+            }
             Err(AccountsError::Pds(error)) if error.was_not_sent() => self.attempts.give_back(&account.did, caller),
             _ => {}
         }
@@ -275,6 +280,9 @@ impl Sessions {
         let now_us = (self.settings.clock)();
         let tokens: SessionTokens =
             self.remote.procedure(&url, &input, Credential::None).await.map_err(|error| match error {
+                // The password is right.
+                error if error.is_named(name::ACCOUNT_TAKEDOWN) => AccountsError::Pds(error),
+                error if error.is_named(name::AUTH_FACTOR_TOKEN_REQUIRED) => AccountsError::MainPassword,
                 RemoteError::Refused { status: StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST, .. } => {
                     AccountsError::WrongPassword
                 }

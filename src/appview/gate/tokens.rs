@@ -19,6 +19,9 @@ use server::bulkhead::Caller;
 const LIFE_S: u64 = 5 * 60;
 /// Life of a refresh token.
 const REFRESH_LIFE_S: u64 = 90 * 24 * 60 * 60;
+/// How far the clock may go back before tokens that were made until then count as expired: they would be good for as
+/// long as it was ahead.
+const CLOCK_LEEWAY_S: u64 = 5 * 60;
 /// Maximum size of a token; one with all of its scopes is smaller.
 const MAX_TOKEN_BYTES: usize = 32 * 1024;
 /// `{"alg":"HS256","typ":"JWT"}`, the header of all tokens.
@@ -157,7 +160,7 @@ impl Tokens {
         if *claims.aud != *self.service || *claims.iss != *self.service {
             return Err(TokenError::Invalid);
         }
-        if now_s >= claims.exp {
+        if has_expired(claims.exp, LIFE_S, now_s) {
             return Err(TokenError::Expired);
         }
         let login = match (claims.sub.as_str(), claims.sid) {
@@ -176,7 +179,7 @@ impl Tokens {
         let claims: RefreshClaims = open(&self.keys.refresh, token)?;
         match claims {
             _ if *claims.aud != *self.service => Err(TokenError::Invalid),
-            _ if now_s >= claims.exp => Err(TokenError::Expired),
+            _ if has_expired(claims.exp, REFRESH_LIFE_S, now_s) => Err(TokenError::Expired),
             RefreshClaims { sub, sid, dev, .. } => {
                 Ok(Refresh { login: Login { account: sub, session: sid }, device: dev })
             }
@@ -216,6 +219,11 @@ impl Grant {
     fn allows(&self, repository: &RepositoryName, action: Action) -> bool {
         self.access.iter().any(|access| access.name == repository.as_str() && access.actions.contains(&action))
     }
+}
+
+/// Whether a token of this life has expired, or was made by a clock that was ahead.
+fn has_expired(exp: u64, life_s: u64, now_s: u64) -> bool {
+    now_s >= exp || exp > now_s + life_s + CLOCK_LEEWAY_S
 }
 
 fn mac(key: &[u8; 32], signed: &str) -> Hmac<Sha256> {
@@ -286,10 +294,13 @@ mod tests {
         let token = tokens.issue(Some(&login()), &scope(&[Action::Pull]), now_s);
         assert_eq!(tokens.verify(&token, now_s + LIFE_S).unwrap_err(), TokenError::Expired);
         assert!(tokens.verify(&token, now_s + LIFE_S - 1).is_ok());
+        assert!(tokens.verify(&token, now_s - CLOCK_LEEWAY_S).is_ok(), "the clock was put right");
+        assert_eq!(tokens.verify(&token, now_s - CLOCK_LEEWAY_S - 1).unwrap_err(), TokenError::Expired);
         let refresh = tokens.issue_refresh(&login(), Some(3), now_s);
         let expected = Refresh { login: login(), device: Some(3) };
         assert_eq!(tokens.verify_refresh(&refresh, now_s + LIFE_S), Ok(expected));
         assert_eq!(tokens.verify_refresh(&refresh, now_s + REFRESH_LIFE_S), Err(TokenError::Expired));
+        assert_eq!(tokens.verify_refresh(&refresh, now_s - CLOCK_LEEWAY_S - 1), Err(TokenError::Expired));
         assert_eq!(tokens.verify_refresh(&token, now_s), Err(TokenError::Invalid), "one is not the other");
         let elsewhere = self::tokens("other.example").issue(None, &[], now_s);
         let (head, signature) = token.rsplit_once('.').unwrap();

@@ -71,7 +71,10 @@ impl Program for OciState {
             route => {
                 let shown = self.shown(&request.head);
                 let login = self.login_to_warn(&route, &shown);
-                let mut response = Arc::clone(&self).of_registry(route, shown, request, trace).await?;
+                let outcome = Arc::clone(&self).of_registry(route, shown, request, trace).await;
+                // The session of the token may have ended: with a new token the client has a new one, or is told so.
+                let again = || self.challenge(None, Some("invalid_token"));
+                let mut response = outcome.map_err(|refusal| refusal.for_token(again))?;
                 response.headers_mut().insert(DOCKER_API_VERSION, REGISTRY_2_0);
                 if let Some(login) = login {
                     self.warn(&login, &mut response).await;
@@ -213,6 +216,7 @@ impl OciState {
 
     /// Returns the grant of a request's token, else the 401 with a challenge; `scope` is the scope in that challenge.
     fn grant(&self, shown: Shown, scope: Option<&str>) -> Result<Grant, OciError> {
+        let shown = shown.map_err(|refusal| refusal.for_token(|| self.challenge(scope, None)));
         let Some(verified) = shown? else {
             return Err(OciError::unauthorized("a token is required", &self.challenge(scope, None)));
         };

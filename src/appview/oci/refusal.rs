@@ -112,6 +112,19 @@ impl OciError {
         Self::unauthorized(message, challenge)
     }
 
+    /// Replaces the challenge for `Basic`, which only the token endpoint takes: elsewhere a client gets a new token.
+    pub(super) fn for_token(mut self, challenge: impl FnOnce() -> String) -> Self {
+        let is_for_basic = |(name, value): &&mut (HeaderName, HeaderValue)| {
+            *name == WWW_AUTHENTICATE && value.as_bytes().starts_with(b"Basic ")
+        };
+        if let Some((_, value)) = self.headers.iter_mut().find(is_for_basic)
+            && let Ok(challenge) = HeaderValue::try_from(challenge())
+        {
+            *value = challenge;
+        }
+        self
+    }
+
     /// 500; the detail is for the log.
     pub(super) fn internal(detail: impl Display) -> Self {
         let message = "the registry failed; its log says why";
@@ -136,6 +149,14 @@ impl OciError {
     fn no_space(detail: impl Display) -> Self {
         let message = "the registry's disk is full";
         Self { detail: Some(detail.to_string()), ..Self::new(StatusCode::INSUFFICIENT_STORAGE, "UNAVAILABLE", message) }
+    }
+
+    /// Returns the error for the database or the disk.
+    fn of_storage(error: StorageError) -> Self {
+        match error {
+            StorageError::NoSpace(_) => Self::no_space(error),
+            error => Self::internal(error),
+        }
     }
 
     fn with(mut self, header: HeaderName, value: HeaderValue) -> Self {
@@ -222,7 +243,7 @@ impl From<AccountsError> for OciError {
             AccountsError::TooManyPasswords { retry_s } => Self::too_many_for(retry_s, error.to_string()),
             AccountsError::Pds(error) => of_remote("the account's PDS", error),
             AccountsError::Oauth(error) => Self::unavailable(error.to_string()),
-            AccountsError::Storage(error) => Self::internal(error),
+            AccountsError::Storage(error) => Self::of_storage(error),
         }
     }
 }
@@ -255,6 +276,11 @@ impl From<HoldsError> for OciError {
             HoldsError::None | HoldsError::NotAHold => Self::denied(text),
             HoldsError::Refused { name, .. } if name == name::INVALID_UPLOAD_ID => Self::upload_unknown(),
             HoldsError::Refused { .. } => Self::denied(text),
+            HoldsError::Silent { hold, error: error @ RemoteError::Refused { status, .. } }
+                if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS =>
+            {
+                does_not_answer(&format!("the hold {hold}"), &error)
+            }
             HoldsError::Silent { hold, error } => of_remote(&format!("the hold {hold}"), error),
             HoldsError::Account(error) => error.into(),
             HoldsError::Repos(error) => error.into(),
@@ -273,7 +299,7 @@ impl From<ImagesError> for OciError {
             ImagesError::Missing(_) => Self::new(StatusCode::BAD_REQUEST, "MANIFEST_BLOB_UNKNOWN", text),
             ImagesError::Repos(error) => error.into(),
             ImagesError::Hold(error) => error.into(),
-            ImagesError::Storage(error) => Self::internal(error),
+            ImagesError::Storage(error) => Self::of_storage(error),
         }
     }
 }
@@ -291,8 +317,7 @@ impl From<UploadsError> for OciError {
             UploadsError::Body(fault) => fault.into(),
             UploadsError::Stalled => Self::unavailable(text),
             UploadsError::Hold(error) => error.into(),
-            UploadsError::Storage(error @ StorageError::NoSpace(_)) => Self::no_space(error),
-            UploadsError::Storage(error) => Self::internal(error),
+            UploadsError::Storage(error) => Self::of_storage(error),
         }
     }
 }
@@ -303,12 +328,18 @@ pub(super) fn of_remote(who: &str, error: RemoteError) -> OciError {
         RemoteError::Refused { status: StatusCode::TOO_MANY_REQUESTS, .. } => {
             OciError::too_many_requests(format!("{who} takes no more requests at present"))
         }
+        RemoteError::Refused { status: StatusCode::INSUFFICIENT_STORAGE, .. } => {
+            tracing::warn!("{who} has no space left: {error}");
+            OciError::new(StatusCode::INSUFFICIENT_STORAGE, "UNAVAILABLE", format!("{who} has no space left"))
+        }
         RemoteError::Refused { status, ref name, ref message } if status.is_client_error() => {
             OciError::new(StatusCode::FORBIDDEN, "DENIED", format!("{who} refuses it: {name}: {message}"))
         }
-        error => {
-            tracing::warn!("{who} does not answer: {error}");
-            OciError::unavailable(format!("{who} does not answer at present"))
-        }
+        error => does_not_answer(who, &error),
     }
+}
+
+fn does_not_answer(who: &str, error: &RemoteError) -> OciError {
+    tracing::warn!("{who} does not answer: {error}");
+    OciError::unavailable(format!("{who} does not answer at present"))
 }

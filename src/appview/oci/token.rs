@@ -18,6 +18,7 @@ use crate::gate::{Refresh, Scope, parse_scopes};
 use crate::names::{Owner, RepositoryName};
 use atproto::syntax::{Datetime, Did};
 use server::bulkhead::Caller;
+use server::identity::ResolveError;
 use server::wire::{Request, Response};
 use server::xrpc::{Query, Trace, response};
 
@@ -48,7 +49,7 @@ pub(super) async fn handle(state: Arc<OciState>, request: Request, trace: &mut T
     let login = caller.as_ref().map(|caller| &caller.login);
     trace.caller = login.map(|login| login.account.clone());
     let scopes = parse_scopes(asked.scopes.iter().map(String::as_str));
-    let granted = grant(&state, login, scopes, &network).await;
+    let granted = grant(&state, login, scopes, &network).await?;
     let now_s = state.now_s();
     let token = state.tokens.issue(login, &granted, now_s);
     let mut answer = json!({
@@ -158,45 +159,69 @@ async fn by_password(state: &OciState, user: &str, secret: &str, network: &Calle
     let owner = Owner::parse(user).map_err(|error| nobody(error.to_string()))?;
     let account = match state.owners.find(&owner, network).await {
         Ok(account) => account,
-        Err(error @ (server::identity::ResolveError::Busy(_) | server::identity::ResolveError::Unreachable)) => {
-            return Err(error.into());
-        }
+        Err(error) if has_no_answer(error) => return Err(error.into()),
         Err(error) => return Err(nobody(error.to_string())),
     };
     Ok(state.sessions.log_in(&account, secret, network).await?)
 }
 
+/// Whether a look-up has no result for now, so that the client may try again.
+fn has_no_answer(error: ResolveError) -> bool {
+    matches!(error, ResolveError::Busy(_) | ResolveError::Unreachable)
+}
+
 /// Returns the granted part of `scopes`: everybody may read, and an allowed owner may push and delete.
-async fn grant(state: &OciState, login: Option<&Login>, scopes: Vec<Scope>, network: &Caller) -> Vec<Scope> {
+///
+/// # Errors
+/// When it cannot be told at present who the owner is: a token without the right to push would tell the client that the
+/// account is not the owner.
+async fn grant(
+    state: &OciState,
+    login: Option<&Login>,
+    scopes: Vec<Scope>,
+    network: &Caller,
+) -> Result<Vec<Scope>, ResolveError> {
     let mut granted = Vec::new();
     for mut scope in scopes {
         let Ok(name) = RepositoryName::parse(&scope.repository) else { continue };
-        if scope.actions.iter().any(|action| action.is_owners()) && !may_write(state, login, &name.owner, network).await
-        {
+        let asks = scope.actions.iter().any(|action| action.is_owners());
+        if asks && !may_write(state, login, &name.owner, network).await? {
             scope.actions.retain(|action| !action.is_owners());
         }
         granted.push(scope);
     }
-    granted
+    Ok(granted)
 }
 
 /// Whether `login` is the account `owner`, and one of the allowed accounts.
-async fn may_write(state: &OciState, login: Option<&Login>, owner: &Owner, network: &Caller) -> bool {
-    let Some(login) = login else { return false };
+async fn may_write(
+    state: &OciState,
+    login: Option<&Login>,
+    owner: &Owner,
+    network: &Caller,
+) -> Result<bool, ResolveError> {
+    let Some(login) = login else { return Ok(false) };
     let is_account = async |owner: &Owner| match owner {
-        Owner::Did(did) => *did == login.account,
-        Owner::Handle(_) => state.owners.find(owner, network).await.is_ok_and(|account| account.did == login.account),
+        Owner::Did(did) => Ok(*did == login.account),
+        Owner::Handle(_) => match state.owners.find(owner, network).await {
+            Err(error) if has_no_answer(error) => Err(error),
+            found => Ok(found.is_ok_and(|account| account.did == login.account)),
+        },
     };
-    if !is_account(owner).await {
-        return false;
+    if !is_account(owner).await? {
+        return Ok(false);
     }
     let allowed_accounts = state.policy.allowed_accounts();
+    let mut outcome = Ok(allowed_accounts.is_empty());
     for allowed in allowed_accounts.iter() {
-        if is_account(allowed).await {
-            return true;
+        match is_account(allowed).await {
+            Ok(true) => return Ok(true),
+            Ok(false) => {}
+            // Another one may be the account.
+            Err(error) => outcome = Err(error),
         }
     }
-    allowed_accounts.is_empty()
+    outcome
 }
 
 /// Returns scopes as clients write them.

@@ -4,6 +4,10 @@
 pub const INVALID_REQUEST: &str = "InvalidRequest";
 /// The method needs a token, and there is none.
 pub const AUTH_REQUIRED: &str = "AuthRequired";
+/// The account was taken down, or is suspended.
+pub const ACCOUNT_TAKEDOWN: &str = "AccountTakedown";
+/// The main password needs a code as well, which was sent to its owner.
+pub const AUTH_FACTOR_TOKEN_REQUIRED: &str = "AuthFactorTokenRequired";
 /// The account is not permitted to do this.
 pub const FORBIDDEN: &str = "Forbidden";
 /// The path does not exist.

@@ -8,4 +8,5 @@ mod lists;
 mod pushes;
 mod relay;
 mod scopes;
+mod sessions;
 mod token;

@@ -13,24 +13,24 @@ use crate::support::did_server::Reply;
 use crate::support::http::Answer;
 
 const NONE: [(&str, &str); 1] = [("UNRELATED", "1")];
-const SCOPE: &str = "&scope=repository:alice.test/app:pull,push";
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-const DELETE_RECORD: &str = "/xrpc/com.atproto.repo.deleteRecord";
-const PUT_RECORD: &str = "/xrpc/com.atproto.repo.putRecord";
+pub(super) const SCOPE: &str = "&scope=repository:alice.test/app:pull,push";
+pub(super) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(super) const DELETE_RECORD: &str = "/xrpc/com.atproto.repo.deleteRecord";
+pub(super) const PUT_RECORD: &str = "/xrpc/com.atproto.repo.putRecord";
 const REQUEST_CREW: &str = "/xrpc/io.atcr.hold.requestCrew";
-const INITIATE: &str = "/xrpc/io.atcr.hold.initiateUpload";
-const BLOBS: &str = "/v2/alice.test/app/blobs/";
+pub(super) const INITIATE: &str = "/xrpc/io.atcr.hold.initiateUpload";
+pub(super) const BLOBS: &str = "/v2/alice.test/app/blobs/";
 /// Some record.
 const URI: &str = "at://did:web:hold.example.org/io.atcr.hold.crew/x";
 
 /// A registry, and alice with a token to push to her repository `app`, whose hold is the network as well.
-struct Pushes {
-    registry: Registry,
-    token: String,
+pub(super) struct Pushes {
+    pub(super) registry: Registry,
+    pub(super) token: String,
 }
 
 impl Pushes {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let registry = Registry::start(NONE).await;
         registry.signs_in_with("com.atproto.appPass");
         let token = registry.token("alice.test:right", SCOPE).await.ok()["token"].as_str().unwrap().to_owned();
@@ -44,18 +44,18 @@ impl Pushes {
         pushes
     }
 
-    fn says(&self, path: &str, answer: &Value) {
+    pub(super) fn says(&self, path: &str, answer: &Value) {
         self.registry.network.set(path, Reply::Body(answer.to_string()));
     }
 
-    fn fails(&self, path: &str, status: &str, body: &str) {
+    pub(super) fn fails(&self, path: &str, status: &str, body: &str) {
         let length = body.len();
         let text = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
         self.registry.network.set(path, Reply::Raw(text));
     }
 
     /// What alice's PDS has at a key.
-    fn has_record(&self, collection: &str, key: &str, value: Option<&Value>) {
+    pub(super) fn has_record(&self, collection: &str, key: &str, value: Option<&Value>) {
         let alice = self.registry.alice.as_str().replace(':', "%3A");
         let path = format!("/xrpc/com.atproto.repo.getRecord?repo={alice}&collection={collection}&rkey={key}");
         let uri = format!("at://{}/{collection}/{key}", self.registry.alice);
@@ -65,24 +65,24 @@ impl Pushes {
         }
     }
 
-    fn tag(&self, digest: &Digest) -> Value {
+    pub(super) fn tag(&self, digest: &Digest) -> Value {
         let manifest = format!("at://{}/io.atcr.manifest/{}", self.registry.alice, manifest_key(digest));
         json!({ "repository": "app", "tag": "v1", "manifest": manifest, "updatedAt": "2026-01-01T00:00:00Z" })
     }
 
-    async fn call(&self, method: &str, target: &str, body: &str) -> Answer {
+    pub(super) async fn call(&self, method: &str, target: &str, body: &str) -> Answer {
         let call = self.registry.call(method, target).bearer(&self.token).header("content-type", INDEX);
         call.body(body.to_owned()).send().await
     }
 
     /// How many manifests holds are still to be told of.
-    fn untold(&self) -> u32 {
+    pub(super) fn untold(&self) -> u32 {
         let database = Connection::open(self.registry.database()).unwrap();
         database.query_row("SELECT count(*) FROM notice", [], |row| row.get(0)).unwrap()
     }
 }
 
-fn digest(text: &str) -> Digest {
+pub(super) fn digest(text: &str) -> Digest {
     Digest::from_bytes(sha2::Sha256::digest(text.as_bytes()).into())
 }
 

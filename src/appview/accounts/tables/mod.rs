@@ -133,6 +133,14 @@ pub fn update(write: &Write<'_>, id: i64, (access, refresh): (&str, &str), prove
     write.execute(sql, (id, access, refresh, proven_us.cast_signed())).map(drop)
 }
 
+/// Writes the row of a session as it is: fails where its tokens could not be replaced.
+///
+/// # Errors
+/// As [`by_password`].
+pub fn touch(write: &Write<'_>, id: i64) -> Result<(), StorageError> {
+    write.execute("UPDATE pds_session SET refresh = refresh WHERE id = ?1", [id]).map(drop)
+}
+
 /// Notes a confirmation of a session by the PDS.
 ///
 /// # Errors

@@ -1,0 +1,120 @@
+//! Sessions at a PDS that end, that a full database cannot renew, or that a clock misleads about; and what a client is told
+//! of an account that cannot sign in.
+
+use rusqlite::Connection;
+use serde_json::json;
+
+use super::pushes::{BLOBS, INITIATE, Pushes, SCOPE};
+use super::registry::{Registry, refused, rights};
+use crate::asked::Asked as _;
+use crate::support::did_server::Reply;
+
+const NONE: [(&str, &str); 1] = [("UNRELATED", "1")];
+const APP_PASSWORD: &str = "com.atproto.appPass";
+const CHALLENGE: &str = "Bearer realm=\"http://localhost:5000/auth/token\",service=\"localhost:5000\"";
+const CREATE: &str = "/xrpc/com.atproto.server.createSession";
+const REFRESH: &str = "/xrpc/com.atproto.server.refreshSession";
+const RESOLVE: &str = "/xrpc/com.atproto.identity.resolveHandle?handle=";
+
+fn execute(registry: &Registry, sql: &str) {
+    Connection::open(registry.database()).unwrap().execute_batch(sql).unwrap();
+}
+
+fn raw(status: &str, body: &str) -> Reply {
+    let length = body.len();
+    Reply::Raw(format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"))
+}
+
+/// A registry where alice is signed in; her PDS renews sessions.
+async fn signed_in() -> Registry {
+    let registry = Registry::start(NONE).await;
+    registry.signs_in_with(APP_PASSWORD);
+    assert_eq!(rights(&registry.token("alice.test:pass", SCOPE).await), ["alice.test/app:pull,push"]);
+    let renewed = json!({ "did": registry.alice, "accessJwt": "e30.e30.s", "refreshJwt": "r2" });
+    registry.network.set(REFRESH, Reply::Body(renewed.to_string()));
+    registry
+}
+
+#[tokio::test]
+async fn whose_session_has_ended_is_sent_for_a_new_token() {
+    let pushes = Pushes::start().await;
+    pushes.says(INITIATE, &json!({ "uploadId": "u1" }));
+    execute(&pushes.registry, "DELETE FROM pds_session");
+    let uploads = format!("{BLOBS}uploads/");
+    let ended = pushes.call("POST", &uploads, "").await;
+    assert!(refused(&ended, 401, "UNAUTHORIZED").contains("has ended"), "{}", ended.text());
+    assert_eq!(ended.header("www-authenticate").unwrap(), format!("{CHALLENGE},error=\"invalid_token\""));
+    let token = pushes.registry.token("alice.test:right", SCOPE).await.ok();
+    let again = pushes.registry.call("POST", &uploads).bearer(token["token"].as_str().unwrap()).send().await;
+    assert_eq!(again.status, 202, "{}", again.text());
+}
+
+#[tokio::test]
+async fn who_shows_a_password_to_the_registry_is_sent_for_a_token() {
+    let registry = Registry::start(NONE).await;
+    let call = registry.call("GET", "/v2/alice.test/app/tags/list").header("authorization", "Basic YTpi");
+    let answer = call.send().await;
+    refused(&answer, 401, "UNAUTHORIZED");
+    let challenge = answer.header("www-authenticate").unwrap();
+    assert_eq!(challenge, format!("{CHALLENGE},scope=\"repository:alice.test/app:pull\""));
+}
+
+#[tokio::test]
+async fn a_database_that_takes_nothing_costs_no_session() {
+    let registry = signed_in().await;
+    execute(
+        &registry,
+        "UPDATE pds_session SET proven_us = 1;
+         CREATE TRIGGER full BEFORE UPDATE ON pds_session BEGIN SELECT RAISE(FAIL, 'no room'); END",
+    );
+    refused(&registry.token("alice.test:pass", SCOPE).await, 500, "UNKNOWN");
+    assert_eq!(registry.network.requests_of(REFRESH), 0, "its refresh token is good for one use");
+    execute(&registry, "DROP TRIGGER full");
+    assert_eq!(rights(&registry.token("alice.test:pass", SCOPE).await), ["alice.test/app:pull,push"]);
+    assert_eq!((registry.network.requests_of(REFRESH), registry.network.requests_of(CREATE)), (1, 1));
+}
+
+#[tokio::test]
+async fn a_clock_that_was_ahead_proves_no_password() {
+    let registry = signed_in().await;
+    execute(&registry, "UPDATE pds_session SET proven_us = proven_us + 1000000 * 3600");
+    assert_eq!(registry.token("alice.test:pass", SCOPE).await.status, 200);
+    assert_eq!(registry.network.requests_of(REFRESH), 1);
+}
+
+#[tokio::test]
+async fn who_cannot_sign_in_is_told_why() {
+    let registry = Registry::start(NONE).await;
+    let network = &registry.network;
+    network.set(CREATE, raw("401 No", r#"{"error":"AuthFactorTokenRequired","message":"a code was sent"}"#));
+    for _ in 0..2 {
+        let message = refused(&registry.token("alice.test:main", SCOPE).await, 401, "UNAUTHORIZED");
+        assert!(message.contains("main password"), "{message}");
+    }
+    assert_eq!(network.requests_of(CREATE), 1, "one mail is enough");
+    network.set(CREATE, raw("401 No", r#"{"error":"AccountTakedown","message":"it was taken down"}"#));
+    let message = refused(&registry.token("alice.test:right", SCOPE).await, 403, "DENIED");
+    assert!(message.contains("it was taken down"), "{message}");
+}
+
+#[tokio::test]
+async fn an_owner_who_cannot_be_looked_up_is_not_taken_for_a_stranger() {
+    let registry = Registry::start(NONE).await;
+    registry.signs_in_with(APP_PASSWORD);
+    let user = registry.alice.as_str().replace(':', "-");
+    registry.network.set(&format!("{RESOLVE}alice.test"), raw("500 Oh", ""));
+    let answer = registry.token(&format!("{user}:pass"), SCOPE).await;
+    refused(&answer, 503, "UNAVAILABLE");
+    assert!(answer.header("retry-after").is_some());
+    let pull = registry.token(&format!("{user}:pass"), "&scope=repository:alice.test/app:pull").await;
+    assert_eq!(rights(&pull), ["alice.test/app:pull"], "a pull needs no owner");
+    // Of the accounts that may push, one cannot be looked up.
+    let registry = Registry::start([("ATCR_ALLOWED_ACCOUNTS", "bob.test,alice.test")]).await;
+    registry.signs_in_with(APP_PASSWORD);
+    registry.network.set(&format!("{RESOLVE}bob.test"), raw("500 Oh", ""));
+    assert_eq!(rights(&registry.token("alice.test:pass", SCOPE).await), ["alice.test/app:pull,push"]);
+    let registry = Registry::start([("ATCR_ALLOWED_ACCOUNTS", "bob.test")]).await;
+    registry.signs_in_with(APP_PASSWORD);
+    registry.network.set(&format!("{RESOLVE}bob.test"), raw("500 Oh", ""));
+    refused(&registry.token("alice.test:pass", SCOPE).await, 503, "UNAVAILABLE");
+}
