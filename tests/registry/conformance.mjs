@@ -366,6 +366,25 @@ await step('push: an empty index, a nested one, and one whose manifests are not 
   assert.deepEqual([status, code], [400, 'MANIFEST_BLOB_UNKNOWN'])
 })
 
+await step('push: a build cache, an index that lists its layers, is there as long as an image is', async () => {
+  const app = of('push/cache')
+  const layers = [await app.blob(randomBytes(70)), await app.blob(randomBytes(80))]
+  const config = { ...(await app.blob('{"layers":[]}')), mediaType: 'application/vnd.buildkit.cacheconfig.v0' }
+  const cache = { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [...layers, config] }
+  const { digest } = await app.pushed('cache', cache)
+  // Garbage collection goes by what the hold and the owner's repository have of it.
+  const query = new URLSearchParams({ repo: registry.hold.did, collection: 'io.atcr.hold.layer', limit: '100' })
+  const { records } = await (await fetch(`${registry.hold.url}/xrpc/com.atproto.repo.listRecords?${query}`)).json()
+  const known = records.filter(({ value }) => value.manifest.endsWith(digest.slice(7))).map(({ value }) => value.digest)
+  const digests = cache.manifests.map((blob) => blob.digest)
+  assert.deepEqual(known.sort(), [...digests].sort())
+  assert.deepEqual((await record(alice, 'io.atcr.manifest', digest.slice(7))).layers.map((layer) => layer.digest), digests)
+  for (const blob of digests) assert.equal((await app.request('GET', `blobs/${blob}`)).status, 307)
+  const missing = { ...layers[0], digest: sha256('nowhere') }
+  const { status, code } = await app.put('x', { ...cache, manifests: [missing] }, OCI_INDEX)
+  assert.deepEqual([status, code], [400, 'MANIFEST_BLOB_UNKNOWN'])
+})
+
 await step('push: OCI-Subject, also of a subject that is not there', async () => {
   const app = of('push/subject')
   const image = await app.push('v1')

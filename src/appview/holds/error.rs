@@ -54,7 +54,9 @@ impl HoldsError {
             RemoteError::Refused { status, name, message }
                 if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS =>
             {
-                Self::Refused { hold, status, name, message }
+                // A bucket says why in a form of its own, a proxy says nothing.
+                let words = [&message, &name].into_iter().find(|words| !words.is_empty()).cloned();
+                Self::Refused { hold, status, message: words.unwrap_or_else(|| status.to_string()), name }
             }
             error => Self::Silent { hold, error },
         }

@@ -1,19 +1,29 @@
 //! Uploads of a blob to a hold: begin, parts, completion, abort.
 
+use serde::Deserialize;
 use serde_json::json;
 
 use super::{COMPLETE_TIME, Holds, HoldsError};
 use crate::accounts::Login;
+use crate::remote::RemoteError;
 use atproto::lexicon::nsid;
 use atproto::lexicon::{
-    AbortUpload, CompleteUpload, CompletedPart, GetPartUploadUrl, InitiateUpload, PartTarget, UploadIdOutput,
-    UploadStatus,
+    AbortUpload, CompleteUpload, CompletedPart, GetPartUploadUrl, InitiateUpload, UploadIdOutput, UploadStatus,
 };
 use atproto::syntax::{Digest, ServiceUrl};
 use server::egress::ClientBody;
 
 /// The hold's `partLength` of an upload whose parts may have any length.
 const ANY_LENGTH: &str = "any";
+/// Longest id of an upload, and longest ETag of a part, in bytes: a stranger's hold chooses them, and they are stored.
+const MAX_ID_BYTES: usize = 1024;
+const MAX_ETAG_BYTES: usize = 256;
+
+/// The answer to `getPartUploadUrl`. A hold may leave its other fields out: the URL needs no header.
+#[derive(Deserialize)]
+struct PartUrl {
+    url: String,
+}
 
 /// An upload that a hold has started.
 pub struct Initiated {
@@ -27,10 +37,14 @@ impl Holds {
     /// Starts an upload under the temporary name `name`.
     ///
     /// # Errors
-    /// [`HoldsError`]; the same below.
+    /// [`HoldsError`]; [`HoldsError::Silent`] also for the error of a proxy before a hold that is down; the same below.
     pub async fn initiate(&self, hold: &ServiceUrl, login: &Login, name: &str) -> Result<Initiated, HoldsError> {
         let input = InitiateUpload { digest: format!("uploads/temp-{name}") };
-        let output: UploadIdOutput = self.call(hold, login, nsid::INITIATE_UPLOAD, &input).await?;
+        let output = self.call::<UploadIdOutput>(hold, login, nsid::INITIATE_UPLOAD, &input).await;
+        let output = output.map_err(HoldsError::silent_if_of_a_proxy)?;
+        if output.upload_id.len() > MAX_ID_BYTES {
+            return Err(HoldsError::of(hold, RemoteError::Unintelligible));
+        }
         let any_length = output.part_length.as_deref() == Some(ANY_LENGTH);
         Ok(Initiated { upload: output.upload_id, any_length })
     }
@@ -47,9 +61,12 @@ impl Holds {
         body: ClientBody,
     ) -> Result<String, HoldsError> {
         let input = GetPartUploadUrl { upload_id: upload.to_owned(), part_number: json!(number) };
-        let target: PartTarget = self.call(hold, login, nsid::GET_PART_UPLOAD_URL, &input).await?;
-        let sent = self.remote.put_part(&target.url, length_bytes, body).await;
-        sent.map_err(|error| HoldsError::of(hold, error))
+        let target = self.call::<PartUrl>(hold, login, nsid::GET_PART_UPLOAD_URL, &input).await;
+        let target = target.map_err(HoldsError::silent_if_of_a_proxy)?;
+        match self.remote.put_part(&target.url, length_bytes, body).await {
+            Ok(etag) if etag.len() > MAX_ETAG_BYTES => Err(HoldsError::of(hold, RemoteError::Unintelligible)),
+            sent => sent.map_err(|error| HoldsError::of(hold, error)),
+        }
     }
 
     /// Completes an upload: the hold makes a blob of the parts, and checks the digest.
@@ -68,7 +85,8 @@ impl Holds {
             digest: digest.to_string(),
             parts: (1..).zip(etags).map(part).collect(),
         };
-        self.call_within::<UploadStatus>(COMPLETE_TIME, (hold, login), nsid::COMPLETE_UPLOAD, &input).await.map(drop)
+        let completed = self.call_within::<UploadStatus>(COMPLETE_TIME, (hold, login), nsid::COMPLETE_UPLOAD, &input);
+        completed.await.map(drop).map_err(HoldsError::silent_if_of_a_proxy)
     }
 
     /// Aborts an upload.

@@ -48,6 +48,9 @@ impl Images {
         let _turn = self.turns.tag(&owner.did, repository, tag).await;
         let key = TagRecord::key_of(repository, tag);
         let seen = self.repos.record(owner, nsid::TAG, &key).await?;
+        if seen.value.is_none() {
+            self.repos.absent(owner, nsid::TAG, &key).await;
+        }
         let Some(record) = seen.value.as_ref().and_then(TagRecord::read) else { return Ok(false) };
         let is_it = record.repository == repository.as_str() && record.tag == tag.as_str();
         let leads_there = digest.is_none_or(|digest| record.digest(&owner.did).as_ref() == Some(digest));
@@ -69,6 +72,11 @@ impl Images {
     ) -> Result<(), ImagesError> {
         self.repos.delete(login, nsid::MANIFEST, &manifest_key(digest), seen).await?;
         // Only now: as long as there is a record, its hold must be notified of it.
+        self.forget_manifest(owner, digest).await
+    }
+
+    /// Forgets the notices of a manifest without a record, and its row as a referrer.
+    async fn forget_manifest(&self, owner: &Account, digest: &Digest) -> Result<(), ImagesError> {
         let (account, digest) = (owner.did.clone(), *digest);
         let forget = move |write: &server::sqlite::Write<'_>| {
             tables::withdraw(write, &account, &digest)?;
@@ -95,6 +103,11 @@ impl Images {
         let tags = self.repos.tags_at(owner, digest).await?;
         let (here, elsewhere): (Vec<FoundTag>, Vec<_>) = tags.into_iter().partition(|found| found.repository == *name);
         if here.is_empty() && !is_home {
+            if seen.value.is_none() {
+                // It may be a deletion whose answer was lost.
+                self.repos.absent(owner, nsid::MANIFEST, &key).await;
+                self.forget_manifest(owner, digest).await?;
+            }
             return Ok(false);
         }
         // Tags first, so that none names a missing manifest.

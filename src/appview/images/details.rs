@@ -44,7 +44,7 @@ pub struct NamedContent {
 pub struct ManifestDetails {
     /// Configuration of an image.
     pub config: Option<NamedContent>,
-    /// Layers of an image.
+    /// Layers of an image, and blobs that an index lists beside manifests.
     pub layers: Vec<NamedContent>,
     /// Manifests of an index.
     pub manifests: Vec<NamedContent>,
@@ -107,13 +107,13 @@ impl ParsedManifest {
     #[must_use]
     pub fn details(&self) -> ManifestDetails {
         let document = self.document();
-        let named = |all: Option<&Vec<super::manifest::Descriptor>>| {
+        let named = |all: Option<Vec<&super::manifest::Descriptor>>| {
             all.into_iter().flatten().map(super::manifest::Descriptor::named).collect()
         };
         ManifestDetails {
             config: document.config.as_ref().map(super::manifest::Descriptor::named),
-            layers: named(document.layers.as_ref()),
-            manifests: named(document.manifests.as_ref()),
+            layers: named(self.layers()),
+            manifests: named(self.manifests()),
             subject: self.subject,
             artifact_type: document.artifact_type.clone().filter(|kind| !kind.is_empty()),
             annotations: texts(document.annotations.as_ref()),

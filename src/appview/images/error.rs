@@ -23,6 +23,14 @@ pub enum ImagesError {
     /// Another image's tag has the same record key.
     #[error("the tag cannot be written: {0} has the same record; give it another name")]
     TagTaken(String),
+    /// Too many notices of the account wait for holds.
+    #[error(
+        "holds are still to be told of {waiting} images of this account, and do not answer: try again when they do"
+    )]
+    Untold {
+        /// Number of waiting notices.
+        waiting: u64,
+    },
     /// Error of the owner's repository.
     #[error(transparent)]
     Repos(#[from] ReposError),

@@ -5,12 +5,11 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::details::texts;
 use super::{ImagesError, NamedContent, Referrer};
 use crate::repos::digest_of;
-use atproto::lexicon::{BlobInfo, LayerInfo, ManifestInfo};
 use atproto::syntax::Digest;
 
 const IMAGES: [&str; 2] =
@@ -19,13 +18,8 @@ const INDEXES: [&str; 2] =
     ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"];
 /// Maximum size of the annotations in a record; the bytes of the manifest have all.
 const MAX_ANNOTATION_BYTES: usize = 16 * 1024;
-/// Maximum size of a record as JSON: 1,000,000 bytes, less 4096 for the fields that the caller of
-/// [`ParsedManifest::record`] adds.
-const MAX_RECORD_BYTES: usize = 1_000_000 - 4096;
-/// The largest integer in a record.
-const MAX_SIZE: u64 = (1 << 53) - 1;
 /// Maximum length of a platform's fields in the lexicon.
-const MAX_PLATFORM_BYTES: usize = 32;
+pub(super) const MAX_PLATFORM_BYTES: usize = 32;
 /// Maximum number of an index's platforms in an event.
 const MAX_PLATFORMS: usize = 64;
 const UNKNOWN_PLATFORM: &str = "unknown/unknown";
@@ -52,7 +46,7 @@ pub(super) struct Document {
     pub(super) config: Option<Descriptor>,
     pub(super) layers: Option<Vec<Descriptor>>,
     pub(super) manifests: Option<Vec<Descriptor>>,
-    subject: Option<Descriptor>,
+    pub(super) subject: Option<Descriptor>,
     pub(super) artifact_type: Option<String>,
     pub(super) annotations: Option<Map<String, Value>>,
 }
@@ -60,25 +54,26 @@ pub(super) struct Document {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Descriptor {
-    media_type: String,
-    digest: Digest,
-    size: u64,
+    pub(super) media_type: String,
+    pub(super) digest: Digest,
+    pub(super) size: u64,
     #[serde(default)]
-    urls: Vec<String>,
-    platform: Option<Map<String, Value>>,
+    pub(super) urls: Vec<String>,
+    pub(super) platform: Option<Map<String, Value>>,
     annotations: Option<Map<String, Value>>,
 }
 
 impl Document {
-    fn descriptors(&self) -> impl Iterator<Item = &Descriptor> {
+    pub(super) fn descriptors(&self) -> impl Iterator<Item = &Descriptor> {
         let lists = self.layers.iter().chain(&self.manifests).flatten();
         self.config.iter().chain(&self.subject).chain(lists)
     }
 }
 
 impl Descriptor {
-    fn record(&self) -> Value {
-        json!({ "mediaType": self.media_type, "digest": self.digest, "size": self.size })
+    /// Whether it is that of an image or an index. An index may list other blobs, too: a build cache lists its layers.
+    fn is_manifest(&self) -> bool {
+        IMAGES.contains(&self.media_type.as_str()) || INDEXES.contains(&self.media_type.as_str())
     }
 
     /// Returns the descriptor for people.
@@ -92,27 +87,6 @@ impl Descriptor {
             platform: (!words.is_empty()).then(|| words.join("/")),
             annotations: texts(self.annotations.as_ref()),
         }
-    }
-
-    /// Returns the descriptor for a record, with its platform if it fits the lexicon.
-    fn child(&self) -> Value {
-        let mut record = self.record();
-        let word = |platform: &Map<String, Value>, name: &str| {
-            platform
-                .get(name)
-                .and_then(Value::as_str)
-                .filter(|word| word.len() <= MAX_PLATFORM_BYTES)
-                .map(str::to_owned)
-        };
-        if let Some(platform) = &self.platform
-            && let (Some(architecture), Some(os)) = (word(platform, "architecture"), word(platform, "os"))
-        {
-            record["platform"] = json!({ "architecture": architecture, "os": os });
-            if let Some(variant) = word(platform, "variant") {
-                record["platform"]["variant"] = variant.into();
-            }
-        }
-        record
     }
 }
 
@@ -168,32 +142,35 @@ impl ParsedManifest {
         Self::of(document, bytes, None)
     }
 
-    /// Checks that PDSes accept the record.
-    ///
-    /// # Errors
-    /// [`ImagesError::Invalid`], [`ImagesError::TooLarge`]
-    pub(super) fn check_record(&self) -> Result<(), ImagesError> {
-        if self.document.descriptors().any(|descriptor| descriptor.size > MAX_SIZE) {
-            return Err(ImagesError::Invalid("a size is larger than any number of a record".to_owned()));
-        }
-        let is_too_large = json!(self.record()).to_string().len() > MAX_RECORD_BYTES;
-        if is_too_large { Err(ImagesError::TooLarge) } else { Ok(()) }
-    }
-
     /// Returns the parsed JSON.
     pub(super) fn document(&self) -> &Document {
         &self.document
     }
 
+    /// Returns the layers of an image; of an index the blobs that it lists beside manifests, if there are some.
+    pub(super) fn layers(&self) -> Option<Vec<&Descriptor>> {
+        let listed = self.document.manifests.iter().flatten().filter(|listed| !listed.is_manifest());
+        match &self.document.layers {
+            Some(layers) => Some(layers.iter().collect()),
+            None => Some(listed.collect::<Vec<_>>()).filter(|listed| !listed.is_empty()),
+        }
+    }
+
+    /// Returns the manifests of an index.
+    pub(super) fn manifests(&self) -> Option<Vec<&Descriptor>> {
+        let listed = self.document.manifests.as_ref()?;
+        Some(listed.iter().filter(|listed| listed.is_manifest()).collect())
+    }
+
     /// Returns the blobs that must be at the hold, each once: configuration and layers, without those that have URLs.
     pub fn blobs(&self) -> impl Iterator<Item = Digest> {
-        let layers = self.document.layers.iter().flatten();
+        let layers = self.layers().into_iter().flatten();
         once_each(self.document.config.iter().chain(layers).filter(|blob| blob.urls.is_empty()))
     }
 
     /// Returns the manifests of an index, each once.
     pub fn children(&self) -> impl Iterator<Item = Digest> {
-        once_each(self.document.manifests.iter().flatten())
+        once_each(self.manifests().into_iter().flatten())
     }
 
     /// Returns the descriptor for lists of referrers.
@@ -219,45 +196,6 @@ impl ParsedManifest {
         }
         platforms
     }
-
-    /// Returns the fields of the record, without those that only the caller knows.
-    pub(super) fn record(&self) -> Map<String, Value> {
-        let document = &self.document;
-        let list = |items: &[Descriptor], form: fn(&Descriptor) -> Value| items.iter().map(form).collect::<Value>();
-        let fields = [
-            ("digest", Some(json!(self.digest))),
-            ("mediaType", Some(json!(self.media_type))),
-            ("schemaVersion", Some(json!(2))),
-            ("config", document.config.as_ref().map(Descriptor::record)),
-            ("layers", document.layers.as_deref().map(|layers| list(layers, Descriptor::record))),
-            ("manifests", document.manifests.as_deref().map(|manifests| list(manifests, Descriptor::child))),
-            ("subject", document.subject.as_ref().map(Descriptor::record)),
-            ("annotations", document.annotations.as_ref().filter(|all| are_small(all)).map(|all| json!(all))),
-        ];
-        fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
-    }
-
-    /// Returns the manifest for a notice to the hold.
-    pub(super) fn info(&self) -> ManifestInfo {
-        let size = |descriptor: &Descriptor| i64::try_from(descriptor.size).ok();
-        let config = |config: &Descriptor| BlobInfo { digest: Some(config.digest.to_string()), size: size(config) };
-        let layer = |layer: &Descriptor| LayerInfo {
-            digest: Some(layer.digest.to_string()),
-            size: size(layer),
-            media_type: Some(layer.media_type.clone()),
-        };
-        // Layers with URLs are not at the hold.
-        let layers = self
-            .document
-            .layers
-            .as_ref()
-            .map(|layers| layers.iter().filter(|layer| layer.urls.is_empty()).map(layer).collect());
-        ManifestInfo {
-            media_type: Some(self.media_type.clone()),
-            config: self.document.config.as_ref().map(config),
-            layers,
-        }
-    }
 }
 
 /// Returns the media type of a manifest: `said`, that of the record, else that in its own bytes, else that of an OCI
@@ -280,13 +218,15 @@ fn once_each<'d>(named: impl Iterator<Item = &'d Descriptor>) -> impl Iterator<I
 }
 
 /// Whether annotations go into the record, and into lists: all values are strings, and together at most 16 KiB.
-fn are_small(all: &Map<String, Value>) -> bool {
+pub(super) fn are_small(all: &Map<String, Value>) -> bool {
     let bytes = all.iter().map(|(name, value)| Some(name.len() + value.as_str()?.len()));
     bytes.sum::<Option<usize>>().is_some_and(|bytes| bytes <= MAX_ANNOTATION_BYTES)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn parse(document: &Value, media_type: Option<&str>) -> Result<ParsedManifest, String> {
@@ -338,9 +278,14 @@ mod tests {
 
     #[test]
     fn an_index_names_its_children() {
-        let mut child = blob(1);
+        let manifest = |byte| {
+            let mut child = blob(byte);
+            child["mediaType"] = json!(IMAGES[0]);
+            child
+        };
+        let mut child = manifest(1);
         child["platform"] = json!({ "architecture": "amd64", "os": "linux", "os.version": "1" });
-        let mut odd = blob(2);
+        let mut odd = manifest(2);
         odd["platform"] = json!({ "architecture": "x".repeat(33), "os": "linux" });
         let index = json!({ "schemaVersion": 2, "mediaType": INDEXES[0], "manifests": [child, odd] });
         let parsed = parse(&index, None).unwrap();
@@ -359,6 +304,25 @@ mod tests {
         all.push(platform(["linux", &long, ""]));
         let index = json!({ "schemaVersion": 2, "mediaType": INDEXES[0], "manifests": all });
         assert_eq!(parse(&index, None).unwrap().platforms(), ["linux/arm/v7", "linux/amd64"]);
+    }
+
+    #[test]
+    fn what_an_index_lists_beside_manifests_is_at_the_hold() {
+        let mut image = blob(1);
+        image["mediaType"] = json!(IMAGES[1]);
+        let mut foreign = blob(4);
+        foreign["urls"] = json!(["https://a.example/x"]);
+        let cache =
+            json!({ "schemaVersion": 2, "mediaType": INDEXES[0], "manifests": [blob(2), image, blob(3), foreign] });
+        let parsed = parse(&cache, None).unwrap();
+        let digests = [1, 2, 3].map(|byte| Digest::from_bytes([byte; 32]));
+        assert_eq!(parsed.blobs().collect::<Vec<_>>(), digests[1..]);
+        assert_eq!(parsed.children().collect::<Vec<_>>(), digests[..1]);
+        let record = parsed.record();
+        let length = |name: &str| record[name].as_array().unwrap().len();
+        assert_eq!((length("layers"), length("manifests"), parsed.info().layers.unwrap().len()), (3, 1, 2));
+        let empty = parse(&json!({ "schemaVersion": 2, "mediaType": INDEXES[0], "manifests": [] }), None).unwrap();
+        assert!(!empty.record().contains_key("layers") && empty.info().layers.is_none());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Images: push and pull of manifests, the holds of their blobs, and notices to holds.
 
 mod delete;
+mod description;
 mod details;
 mod error;
 mod manifest;

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use http::StatusCode;
 use tokio::time::Instant;
 
 use super::{Images, ImagesError, NoticeOutcome};
@@ -11,7 +12,7 @@ use crate::accounts::Login;
 use crate::holds::HoldsError;
 use crate::images::tables::{self, NoticeRow};
 use atproto::lexicon::NotifyManifest;
-use atproto::syntax::ServiceUrl;
+use atproto::syntax::{Did, ServiceUrl};
 use server::sqlite::Write;
 use server::storage::StorageError;
 
@@ -32,7 +33,18 @@ const LONGEST_PAUSE_US: u64 = 60 * 60 * 1_000_000;
 /// Number of attempts until a notice is given up: two weeks.
 const MAX_ATTEMPTS: u32 = 340;
 
+/// Limits of an account's notices in the queue: its hold may never accept one.
+const MAX_WAITING: u64 = 1_000;
+const MAX_WAITING_BYTES: u64 = 32 * 1024 * 1024;
+
 impl Images {
+    /// Refuses one more notice of an account that has its share of the queue.
+    pub(super) async fn check_queue(&self, account: &Did) -> Result<(), ImagesError> {
+        let account = account.clone();
+        let (waiting, bytes) = self.database.read(move |read| tables::size_of(read, &account)).await?;
+        if waiting < MAX_WAITING && bytes < MAX_WAITING_BYTES { Ok(()) } else { Err(ImagesError::Untold { waiting }) }
+    }
+
     /// Adds a notice to the queue. Returns its number.
     pub(super) async fn enqueue(
         &self,
@@ -85,6 +97,9 @@ impl Images {
     /// When the database fails.
     pub async fn deliver_due(&self) -> Result<usize, ImagesError> {
         let now_us = (self.clock)();
+        // Later than any attempt is put off: of a clock that was ahead.
+        let never_us = now_us + 2 * LONGEST_PAUSE_US;
+        self.database.write(move |write| tables::bring_forward(write, now_us, never_us)).await?;
         let holds = self.database.read(move |read| tables::due_holds(read, now_us)).await?;
         let deliveries = stream::iter(holds).map(|hold| self.deliver_to(hold, now_us)).buffer_unordered(HOLDS_AT_ONCE);
         deliveries.try_fold(0, async |sum, delivered| Ok(sum + delivered)).await
@@ -111,7 +126,7 @@ impl Images {
                         delivered += 1;
                         self.outcomes.inc(NoticeOutcome::Delivered);
                     }
-                    Err(HoldsError::Refused { .. }) => self.outcomes.inc(NoticeOutcome::Refused),
+                    Err(error) if is_final(&error) => self.outcomes.inc(NoticeOutcome::Refused),
                     Err(error) => {
                         self.put_off(&row, now_us, &error).await?;
                         if matches!(error, HoldsError::Silent { .. }) {
@@ -153,10 +168,18 @@ impl Images {
             return Ok(());
         };
         let outcome = self.holds.notify_by_any(&row.hold, &row.login, &notice).await;
-        if let Err(error @ HoldsError::Refused { .. }) = &outcome {
+        if let Err(error) = outcome.as_ref()
+            && is_final(error)
+        {
             let manifest = &notice.manifest_digest;
             tracing::warn!(manifest, did = %row.login.account, "a hold was not told of a manifest: {error}");
         }
         outcome
     }
+}
+
+/// Whether a hold refuses a manifest for good. A 401 is about the token: the account's key, its document or a clock may be
+/// put right.
+fn is_final(error: &HoldsError) -> bool {
+    matches!(error, HoldsError::Refused { status, .. } if *status != StatusCode::UNAUTHORIZED)
 }

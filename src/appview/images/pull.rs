@@ -75,21 +75,36 @@ impl Images {
             let hold = self.holds.of_account(owner).await?;
             return Ok(self.holds.locate_for_push(&hold, digest, login).await?);
         }
-        if let Some(hold) = self.places.get(&(owner.did.clone(), *digest)) {
-            return Ok(self.holds.locate(&hold, digest, verb, permit.login()).await?);
-        }
-        // The hold is not cached, as the manifest was not read here lately; most accounts have one hold.
-        let hold = self.holds.of_account(owner).await.ok();
-        if let Some(hold) = &hold
-            && let Some(url) = self.holds.locate(hold, digest, verb, permit.login()).await?
-        {
-            return Ok(Some(url));
-        }
-        let Some(record) = self.repos.manifest_with(owner, digest).await? else { return Ok(None) };
-        self.remember(owner, &record);
-        match record.hold.filter(|found| Some(found) != hold.as_ref()) {
-            Some(hold) => Ok(self.holds.locate(&hold, digest, verb, permit.login()).await?),
+        let ask = async |hold: &ServiceUrl| self.holds.locate(hold, digest, verb, permit.login()).await;
+        let known = self.places.get(&(owner.did.clone(), *digest));
+        let mut found = match &known {
+            Some(hold) => ask(hold).await,
+            // The manifest was not read here lately.
             None => Ok(None),
+        };
+        if matches!(found, Ok(Some(_))) {
+            return Ok(found?);
+        }
+        // Another hold may have it: that for new blobs, which is the only one of most accounts.
+        let own = self.holds.of_account(owner).await.ok().filter(|own| Some(own) != known.as_ref());
+        if let Some(own) = &own {
+            found = or_else(found, ask(own).await);
+        }
+        // A hold that the manifest names and that fails has the blob: it is not searched for.
+        if matches!(found, Ok(Some(_))) || (known.is_some() && found.is_err()) {
+            return Ok(found?);
+        }
+        let asked: Vec<_> = known.into_iter().chain(own).collect();
+        let record = match self.repos.manifest_with(owner, digest, &asked).await {
+            // The hold's own error says more.
+            Err(_) if found.is_err() => return Ok(found?),
+            record => record?,
+        };
+        let Some(record) = record else { return Ok(found?) };
+        self.remember(owner, &record);
+        match &record.hold {
+            Some(hold) => Ok(or_else(found, ask(hold).await)?),
+            None => Ok(found?),
         }
     }
 
@@ -104,4 +119,9 @@ impl Images {
             self.places.insert((owner.did.clone(), digest), hold.clone());
         }
     }
+}
+
+/// Returns the later answer about a blob, unless it is none and the first one was an error.
+fn or_else<E>(first: Result<Option<String>, E>, later: Result<Option<String>, E>) -> Result<Option<String>, E> {
+    if first.is_err() && !matches!(later, Ok(Some(_))) { first } else { later }
 }

@@ -1,6 +1,8 @@
 //! Pushes: a manifest is checked, its bytes and records are written to its owner's repository, and the hold is
 //! notified.
 
+use std::time::Duration;
+
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
 
@@ -15,13 +17,16 @@ use crate::repos::{ReposError, Seen, manifest_key};
 use crate::webhooks::PushedImage;
 use atproto::lexicon::nsid;
 use atproto::lexicon::{NotifyManifest, TagRecord};
-use atproto::syntax::{AtUri, Datetime, Did, Digest, ImageName, RecordKey, ServiceUrl, Tag};
+use atproto::syntax::{AtUri, Datetime, Did, Digest, ImageName, ServiceUrl, Tag};
 use server::identity::Account;
 
 /// Number of blobs or manifests that are looked up at once.
 const AT_ONCE: usize = 8;
 /// Number of attempts to write a record that another program changes meanwhile.
 const SWAPS: usize = 5;
+/// Number of attempts to undo a push, and the pause after the first one.
+const UNDO_TRIES: u32 = 3;
+const UNDO_PAUSE: Duration = Duration::from_millis(500);
 
 /// A write of a record: its state before and after.
 type Change = (Seen, Seen);
@@ -47,6 +52,7 @@ impl Images {
             Reference::Tag(tag) => Some(tag),
         };
         manifest.check_record()?;
+        self.check_queue(&owner.did).await?;
         let (login, repository) = (permit.login(), &permit.repository().name);
         let hold = self.holds.of_account(owner).await?;
         self.holds.join(&hold, login).await?;
@@ -75,10 +81,7 @@ impl Images {
             Ok(()) => {}
             // The account's quota is exceeded, or the blobs are gone: the push fails.
             Err(error @ HoldsError::Refused { .. }) => {
-                if let (Some((tag, turn)), Some(change)) = (&tag, tagged) {
-                    self.undo_tag(turn, login, &TagRecord::key_of(repository, tag), change).await?;
-                }
-                self.undo_manifest(&manifest_turn, login, &manifest.digest, recorded).await?;
+                self.undo((&manifest_turn, tag.as_ref()), permit, &manifest.digest, (recorded, tagged)).await;
                 return Err(error.into());
             }
             // The queue repeats the notice.
@@ -231,14 +234,46 @@ impl Images {
         Err(ReposError::Changed.into())
     }
 
+    /// Undoes the writes of a push that the hold refused: the tag first, so that none points to a missing manifest. What
+    /// the PDS does not undo stays; the client is told of the refusal all the same, for another push would not help.
+    async fn undo(
+        &self,
+        (turn, tag): (&ManifestTurn, Option<&(&Tag, TagTurn)>),
+        permit: &PushPermit,
+        digest: &Digest,
+        (recorded, tagged): (Change, Option<Change>),
+    ) {
+        let login = permit.login();
+        let mut attempt = 1;
+        loop {
+            let undone = async {
+                if let (Some((tag, turn)), Some(change)) = (tag, tagged.clone()) {
+                    self.undo_tag(turn, permit, tag, change).await?;
+                }
+                self.undo_manifest(turn, login, digest, recorded.clone()).await
+            };
+            match undone.await {
+                Ok(()) => return,
+                Err(_) if attempt < UNDO_TRIES => tokio::time::sleep(UNDO_PAUSE * attempt).await,
+                Err(error) => {
+                    let did = &login.account;
+                    tracing::warn!(%did, manifest = %digest, "a push that its hold refused is not undone: {error}");
+                    return;
+                }
+            }
+            attempt += 1;
+        }
+    }
+
     async fn undo_tag(
         &self,
         _turn: &TagTurn,
-        login: &Login,
-        key: &RecordKey,
+        permit: &PushPermit,
+        tag: &Tag,
         (before, written): Change,
     ) -> Result<(), ImagesError> {
-        Ok(self.repos.restore(login, nsid::TAG, key, (before, &written)).await?)
+        let key = TagRecord::key_of(&permit.repository().name, tag);
+        Ok(self.repos.restore(permit.login(), nsid::TAG, &key, (before, &written)).await?)
     }
 
     async fn undo_manifest(

@@ -175,7 +175,8 @@ impl Repos {
     }
 }
 
-async fn in_time(listing: impl Future<Output = Result<(), ReposError>>) -> Result<(), ReposError> {
+/// Limits the time of a listing.
+pub(super) async fn in_time(listing: impl Future<Output = Result<(), ReposError>>) -> Result<(), ReposError> {
     tokio::time::timeout(TIME, listing).await.unwrap_or(Err(ReposError::TooSlow))
 }
 

@@ -26,7 +26,7 @@ use atproto::lexicon::error as name;
 use atproto::lexicon::nsid::{self, Collection};
 use atproto::lexicon::{Manifest, RecordView, TagRecord};
 use atproto::repo::{RepoError, cid};
-use atproto::syntax::{Digest, ImageName, RecordKey, Tag};
+use atproto::syntax::{Digest, ImageName, RecordKey, ServiceUrl, Tag};
 use server::identity::{self, Account, Pool, Resolver};
 
 pub use listing::{FoundManifest, FoundTag};
@@ -231,18 +231,25 @@ impl Repos {
         }
     }
 
-    /// Returns a manifest of the account that has this blob as its config or as a layer.
+    /// Returns a manifest of the account that has this blob as its config or as a layer, in another hold than those in
+    /// `except`.
     ///
     /// # Errors
     /// [`ReposError`]
-    pub async fn manifest_with(&self, account: &Account, blob: &Digest) -> Result<Option<ManifestRecord>, ReposError> {
+    pub async fn manifest_with(
+        &self,
+        account: &Account,
+        blob: &Digest,
+        except: &[ServiceUrl],
+    ) -> Result<Option<ManifestRecord>, ReposError> {
         let mut found = None;
         let looking = self.each_record(account, nsid::MANIFEST, MAX_PAGES, |view| {
             let record = serde_json::from_value(view.value).ok().map(ManifestRecord::of);
-            found = record.filter(|record| record.blobs.contains(blob));
+            let is_elsewhere = |record: &ManifestRecord| record.hold.as_ref().is_some_and(|at| !except.contains(at));
+            found = record.filter(|record| record.blobs.contains(blob) && is_elsewhere(record));
             if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
-        match looking.await {
+        match listing::in_time(looking).await {
             // Records behind the last page are not searched.
             Ok(()) | Err(ReposError::TooMany) => Ok(found),
             Err(error) => Err(error),

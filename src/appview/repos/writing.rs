@@ -153,6 +153,12 @@ impl Repos {
         Ok(())
     }
 
+    /// Notes that there is no record at a key: the answer to its deletion may have been lost.
+    pub async fn absent(&self, account: &Account, collection: Collection, key: &RecordKey) {
+        self.recent.written(&account.did);
+        self.index.written(&account.did, collection, key, None).await;
+    }
+
     /// Restores the version `before` that this program replaced by `written`. A later write of another program is kept.
     ///
     /// # Errors

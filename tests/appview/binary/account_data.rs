@@ -34,13 +34,13 @@ const OF_ACCOUNTS: [Rows; 17] = [
     rows(
         "upload",
         "INSERT INTO upload (id, account, session, repository, hold, hold_upload, offset_bytes, sent_bytes, hash_state, touched_us)
-         VALUES (randomblob(16), ?1, 1, 'app', 'http://localhost:1', 'SECRET', 7, 7, x'', 9000000000000000)",
+         VALUES (randomblob(16), ?1, 1, 'app', 'http://localhost:1', 'SECRET', 7, 7, x'', unixepoch() * 1000000)",
         "/uploads",
     ),
     rows(
         "notice",
         "INSERT INTO notice (account, session, hold, notice, attempts, due_us, queued_us)
-         VALUES (?1, 1, 'http://localhost:1', '{\"repository\":\"app\",\"manifestDigest\":\"sha256:7\"}', 0, 9000000000000000, 1)",
+         VALUES (?1, 1, 'http://localhost:1', '{\"repository\":\"app\",\"manifestDigest\":\"sha256:7\"}', 0, (unixepoch() + 3600) * 1000000, 1)",
         "/notices",
     ),
     rows(

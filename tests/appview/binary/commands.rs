@@ -44,7 +44,7 @@ fn queue_a_notice(site: &Site, session: i64) {
     let database = Connection::open(site.path("appview.db")).unwrap();
     let hold = format!("http://localhost:{}", site.network.port);
     let sql = "INSERT INTO notice (account, session, hold, notice, attempts, due_us, queued_us)
-               VALUES (?1, ?4, ?2, ?3, 0, 9000000000000000, 1)";
+               VALUES (?1, ?4, ?2, ?3, 0, (unixepoch() + 3600) * 1000000, 1)";
     database.execute(sql, (site.alice.as_str(), hold, notice, session)).unwrap();
 }
 
@@ -216,9 +216,9 @@ fn adds_more_than_a_list_shows(database: &Connection) {
     const MANY: &str = "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 1100)";
     let uploads = "INSERT INTO upload (id, account, session, repository, hold, hold_upload, offset_bytes, sent_bytes,
                    hash_state, touched_us) SELECT randomblob(16), 'did:web:other.example', 9, 'app',
-                   'http://localhost:1', 'u', 7, 7, x'', 9000000000000000 FROM number";
+                   'http://localhost:1', 'u', 7, 7, x'', unixepoch() * 1000000 FROM number";
     let notices = "INSERT INTO notice (account, session, hold, notice, attempts, due_us, queued_us)
-                   SELECT 'did:web:other.example', 9, 'http://localhost:1', '{}', 0, 9000000000000000, 1 FROM number";
+                   SELECT 'did:web:other.example', 9, 'http://localhost:1', '{}', 0, (unixepoch() + 3600) * 1000000, 1 FROM number";
     for rows in [uploads, notices] {
         assert_eq!(database.execute(&rows.replacen("SELECT", &format!("{MANY} SELECT"), 1), ()).unwrap(), 1100);
     }

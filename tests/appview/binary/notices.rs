@@ -1,11 +1,9 @@
 //! What holds are still to be told of manifests, by the real program: whatever became of the session that pushed them, and
 //! whatever stands before the hold.
 
-use std::time::{Duration, Instant};
-
 use rusqlite::Connection;
 
-use super::site::Site;
+use super::site::{Site, wait_until};
 use crate::asked::Asked as _;
 use crate::support::did_server::Reply;
 
@@ -31,16 +29,6 @@ fn open(site: &Site) -> Connection {
     Connection::open(site.path("appview.db")).unwrap()
 }
 
-/// Waits until `is_so`.
-#[track_caller]
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !is_so() {
-        assert!(began.elapsed() < Duration::from_secs(20), "{what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 fn waiting(site: &Site) -> Vec<(u32, Option<String>)> {
     let database = open(site);
     let mut rows = database.prepare("SELECT attempts, problem FROM notice").unwrap();
@@ -55,6 +43,30 @@ fn a_hold_is_told_by_another_session_where_that_of_the_push_has_ended() {
     let daemon = site.start();
     wait_until("the hold is told", || waiting(&site).is_empty());
     assert_eq!(site.network.requests_of(NOTICES), 1);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn a_hold_that_does_not_take_the_token_is_told_later() {
+    let site = untold_since(1);
+    let body = r#"{"error":"BadJwtSignature","message":"no"}"#;
+    let refusal = format!("HTTP/1.1 401 No\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+    site.network.set(NOTICES, Reply::Raw(refusal));
+    let daemon = site.start();
+    wait_until("it is tried", || waiting(&site).iter().any(|(attempts, _)| *attempts == 1));
+    assert_eq!(daemon.stop(), Some(0));
+    assert_eq!(waiting(&site).len(), 1);
+}
+
+#[test]
+fn a_notice_of_a_clock_that_was_ahead_does_not_wait_until_then() {
+    let site = untold_since(1);
+    let ahead = "UPDATE notice SET due_us = unixepoch() * 1000000 + 1000000 * 3600 * 24";
+    assert_eq!(open(&site).execute(ahead, []).unwrap(), 1);
+    let taken = serde_json::json!({ "success": true, "operation": "push", "statsUpdated": true });
+    site.network.set(NOTICES, Reply::Body(taken.to_string()));
+    let daemon = site.start();
+    wait_until("the hold is told", || waiting(&site).is_empty());
     assert_eq!(daemon.stop(), Some(0));
 }
 

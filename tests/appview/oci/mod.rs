@@ -3,6 +3,7 @@
 pub(crate) mod registry;
 
 mod base;
+mod blobs;
 mod bounds;
 mod lists;
 mod pushes;

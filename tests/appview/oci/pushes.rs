@@ -14,9 +14,10 @@ use crate::support::http::Answer;
 
 const NONE: [(&str, &str); 1] = [("UNRELATED", "1")];
 pub(super) const SCOPE: &str = "&scope=repository:alice.test/app:pull,push";
-pub(super) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-pub(super) const DELETE_RECORD: &str = "/xrpc/com.atproto.repo.deleteRecord";
-pub(super) const PUT_RECORD: &str = "/xrpc/com.atproto.repo.putRecord";
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const DELETE_RECORD: &str = "/xrpc/com.atproto.repo.deleteRecord";
+const PUT_RECORD: &str = "/xrpc/com.atproto.repo.putRecord";
+const NOTIFY: &str = "/xrpc/io.atcr.hold.notifyManifest";
 const REQUEST_CREW: &str = "/xrpc/io.atcr.hold.requestCrew";
 pub(super) const INITIATE: &str = "/xrpc/io.atcr.hold.initiateUpload";
 pub(super) const BLOBS: &str = "/v2/alice.test/app/blobs/";
@@ -65,7 +66,7 @@ impl Pushes {
         }
     }
 
-    pub(super) fn tag(&self, digest: &Digest) -> Value {
+    fn tag(&self, digest: &Digest) -> Value {
         let manifest = format!("at://{}/io.atcr.manifest/{}", self.registry.alice, manifest_key(digest));
         json!({ "repository": "app", "tag": "v1", "manifest": manifest, "updatedAt": "2026-01-01T00:00:00Z" })
     }
@@ -75,10 +76,26 @@ impl Pushes {
         call.body(body.to_owned()).send().await
     }
 
+    /// A manifest that alice has not pushed, nor its tag `v1`; her PDS takes it.
+    fn new_index(&self) -> (String, Digest) {
+        let manifest = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [] }).to_string();
+        let digest = digest(&manifest);
+        self.has_record("io.atcr.manifest", manifest_key(&digest).as_str(), None);
+        self.has_record("io.atcr.tag", "app_v1", None);
+        let blob = json!({ "blob": { "$type": "blob", "ref": { "$link": cid::raw(&digest).to_string() } } });
+        self.says("/xrpc/com.atproto.repo.uploadBlob", &blob);
+        self.says(PUT_RECORD, &json!({ "uri": URI, "cid": "c" }));
+        (manifest, digest)
+    }
+
     /// How many manifests holds are still to be told of.
-    pub(super) fn untold(&self) -> u32 {
+    fn untold(&self) -> u32 {
+        self.count("SELECT count(*) FROM notice")
+    }
+
+    fn count(&self, sql: &str) -> u32 {
         let database = Connection::open(self.registry.database()).unwrap();
-        database.query_row("SELECT count(*) FROM notice", [], |row| row.get(0)).unwrap()
+        database.query_row(sql, [], |row| row.get(0)).unwrap()
     }
 }
 
@@ -132,12 +149,7 @@ async fn of_a_push_whose_bytes_the_pds_does_not_take_no_hold_is_told() {
 #[tokio::test]
 async fn of_a_push_whose_records_the_pds_refuses_no_hold_is_told() {
     let pushes = Pushes::start().await;
-    let manifest = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [] }).to_string();
-    let digest = digest(&manifest);
-    pushes.has_record("io.atcr.manifest", manifest_key(&digest).as_str(), None);
-    pushes.has_record("io.atcr.tag", "app_v1", None);
-    let blob = json!({ "blob": { "$type": "blob", "ref": { "$link": cid::raw(&digest).to_string() } } });
-    pushes.says("/xrpc/com.atproto.repo.uploadBlob", &blob);
+    let (manifest, _) = pushes.new_index();
     let push = || pushes.call("PUT", "/v2/alice.test/app/manifests/v1", &manifest);
     pushes.fails(PUT_RECORD, "400 No", r#"{"error":"InvalidRecord","message":"no"}"#);
     refused(&push().await, 403, "DENIED");
@@ -222,20 +234,83 @@ async fn who_looks_for_a_blob_before_a_push_asks_a_private_hold_to_be_of_its_cre
 }
 
 #[tokio::test]
-async fn an_upload_whose_file_is_gone_begins_anew() {
+async fn who_is_refused_by_the_hold_is_told_so_also_when_the_push_cannot_be_undone() {
     let pushes = Pushes::start().await;
-    pushes.says(INITIATE, &json!({ "uploadId": "u1" }));
-    let begun = pushes.call("POST", &format!("{BLOBS}uploads/"), "").await;
-    let place = begun.header("location").unwrap().to_owned();
-    let sent = pushes.registry.call("PATCH", &place).bearer(&pushes.token).body("some bytes").chunked().send().await;
-    assert_eq!((sent.status, sent.header("range")), (202, Some("0-9")));
-    let folder = pushes.registry.database().with_file_name("uploads");
-    let files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
-    assert_eq!(files.len(), 1);
-    std::fs::remove_file(&files[0]).unwrap();
-    // Zeros in their place would pass for the bytes.
-    let more = pushes.registry.call("PATCH", &place).bearer(&pushes.token).body("more").chunked().send().await;
-    refused(&more, 404, "BLOB_UPLOAD_UNKNOWN");
-    assert!(!files[0].exists());
-    refused(&pushes.call("GET", &place, "").await, 404, "BLOB_UPLOAD_UNKNOWN");
+    let (manifest, _) = pushes.new_index();
+    pushes.fails(NOTIFY, "403 No", r#"{"error":"QuotaExceeded","message":"no more than 5 GB"}"#);
+    let push = || pushes.call("PUT", "/v2/alice.test/app/manifests/v1", &manifest);
+    let deleted = || {
+        let deleted: Value = serde_json::from_slice(&pushes.registry.network.last_body(DELETE_RECORD)).unwrap();
+        (pushes.registry.network.requests_of(DELETE_RECORD), deleted["collection"].clone())
+    };
+    pushes.fails(DELETE_RECORD, "500 Oh", "{}");
+    let message = refused(&push().await, 403, "DENIED");
+    assert!(message.contains("no more than 5 GB"), "{message}");
+    assert_eq!(deleted(), (3, json!("io.atcr.tag")), "it is tried again, and no tag is left alone");
+    pushes.says(DELETE_RECORD, &json!({}));
+    refused(&push().await, 403, "DENIED");
+    assert_eq!(deleted(), (5, json!("io.atcr.manifest")));
+}
+
+#[tokio::test]
+async fn what_was_deleted_and_nobody_said_so_is_forgotten_by_the_next_attempt() {
+    let pushes = Pushes::start().await;
+    let (manifest, digest) = pushes.new_index();
+    let key = manifest_key(&digest);
+    let target = format!("/v2/alice.test/app/manifests/{digest}");
+    assert_eq!(pushes.call("PUT", &target, &manifest).await.status, 201);
+    let indexed = || pushes.count("SELECT count(*) FROM index_manifest");
+    assert_eq!((pushes.untold(), indexed()), (1, 1), "the hold does not answer");
+    let record = json!({ "repository": "app", "digest": digest, "mediaType": INDEX, "schemaVersion": 2 });
+    pushes.has_record("io.atcr.manifest", key.as_str(), Some(&record));
+    pushes.fails(DELETE_RECORD, "500 Oh", "{}");
+    refused(&pushes.call("DELETE", &target, "").await, 503, "UNAVAILABLE");
+    assert_eq!((pushes.untold(), indexed()), (1, 1));
+    pushes.has_record("io.atcr.manifest", key.as_str(), None);
+    refused(&pushes.call("DELETE", &target, "").await, 404, "MANIFEST_UNKNOWN");
+    assert_eq!((pushes.untold(), indexed()), (0, 0));
+}
+
+#[tokio::test]
+async fn what_a_hold_says_of_itself_is_passed_on() {
+    let pushes = Pushes::start().await;
+    let begin = async || pushes.call("POST", &format!("{BLOBS}uploads/"), "").await;
+    // What stands before a hold that is down.
+    for status in ["404 Not Found", "405 Method Not Allowed", "408 Request Timeout"] {
+        pushes.fails(INITIATE, status, "<html>");
+        refused(&begin().await, 503, "UNAVAILABLE");
+    }
+    pushes.fails(INITIATE, "507 Insufficient Storage", r#"{"error":"InsufficientStorage","message":"full"}"#);
+    let message = refused(&begin().await, 507, "UNAVAILABLE");
+    assert!(message.ends_with("has no space left") && message.contains("did:web:localhost"), "{message}");
+    for (body, words) in [("", "refuses it: 403 Forbidden"), (r#"{"error":"Full"}"#, "refuses it: Full")] {
+        pushes.fails(INITIATE, "403 Forbidden", body);
+        let message = refused(&begin().await, 403, "DENIED");
+        assert!(message.ends_with(words), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn whose_hold_is_never_told_fills_no_disk() {
+    let pushes = Pushes::start().await;
+    let alice = pushes.registry.alice.as_str();
+    let fill = |count: u32, bytes: u32| {
+        let database = Connection::open(pushes.registry.database()).unwrap();
+        let sql = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?2)
+                   INSERT INTO notice (account, session, hold, notice, attempts, due_us, queued_us)
+                   SELECT ?1, 1, 'http://localhost:1', '\"' || hex(zeroblob(?3 / 2)) || '\"', 0, 4000000000000000, 1 FROM n";
+        assert_eq!(database.execute(sql, (alice, count, bytes)).unwrap(), count as usize);
+    };
+    let (manifest, _) = pushes.new_index();
+    let push = || pushes.call("PUT", "/v2/alice.test/app/manifests/v1", &manifest);
+    pushes.fails("/xrpc/com.atproto.repo.uploadBlob", "400 No", r#"{"error":"InvalidRequest","message":"no"}"#);
+    fill(999, 2);
+    refused(&push().await, 403, "DENIED");
+    fill(1, 2);
+    let full = push().await;
+    let message = refused(&full, 503, "UNAVAILABLE");
+    assert!(message.contains("of 1000 images") && full.header("retry-after").is_some(), "{message}");
+    Connection::open(pushes.registry.database()).unwrap().execute("DELETE FROM notice", []).unwrap();
+    fill(8, 4 << 20);
+    refused(&push().await, 503, "UNAVAILABLE");
 }

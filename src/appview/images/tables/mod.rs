@@ -108,6 +108,15 @@ pub fn give_up(write: &Write<'_>, due: DueAt<'_>, attempts: u32) -> Result<Vec<(
     write.all(sql, (due.hold.as_str(), now_us, account, attempts), |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
+/// Makes the notices due at `now_us` that are due after `after_us`. Returns their number.
+///
+/// # Errors
+/// As [`insert`].
+pub fn bring_forward(write: &Write<'_>, now_us: u64, after_us: u64) -> Result<usize, StorageError> {
+    let sql = "UPDATE notice SET due_us = ?1 WHERE due_us > ?2";
+    write.execute(sql, (now_us.cast_signed(), after_us.cast_signed()))
+}
+
 /// Makes all notices due. Returns their number.
 ///
 /// # Errors
@@ -213,6 +222,17 @@ fn waiting_notice((id, texts, attempts, due_us, queued_us): WaitingColumns) -> R
         queued_us: queued_us.cast_unsigned(),
         problem,
     })
+}
+
+/// Returns the number of an account's notices, and their bytes.
+///
+/// # Errors
+/// As [`insert`].
+pub fn size_of(read: &Read<'_>, account: &Did) -> Result<(u64, u64), StorageError> {
+    let sql = "SELECT count(*), coalesce(sum(octet_length(notice)), 0) FROM notice WHERE account = ?1";
+    let size = read.first(sql, [account.as_str()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+    let (notices, bytes) = size.unwrap_or_default();
+    Ok((notices.cast_unsigned(), bytes.cast_unsigned()))
 }
 
 /// Returns the number of notices of each account.
