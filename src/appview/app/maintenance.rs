@@ -10,7 +10,7 @@ use server::metrics::Gauge;
 
 /// Interval of the notice queue, and of the removal of stale uploads and sign-ins.
 const OFTEN: Duration = Duration::from_secs(30);
-/// Interval of the removal of unused sessions and old catalog entries.
+/// Interval of the removal of unused sessions, files without an upload and old catalog entries.
 const SELDOM: Duration = Duration::from_secs(60 * 60);
 
 /// Times of the last success of each task, in microseconds since 1970; 0 before the first.
@@ -80,8 +80,8 @@ pub(super) async fn often(state: Arc<OciState>, last_done: Arc<LastDone>) {
     }
 }
 
-/// Removes unused sessions, excess repositories of the catalog and old webhook deliveries, as long as the registry
-/// runs.
+/// Removes unused sessions, files without an upload, excess repositories of the catalog and old webhook deliveries, as
+/// long as the registry runs.
 pub(super) async fn seldom(state: Arc<OciState>, last_done: Arc<LastDone>) {
     let mut ticks = tokio::time::interval(SELDOM);
     loop {
@@ -94,6 +94,11 @@ pub(super) async fn seldom(state: Arc<OciState>, last_done: Arc<LastDone>) {
                 }
             }
             Err(error) => tracing::warn!(%error, "sessions that nobody uses cannot be forgotten"),
+        }
+        match state.uploads.sweep_files().await {
+            Ok(0) => {}
+            Ok(files) => tracing::info!(files, "files of uploads that are gone were removed"),
+            Err(error) => tracing::warn!(%error, "files of uploads that are gone cannot be removed"),
         }
         if let Err(error) = state.catalog.sweep().await {
             tracing::warn!(%error, "the oldest repositories of the catalog cannot be forgotten");

@@ -114,8 +114,13 @@ pub(super) async fn upload(
         Method::PUT => {
             let digest = query(&head, "digest").ok_or_else(|| OciError::digest_invalid("the query needs a digest"))?;
             let digest = route::digest(&digest)?;
-            check_range(&head, &permit, &id, &upload)?;
-            state.uploads.append(&mut upload, body, true).await?;
+            if upload.is_whole(&digest) {
+                // The body is empty, or comes again: the client did not get the answer to this request.
+                upload = state.uploads.take_again(upload, body).await?;
+            } else {
+                check_range(&head, &permit, &id, &upload)?;
+                state.uploads.append(&mut upload, body, true).await?;
+            }
             state.uploads.finish(upload, &digest).await?;
             Ok(created(&permit, &digest))
         }

@@ -11,19 +11,22 @@ mod bounds;
 mod error;
 mod listing;
 mod part;
+mod sweep;
 pub mod tables;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures_util::StreamExt as _;
+
 use crate::accounts::Login;
-use crate::holds::{Holds, HoldsError, Verb};
+use crate::holds::{Holds, Verb};
 use atproto::lexicon::error as name;
 use atproto::syntax::{Digest, ServiceUrl};
 use server::bulkhead::{LockGuard, Locks};
 use server::label;
 use server::metrics::{Counter, CounterBy};
-use server::sqlite::{Database, Read};
+use server::sqlite::Database;
 use server::storage::{Hash, StorageError};
 use server::wire::RequestBody;
 
@@ -44,10 +47,6 @@ const ANY_PART_BYTES: u64 = 64 * 1024 * 1024;
 const WORTH_A_PART_BYTES: u64 = 1024 * 1024;
 /// Most parts of one upload.
 const MAX_PARTS: usize = 10_000;
-/// Time for which an idle upload is kept, in microseconds: as long as holds keep theirs.
-const STALE_US: u64 = 24 * 60 * 60 * 1_000_000;
-/// Time for which an upload without any byte is kept, in microseconds: clients send the first bytes right away.
-const EMPTY_US: u64 = 10 * 60 * 1_000_000;
 
 /// The id of an upload: random bytes.
 pub type UploadId = [u8; 16];
@@ -100,6 +99,12 @@ impl OpenUpload {
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.row.offset
+    }
+
+    /// Whether bytes were received, and are the blob with this digest.
+    #[must_use]
+    pub fn is_whole(&self, digest: &Digest) -> bool {
+        self.row.offset > 0 && self.hash.digest() == *digest
     }
 
     /// Whether a body with `left` announced bytes streams to the hold as it comes. The second half of the parts is kept
@@ -157,14 +162,18 @@ impl Uploads {
             login: login.clone(),
             repository: repository.to_owned(),
             hold: hold.clone(),
-            hold_upload: initiated.upload,
+            hold_upload: initiated.upload.clone(),
             any_length: initiated.any_length,
             offset: 0,
             sent: 0,
             hash_state: Hash::default().save(),
             touched_us: (self.clock)(),
         };
-        self.database.write(move |write| tables::insert(write, &row)).await?;
+        if let Err(error) = self.database.write(move |write| tables::insert(write, &row)).await {
+            // Nobody can continue it, and it would take one of the account's places at the hold for a day.
+            self.abort(hold, login, &initiated.upload).await;
+            return Err(error.into());
+        }
         self.counts.begun.inc();
         Ok(())
     }
@@ -200,9 +209,29 @@ impl Uploads {
     /// begin of the last part.
     ///
     /// # Errors
-    /// [`UploadsError`]
+    /// [`UploadsError::Unknown`] when the hold does not know the upload any more, else [`UploadsError`].
     pub async fn append(&self, upload: &mut OpenUpload, body: RequestBody, is_last: bool) -> Result<(), UploadsError> {
-        let mut source = Source::new(body);
+        let appended = self.append_parts(upload, Source::new(body), is_last).await;
+        self.known_there(upload.row.id, appended).await
+    }
+
+    /// Forgets an upload whose hold answered that it does not know it: it cannot be continued.
+    async fn known_there<T>(&self, id: UploadId, outcome: Result<T, UploadsError>) -> Result<T, UploadsError> {
+        match outcome {
+            Err(UploadsError::Hold(error)) if error.is_named(name::INVALID_UPLOAD_ID) => {
+                self.forget(id).await?;
+                Err(UploadsError::Unknown)
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn append_parts(
+        &self,
+        upload: &mut OpenUpload,
+        mut source: Source,
+        is_last: bool,
+    ) -> Result<(), UploadsError> {
         loop {
             let room = PART_BYTES.saturating_sub(upload.tail_bytes());
             match source.left() {
@@ -230,6 +259,27 @@ impl Uploads {
         }
     }
 
+    /// Reads a body that is empty, or all bytes of the upload once more; returns the upload. With another body it is
+    /// discarded.
+    ///
+    /// # Errors
+    /// [`UploadsError::WrongDigest`], or the error of the body.
+    pub async fn take_again(&self, upload: OpenUpload, body: RequestBody) -> Result<OpenUpload, UploadsError> {
+        let (mut body, mut hash, mut length) = (body, Hash::default(), 0);
+        while let Some(piece) = body.next().await.transpose()? {
+            hash.update(&piece);
+            length += piece.len() as u64;
+            if length > upload.row.offset {
+                break;
+            }
+        }
+        if length == 0 || hash.digest() == upload.hash.digest() {
+            return Ok(upload);
+        }
+        self.discard(upload).await?;
+        Err(UploadsError::WrongDigest)
+    }
+
     /// Completes an upload as the blob with this digest. If its bytes have another digest, the upload is discarded.
     ///
     /// # Errors
@@ -250,7 +300,8 @@ impl Uploads {
             return Err(UploadsError::WrongDigest);
         }
         if upload.tail_bytes() > 0 {
-            self.send_part(&mut upload, &mut Source::none(), Extent::Exactly(0)).await?;
+            let sent = self.send_part(&mut upload, &mut Source::none(), Extent::Exactly(0)).await;
+            self.known_there(upload.row.id, sent).await?;
         }
         let UploadRow { hold, login, hold_upload, id, .. } = upload.row.clone();
         match self.holds.complete((&hold, &login, &hold_upload), digest, &upload.etags).await {
@@ -272,34 +323,15 @@ impl Uploads {
     /// When the database or the disk fails; a failure at the hold is only logged, for the hold sweeps idle uploads.
     pub async fn discard(&self, upload: OpenUpload) -> Result<(), UploadsError> {
         let UploadRow { hold, login, hold_upload, id, .. } = &upload.row;
-        let aborted: Result<(), HoldsError> = self.holds.abort(hold, login, hold_upload).await;
-        if let Err(error) = aborted {
-            tracing::debug!(%error, "an upload that was given up stays at the hold until it is swept");
-        }
+        self.abort(hold, login, hold_upload).await;
         self.forget(*id).await
     }
 
-    /// Deletes uploads that were idle for a day, and those without any byte after ten minutes; returns how many. An
-    /// upload that a request has locked is kept.
-    ///
-    /// # Errors
-    /// When the database or the disk fails.
-    pub async fn sweep(&self) -> Result<usize, UploadsError> {
-        let now_us = (self.clock)();
-        let (before_us, empty_before_us) = (now_us.saturating_sub(STALE_US), now_us.saturating_sub(EMPTY_US));
-        let stale = self.database.read(move |read| tables::stale(read, before_us, empty_before_us)).await?;
-        let mut swept = 0;
-        for id in stale {
-            let Some(_turn) = self.locks.try_lock(&id) else { continue };
-            // Bytes may have been received meanwhile.
-            let is_stale = move |read: &Read<'_>| tables::is_stale(read, &id, before_us, empty_before_us);
-            if self.database.read(is_stale).await? {
-                self.forget(id).await?;
-                swept += 1;
-            }
+    /// Aborts an upload at its hold.
+    async fn abort(&self, hold: &ServiceUrl, login: &Login, hold_upload: &str) {
+        if let Err(error) = self.holds.abort(hold, login, hold_upload).await {
+            tracing::debug!(%error, "an upload that was given up stays at the hold until it is swept");
         }
-        self.counts.swept.add(swept as u64);
-        Ok(swept)
     }
 
     async fn forget(&self, id: UploadId) -> Result<(), UploadsError> {

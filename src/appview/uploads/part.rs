@@ -188,12 +188,17 @@ impl Uploads {
         Ok(ended?)
     }
 
-    /// Stores the offset and the unfinished hash, and the part if there is a new one.
+    /// Stores the offset and the unfinished hash, and the part if there is a new one. An upload that was given up
+    /// meanwhile, with its account, is unknown.
     async fn store(&self, upload: &mut OpenUpload, part: Option<PartRow>) -> Result<(), UploadsError> {
         upload.row.hash_state = upload.hash.save();
         upload.row.touched_us = (self.clock)();
         let row = upload.row.clone();
-        Ok(self.database.write(move |write| tables::update(write, &row, part.as_ref())).await?)
+        if self.database.write(move |write| tables::update(write, &row, part.as_ref())).await? {
+            return Ok(());
+        }
+        self.remove_tail(&upload.row.id).await?;
+        Err(UploadsError::Unknown)
     }
 
     async fn feed_tail(&self, id: &UploadId, tail_bytes: u64, pieces: &Pieces) -> Result<(), UploadsError> {

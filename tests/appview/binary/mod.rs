@@ -11,3 +11,4 @@ mod pulls;
 mod site;
 mod sockets;
 mod start;
+mod uploads;

@@ -11,3 +11,4 @@ mod relay;
 mod scopes;
 mod sessions;
 mod token;
+mod uploads;

@@ -99,18 +99,22 @@ pub fn insert(write: &Write<'_>, row: &UploadRow) -> Result<(), StorageError> {
     write.execute(sql, parameters).map(drop)
 }
 
-/// Updates the offsets, the hash state and the time of an upload, and adds its newest part if there is one.
+/// Updates the offsets, the hash state and the time of an upload, and adds its newest part if there is one. Returns
+/// `false` when the upload is gone.
 ///
 /// # Errors
 /// As [`upload`].
-pub fn update(write: &Write<'_>, row: &UploadRow, part: Option<&PartRow>) -> Result<(), StorageError> {
+pub fn update(write: &Write<'_>, row: &UploadRow, part: Option<&PartRow>) -> Result<bool, StorageError> {
+    let sql = "UPDATE upload SET offset_bytes = ?2, sent_bytes = ?3, hash_state = ?4, touched_us = ?5 WHERE id = ?1";
+    let (offset, sent) = (row.offset.cast_signed(), row.sent.cast_signed());
+    if write.execute(sql, (row.id, offset, sent, &row.hash_state, row.touched_us.cast_signed()))? == 0 {
+        return Ok(false);
+    }
     if let Some(part) = part {
         let sql = "INSERT INTO upload_part (upload, number, etag) VALUES (?1, ?2, ?3)";
         write.execute(sql, (row.id, i64::try_from(part.number).unwrap_or(i64::MAX), &part.etag))?;
     }
-    let sql = "UPDATE upload SET offset_bytes = ?2, sent_bytes = ?3, hash_state = ?4, touched_us = ?5 WHERE id = ?1";
-    let (offset, sent) = (row.offset.cast_signed(), row.sent.cast_signed());
-    write.execute(sql, (row.id, offset, sent, &row.hash_state, row.touched_us.cast_signed())).map(drop)
+    Ok(true)
 }
 
 /// Deletes an upload with its parts.
@@ -121,24 +125,46 @@ pub fn delete(write: &Write<'_>, id: &UploadId) -> Result<(), StorageError> {
     write.execute("DELETE FROM upload WHERE id = ?1", [id]).map(drop)
 }
 
-/// Returns the uploads that are idle since before `before_us`, and those without any byte since before
-/// `empty_before_us`.
+/// Times of the last growth of uploads that are stale, microseconds since 1970.
+#[derive(Clone, Copy, Debug)]
+pub struct Stale {
+    /// Before this time.
+    pub before_us: u64,
+    /// Before this time, which is later, of uploads without any byte.
+    pub empty_before_us: u64,
+    /// After this time, which is to come: of a clock that was ahead.
+    pub after_us: u64,
+}
+
+/// Returns the stale uploads.
 ///
 /// # Errors
 /// As [`upload`].
-pub fn stale(read: &Read<'_>, before_us: u64, empty_before_us: u64) -> Result<Vec<UploadId>, StorageError> {
-    let sql = "SELECT id FROM upload WHERE touched_us < ?1 OR (touched_us < ?2 AND offset_bytes = 0)";
-    read.all(sql, [before_us.cast_signed(), empty_before_us.cast_signed()], |row| row.get(0))
+pub fn stale(read: &Read<'_>, times: Stale) -> Result<Vec<UploadId>, StorageError> {
+    let sql = "SELECT id FROM upload
+               WHERE (touched_us < ?2 AND (touched_us < ?1 OR offset_bytes = 0)) OR touched_us > ?3";
+    let Stale { before_us, empty_before_us, after_us } = times;
+    read.all(sql, [before_us, empty_before_us, after_us].map(u64::cast_signed), |row| row.get(0))
 }
 
 /// Whether an upload is one of [`stale`].
 ///
 /// # Errors
 /// As [`upload`].
-pub fn is_stale(read: &Read<'_>, id: &UploadId, before_us: u64, empty_before_us: u64) -> Result<bool, StorageError> {
-    let sql = "SELECT 1 FROM upload WHERE id = ?1 AND (touched_us < ?2 OR (touched_us < ?3 AND offset_bytes = 0))";
-    let found = read.first(sql, (id, before_us.cast_signed(), empty_before_us.cast_signed()), |_| Ok(()))?;
-    Ok(found.is_some())
+pub fn is_stale(read: &Read<'_>, id: &UploadId, times: Stale) -> Result<bool, StorageError> {
+    let sql = "SELECT 1 FROM upload
+               WHERE id = ?1 AND (touched_us < ?2 OR (touched_us < ?3 AND offset_bytes = 0) OR touched_us > ?4)";
+    let Stale { before_us, empty_before_us, after_us } = times;
+    let [before_us, empty_before_us, after_us] = [before_us, empty_before_us, after_us].map(u64::cast_signed);
+    Ok(read.first(sql, (id, before_us, empty_before_us, after_us), |_| Ok(()))?.is_some())
+}
+
+/// Whether there is an upload with this id.
+///
+/// # Errors
+/// As [`upload`].
+pub fn has(read: &Read<'_>, id: &UploadId) -> Result<bool, StorageError> {
+    Ok(read.first("SELECT 1 FROM upload WHERE id = ?1", [id], |_| Ok(()))?.is_some())
 }
 
 /// Returns the number of open uploads of an account, and of all accounts.
