@@ -229,6 +229,36 @@ await step('of a private hold a stranger sees what is public, and its crew more'
   assert(theirs.text.includes('you are not of its crew') && !theirs.text.includes('the-secret-step'), theirs.text)
 })
 
+const AWKWARD = `${'a-name-without-an-end-'.repeat(9)}of-an-image`
+const TAG = `v${'1234567890'.repeat(12)}`
+const OTHER_SCRIPTS = `# ميناء الصيد
+
+يراقب **المد** والجزر، ويخبر المكتب \`docker run\`.
+
+- واحد
+- اثنان 👨‍👩‍👧
+
+> البحر هو الكلمة الأخيرة.
+
+| المتغير | المعنى |
+|---|---|
+| \`PIER\` | أين يقاس |
+
+Then a paragraph in English 🚢, and ${'a-word-without-an-end'.repeat(20)}.
+`
+
+await step('names and tags of any length, and texts of any script, are shown', async () => {
+  const annotations = { 'org.opencontainers.image.description': `صورة ${'طويلة '.repeat(60)} 🚢`, [`org.example.${'long.'.repeat(40)}`]: 'x'.repeat(2000) }
+  const image = await makeImage(path.join(work, 'awkward'), [700], { config: { history: [{ created_by: `RUN ${'y'.repeat(3000)}` }] }, annotations })
+  await push(image, registry.appview, `alice.test/${AWKWARD}:${TAG}`, alice)
+  const now = new Date().toISOString()
+  await put(alice, 'io.atcr.repo.page', AWKWARD, { repository: AWKWARD, description: OTHER_SCRIPTS, createdAt: now, updatedAt: now })
+  const page = await open(`/alice.test/${AWKWARD}`)
+  assert.equal(page.status, 200, page.text)
+  for (const shown of [AWKWARD, TAG, '<h3>ميناء الصيد</h3>', 'أين يقاس', '👨‍👩‍👧']) assert(page.text.includes(shown), `${shown}\n${page.text}`)
+  assert.equal((await open(`/alice.test/${AWKWARD}:${TAG}`)).status, 200)
+})
+
 const person = new Person(origin, alice)
 await step('a person chooses a hold from the menu, which says what it is, and pushes go there', async () => {
   const page = await person.signIn()
@@ -379,6 +409,8 @@ if (chromium) {
     repository2: '/alice.test/team/tools',
     hostile: '/bob.test',
     image: '/alice.test/tides:v1.0.0',
+    awkward: `/alice.test/${AWKWARD}`,
+    'awkward-image': `/alice.test/${AWKWARD}:${TAG}`,
     index: `/alice.test/team/tools@${both.manifest.digest}`,
     search: '/search?q=tides',
     'search-all': '/search?sort=stars',
@@ -388,7 +420,7 @@ if (chromium) {
   }
   await step('Chromium shows each page at a desk and on a phone, in light and dark: legible, by keyboard, with nothing of elsewhere', async () => {
     await run('python3', [script, chromium, origin, pictures, JSON.stringify(pages)])
-    const own = { settings: '/settings', webhooks: '/settings/webhooks?name=tides', webhook: await toldOfTides(), 'repository-settings': '/settings/repository?name=tides', devices: '/auth/device', 'own-front': '/', 'own-repository': '/alice.test/tides', 'own-search': '/search?q=tides' }
+    const own = { settings: '/settings', webhooks: '/settings/webhooks?name=tides', webhook: await toldOfTides(), 'repository-settings': '/settings/repository?name=tides', 'awkward-settings': `/settings/repository?name=${AWKWARD}`, devices: '/auth/device', 'own-front': '/', 'own-repository': '/alice.test/tides', 'own-search': '/search?q=tides' }
     await run('python3', [script, chromium, origin, pictures, JSON.stringify(own), person.cookie])
   })
 } else {

@@ -1,5 +1,6 @@
-"""The pages of the front end in Chromium: at a desk and on a phone, in light and dark. Every text has to be legible, nothing too
-wide, nothing of elsewhere is fetched; headings, landmarks, labels and the order of the keyboard are as people expect.
+"""The pages of the front end in Chromium: at a desk, on a phone and in a narrow window, in light and dark. Every text has to be legible,
+nothing too wide, nothing of elsewhere is fetched; headings, landmarks, labels and the order of the keyboard are as people expect, and
+paragraphs of a script that is written from right to left begin at the right.
 
     site.py CHROMIUM ORIGIN FOLDER PAGES [COOKIE]    PAGES: a JSON object of names and paths; screenshots are left in FOLDER
 
@@ -17,7 +18,7 @@ from check import LARGE_PX, contrast  # noqa: E402
 
 chromium, origin, folder, pages, *cookie = sys.argv[1:]
 browser = Browser(chromium, {"127.0.0.1": "127.0.0.1"})
-LOOKS = [("light", 1280, 900, False), ("dark", 1280, 900, True), ("phone", 390, 844, False), ("phone-dark", 390, 844, True)]
+LOOKS = [("light", 1280, 900, False), ("dark", 1280, 900, True), ("phone", 390, 844, False), ("phone-dark", 390, 844, True), ("narrow", 320, 640, False)]
 problems = []
 
 # Of a group of radio buttons Tab comes by one.
@@ -34,6 +35,14 @@ STRUCTURE = """(() => {
   for (const nav of all('nav')) if (!nav.ariaLabel) wrong.push('a nav without a name')
   for (const section of all('section[aria-labelledby]')) if (!document.getElementById(section.getAttribute('aria-labelledby'))) wrong.push('a section without its heading')
   for (const one of all('a, button')) if (!one.innerText.trim() && !one.hidden) wrong.push(`nothing to press: ${one.outerHTML}`)
+  for (const one of all('.readme :is(p, h3, li, td), p[dir]')) {
+    const text = document.createRange()
+    text.selectNodeContents(one)
+    const [inner, outer, style] = [text.getBoundingClientRect(), one.getBoundingClientRect(), getComputedStyle(one)]
+    const gap = outer.right - parseFloat(style.paddingRight) - inner.right
+    if (/^[\u0590-\u08ff]/.test(one.innerText) && gap > 2) wrong.push(`from the left: ${one.innerText}`)
+  }
+  for (const one of all('time')) if (one.getClientRects().length > 2) wrong.push(`a time in pieces: ${one.innerText}`)
   const ids = all('[id]').map((one) => one.id)
   if (new Set(ids).size !== ids.length) wrong.push(`ids ${ids}`)
   return wrong
