@@ -11,7 +11,7 @@ mod removal;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use atcr_hold::blobs::{self, BlobSettings, Blobs, DigestLock, UploadLimits};
+use atcr_hold::blobs::{self, BlobSettings, Blobs, DigestLock, REMOVAL_SETTLED_US, UploadLimits};
 use atcr_hold::images;
 use atcr_hold::images::tables::LayerRow;
 use atcr_hold::objects::{Bucket, Location, Memory, Objects};
@@ -29,6 +29,7 @@ use crate::support::blob_hold::{NOW_US, alice, digest, frames, list, part_number
 struct Stock {
     name: String,
     upkeep: Upkeep,
+    store: Store,
     db: Database,
     way_in: WayIn,
     directory: TempDir,
@@ -52,15 +53,21 @@ impl Stock {
             Self::with("files".into(), Store::of_objects(Objects::in_memory(&Memory::default())), WayIn::Directory);
         std::fs::create_dir(stock.root()).unwrap();
         let store = Store::open(&Location::Directory(stock.root())).await.unwrap();
-        stock.upkeep = Upkeep::new(stock.db.clone(), store, DigestLock::default(), now_us);
+        stock.upkeep = Upkeep::new(stock.db.clone(), store.clone(), DigestLock::default(), now_us);
+        stock.store = store;
         stock
     }
 
     fn with(name: String, store: Store, way_in: WayIn) -> Self {
         let directory = TempDir::new().unwrap();
         let db = schema::open(&directory.path().join("hold.db")).unwrap();
-        let upkeep = Upkeep::new(db.clone(), store, DigestLock::default(), now_us);
-        Self { name, upkeep, db, way_in, directory }
+        let upkeep = Upkeep::new(db.clone(), store.clone(), DigestLock::default(), now_us);
+        Self { name, upkeep, store, db, way_in, directory }
+    }
+
+    /// What looks after it once a store has carried out what it was asked for.
+    fn settled(&self) -> Upkeep {
+        Upkeep::new(self.db.clone(), self.store.clone(), DigestLock::default(), || now_us() + REMOVAL_SETTLED_US + 1)
     }
 
     /// One in memory, one in a directory, and one in a bucket of each real server that is there.
