@@ -41,6 +41,7 @@ rustPlatform.buildRustPackage {
         ../tests/architecture.rs
         ../tests/atproto.rs
         ../tests/credential.rs
+        ../tests/documents.rs
         ../tests/hold.rs
         ../tests/server.rs
       ]

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+mod documents;
+
 /// The crates, each of which may name those that stand before it; its `lib.rs` has the table of its rooms.
 const CRATES: [&str; 5] = ["atproto", "server", "hold", "appview", "credential"];
 /// Those that are programs, which no other crate names.
