@@ -107,7 +107,7 @@ in
       example = true;
       description = ''
         Whether to copy the database regularly, as it is at one moment, while the ${title} runs: `/var/lib/${name}` itself is
-        no backup, being a link, and a copy of the files of a running database is none either.
+        no backup: without `user` it is a link, and a copy of the files of a running database is none.
       '';
     };
     directory = mkOption {

@@ -39,6 +39,7 @@ let
     default = { };
   };
   usr = {
+    type = "derivation";
     outPath = "/usr";
   };
 in

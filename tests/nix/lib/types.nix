@@ -55,23 +55,25 @@ let
   inner =
     type: loc: def:
     evalOption loc { inherit type; } [ def ];
+  # The description, in parentheses unless the type is of one of these classes.
   phrase =
-    type:
-    if
-      elem type.class or "noun" [
-        "noun"
-        "composite"
-      ]
-    then
-      type.description
-    else
-      "(${type.description})";
+    classes: type:
+    if elem type.class or "noun" classes then type.description else "(${type.description})";
+  # What stands beside another word, and what holds others.
+  beside = phrase [
+    "noun"
+    "conjunction"
+  ];
+  held = phrase [
+    "noun"
+    "composite"
+  ];
 
   types = {
     str = plain "string" isString;
     bool = plain "boolean" isBool;
     int = plain "signed integer" isInt;
-    package = plain "package" (v: isAttrs v && v ? outPath);
+    package = plain "package" (v: isAttrs v && v.type or null == "derivation");
     anything = plain "anything" (_: true) // {
       merge = mergeAny;
     };
@@ -96,7 +98,7 @@ let
       type:
       type
       // {
-        description = "null or ${phrase type}";
+        description = "null or ${beside type}";
         check = v: v == null || type.check v;
         empty = null;
         class = "conjunction";
@@ -104,7 +106,7 @@ let
       };
     listOf =
       type:
-      plain "list of ${phrase type}" isList
+      plain "list of ${held type}" isList
       // {
         class = "composite";
         inherit (type) sub;
@@ -135,7 +137,7 @@ let
       };
     attrsOf =
       type:
-      plain "attribute set of ${phrase type}" isAttrs
+      plain "attribute set of ${held type}" isAttrs
       // {
         class = "composite";
         empty = { };
