@@ -129,8 +129,8 @@ in
     }
     ++ lib.optionals cfg.metrics.enable [
       {
-        assertion = cfg.metrics.scrape -> !(lib.hasPrefix "/" cfg.metrics.listen);
-        message = "${option}.metrics.scrape: Prometheus scrapes addresses, not paths; set ${option}.metrics.listen to one like 127.0.0.1:9464.";
+        assertion = cfg.metrics.scrape -> builtins.match "[^/]+:[0-9]+" cfg.metrics.listen != null;
+        message = "${option}.metrics.scrape: Prometheus scrapes addresses with a port, neither paths nor ports alone; set ${option}.metrics.listen to one like 127.0.0.1:9464.";
       }
       {
         assertion = cfg.metrics.scrape -> config.services.prometheus.enable;

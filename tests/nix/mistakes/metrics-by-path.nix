@@ -1,4 +1,4 @@
-# Must be refused with: Prometheus scrapes addresses, not paths
+# Must be refused with: Prometheus scrapes addresses with a port, neither paths nor ports alone
 {
   services.atcr-hold = {
     enable = true;
