@@ -104,6 +104,18 @@ fn files_that_documents_name_are_there() {
 }
 
 #[test]
+fn documents_ask_for_the_rust_that_the_manifest_asks_for() {
+    let manifest = fs::read_to_string(super::root().join("Cargo.toml")).unwrap();
+    let wanted = manifest.split("rust-version = \"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    for document in documents() {
+        for rest in fs::read_to_string(&document).unwrap().split("Rust 1.").skip(1) {
+            let minor: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            assert_eq!(format!("1.{minor}"), wanted, "{}", document.display());
+        }
+    }
+}
+
+#[test]
 fn anchors_are_those_of_the_forge() {
     let text = "# A `b`, and c\n## x_y: z-1\n```\n# no heading\n```\n## A b and c\n## A, b and c\n";
     let expected = ["a-b-and-c", "x_y-z-1", "a-b-and-c-1", "a-b-and-c-2"].map(str::to_owned);
