@@ -20,6 +20,7 @@ let
             endpoint
             prefix
             ;
+          public_endpoint = cfg.storage.s3.publicEndpoint;
           force_path_style = cfg.storage.s3.forcePathStyle;
           pull_zone = cfg.storage.s3.pullZone;
         };

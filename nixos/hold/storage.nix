@@ -68,7 +68,15 @@ in
       type = types.nullOr types.str;
       default = null;
       example = "https://s3.example.org";
-      description = "URL of the service; `null` is Amazon's own. Registry clients must reach it too.";
+      description = ''
+        URL of the service; `null` is Amazon's own. Registry clients must reach it too, unless `publicEndpoint` is set.
+      '';
+    };
+    publicEndpoint = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "https://s3.example.org";
+      description = "URL of the service as clients reach it, for presigned URLs; `null` is `endpoint`.";
     };
     forcePathStyle = mkOption {
       type = types.nullOr types.bool;

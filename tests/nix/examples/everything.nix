@@ -19,7 +19,8 @@
     storage.s3 = {
       bucket = "layers";
       region = "garage";
-      endpoint = "https://s3.example.org";
+      endpoint = "http://127.0.0.1:3900";
+      publicEndpoint = "https://s3.example.org";
       forcePathStyle = true;
       prefix = "hold";
       presigned = "all";
