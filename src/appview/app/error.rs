@@ -56,14 +56,14 @@ pub enum StartError {
 impl StartError {
     /// Whether the error is transient: a later attempt may succeed though nobody changed anything.
     pub(super) fn is_transient(&self) -> bool {
-        matches!(self, Self::Database(OpenError::InUse { .. }))
+        matches!(self, Self::Database(error) if error.is_transient())
     }
 
     /// Returns the exit code of the process.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Database(OpenError::InUse { .. }) => 1,
+            Self::Database(error) if error.is_transient() => 1,
             Self::Database(_)
             | Self::NoDatabase(_)
             | Self::AdminSocket(_)

@@ -113,14 +113,15 @@ impl StartError {
 
     /// Whether the error is transient: a later attempt may succeed though nobody changed anything.
     pub(super) fn is_transient(&self) -> bool {
-        matches!(self, Self::Database(OpenError::InUse { .. }) | Self::Bucket(ProbeError::Unavailable(_)))
+        matches!(self, Self::Database(error) if error.is_transient())
+            || matches!(self, Self::Bucket(ProbeError::Unavailable(_)))
     }
 
     /// Returns the exit code of the process.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Database(OpenError::InUse { .. }) => 1,
+            Self::Database(error) if error.is_transient() => 1,
             Self::Database(_)
             | Self::NoDatabase(_)
             | Self::AdminSocket(_)

@@ -1,6 +1,7 @@
 //! Opening the database: lock, pragmas that are read back, migrations by `user_version`.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub struct Schema {
 pub(super) const CACHE_KIB: i32 = 4096;
 /// The write-ahead log grows for as long as a reader holds a snapshot, and is truncated to this size afterwards.
 const LOG_BYTES: &str = "16777216";
+/// Least size of the index of the write-ahead log, a file beside it.
+const LOG_INDEX_BYTES: u64 = 32 << 10;
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Errors of opening the database. Each is one line with the remedy.
@@ -43,6 +46,20 @@ pub enum OpenError {
         /// The database file.
         path: PathBuf,
         /// The text of the I/O error.
+        reason: String,
+    },
+    /// The path is that of a directory.
+    #[error("database {path} is a directory: set the path of a file, like {}", .path.join("the.db").display())]
+    Directory {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The file system is full or fails, which may pass.
+    #[error("database {path} cannot be opened: {reason}; make room on its file system, or look at the disk")]
+    Disk {
+        /// The database file.
+        path: PathBuf,
+        /// The cause.
         reason: String,
     },
     /// The file is not a database of this program, or SQLite finds it damaged.
@@ -86,7 +103,18 @@ pub(super) struct Opened {
     pub(super) lock: File,
 }
 
+impl OpenError {
+    /// Whether a later attempt may succeed though nobody changed the configuration.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::InUse { .. } | Self::Disk { .. })
+    }
+}
+
 pub(super) fn open(path: &Path, schema: &Schema) -> Result<Opened, OpenError> {
+    if path.is_dir() {
+        return Err(OpenError::Directory { path: path.to_owned() });
+    }
     let lock = lock(path, schema)?;
     make_private(path)?;
     let damaged = |error: rusqlite::Error| damaged(path, schema, &error);
@@ -136,13 +164,26 @@ fn lock(path: &Path, schema: &Schema) -> Result<File, OpenError> {
 fn make_private(path: &Path) -> Result<(), OpenError> {
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     match made {
-        Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => Err(unreachable(path, &e)),
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(unreachable(path, &e)),
         _ => Ok(()),
     }
 }
 
-fn unreachable(path: &Path, error: &std::io::Error) -> OpenError {
-    OpenError::Unreachable { path: path.to_owned(), reason: error.to_string() }
+fn unreachable(path: &Path, error: &io::Error) -> OpenError {
+    let (path, reason) = (path.to_owned(), error.to_string());
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => OpenError::Disk { path, reason },
+        _ => OpenError::Unreachable { path, reason },
+    }
+}
+
+/// Returns the cause of an input/output error of SQLite, which does not name a full file system: it cannot make the file
+/// by which its connections share the index of the log.
+fn disk_problem(path: &Path, error: &rusqlite::Error) -> String {
+    let is_full = rustix::fs::statvfs(path).is_ok_and(|found| {
+        found.f_bavail.saturating_mul(found.f_frsize) < LOG_INDEX_BYTES || (found.f_files > 0 && found.f_favail == 0)
+    });
+    if is_full { "its file system is full".to_owned() } else { error.to_string() }
 }
 
 /// Sets a pragma, and returns its value afterwards.
@@ -190,9 +231,10 @@ pub(super) fn damaged(path: &Path, schema: &Schema, error: &rusqlite::Error) -> 
     use rusqlite::ErrorCode as Code;
     let (path, program) = (path.to_owned(), schema.program);
     match error.sqlite_error_code() {
-        Some(Code::CannotOpen | Code::PermissionDenied | Code::ReadOnly | Code::DiskFull) => {
+        Some(Code::CannotOpen | Code::PermissionDenied | Code::ReadOnly) => {
             OpenError::Unreachable { path, reason: error.to_string() }
         }
+        Some(Code::DiskFull | Code::SystemIoFailure) => OpenError::Disk { reason: disk_problem(&path, error), path },
         Some(Code::DatabaseBusy | Code::DatabaseLocked) => OpenError::InUse { path, program },
         _ => OpenError::Damaged { path, program, reason: error.to_string() },
     }

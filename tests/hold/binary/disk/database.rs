@@ -114,6 +114,21 @@ fn members_fill_the_databases_disk_to_half_of_the_reserve_and_the_captain_goes_o
 }
 
 #[test]
+fn a_start_on_a_full_disk_calls_no_database_damaged_and_heals_with_room() {
+    let Some((site, mount)) = site_with_database_on("a start on a full disk", 4) else { return };
+    assert_eq!(site.start().stop(), Some(0));
+    let filler = mount.fill();
+    for arguments in [&["serve"][..], &["crew", "list"]] {
+        let ended = site.run(arguments);
+        // Not 78, after which systemd would not try again.
+        assert_eq!((ended.code, ended.stderr.lines().count()), (Some(1), 1), "{}", ended.stderr);
+        assert!(ended.stderr.contains("its file system is full; make room"), "{}", ended.stderr);
+    }
+    std::fs::remove_file(filler).unwrap();
+    assert_eq!(site.start().stop(), Some(0));
+}
+
+#[test]
 fn an_import_is_refused_that_would_not_fit_and_leaves_nothing() {
     let Some((site, mount)) = site_with_database_on("an import that does not fit", 46) else { return };
     drop(site.start());
