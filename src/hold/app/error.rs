@@ -139,6 +139,7 @@ impl StartError {
             | Self::Presence(
                 PresenceError::Missing { .. }
                 | PresenceError::Foreign { .. }
+                | PresenceError::NewDatabase { .. }
                 | PresenceError::Storage(StorageError::Refused(_)),
             ) => EX_CONFIG,
             Self::Blobs(BlobsError::Storage(_))

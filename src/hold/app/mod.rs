@@ -189,7 +189,7 @@ async fn open_hold(
 ) -> Result<(Hold, UrlSigner, Presence), StartError> {
     let head = database.read(pds::stored_head).await?;
     // Before there is a key, so that a start without usable storage leaves nothing behind.
-    let presence = presence::open(config, &place, database, asks_bucket).await?;
+    let presence = presence::open(config, &place, database, head.is_none(), asks_bucket).await?;
     let store = bucket::store(&config.storage, &place).await?;
     let key = match &config.signing_key {
         Some(text) => signing_key::given(text)?,

@@ -16,8 +16,8 @@ use server::storage::StorageError;
 const DIRECTORY_EVERY: Duration = Duration::from_secs(5);
 const BUCKET_EVERY: Duration = Duration::from_secs(60);
 
-/// Checks the storage at `place`, and writes its marker when it has none yet. Without `asks_bucket` no request is sent
-/// to a bucket.
+/// Checks the storage at `place`, and writes its marker when it has none yet. `is_new`: the database has no repository
+/// yet. Without `asks_bucket` no request is sent to a bucket.
 ///
 /// # Errors
 /// [`StartError::Presence`]
@@ -25,9 +25,10 @@ pub(super) async fn open(
     config: &Config,
     place: &BlobPlace,
     database: &Database,
+    is_new: bool,
     asks_bucket: bool,
 ) -> Result<Presence, StartError> {
-    let presence = recorded(config, place, database).await?;
+    let presence = recorded(config, place, is_new, database).await?;
     if asks_bucket || matches!(place, BlobPlace::Directory(_)) {
         presence.claim(database, new_id()?).await?;
     }
@@ -44,7 +45,7 @@ pub async fn adopt_storage(config: &Config) -> Result<(), StartError> {
         return Err(StartError::NoDatabase(config.database_path.clone()));
     }
     let database = schema::open(&config.database_path)?;
-    let presence = recorded(config, &place, &database).await?;
+    let presence = recorded(config, &place, false, &database).await?;
     Ok(presence.adopt(&database, new_id()?).await?)
 }
 
@@ -81,13 +82,18 @@ pub(super) async fn keep(presence: Presence, in_bucket: bool, status: Arc<Status
     }
 }
 
-async fn recorded(config: &Config, place: &BlobPlace, database: &Database) -> Result<Presence, StorageError> {
+async fn recorded(
+    config: &Config,
+    place: &BlobPlace,
+    is_new: bool,
+    database: &Database,
+) -> Result<Presence, StorageError> {
     let objects = match place {
         BlobPlace::Directory(root) => Objects::open(root)?,
         BlobPlace::Bucket { bucket, .. } => Objects::in_bucket(bucket.clone()),
     };
     let location = config.storage.to_string();
-    Presence::recorded(objects, location, config.public_url.did(), database).await
+    Presence::recorded(objects, location, config.public_url.did(), is_new, database).await
 }
 
 fn new_id() -> Result<String, StartError> {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 
-use super::names::blob_key;
+use super::names::{BLOBS, blob_key};
 use super::tables;
 use crate::objects::Objects;
 use atproto::syntax::Did;
@@ -54,6 +54,16 @@ pub enum PresenceError {
         /// The DID in the marker.
         hold: String,
     },
+    /// The storage has blobs of this hold, but the database is new: it may be on a disk that is not mounted.
+    #[error(
+        "the storage {location} has blobs of this hold, but the database is new, as when its disk is not mounted; mount it, \
+         correct database.path (HOLD_DATABASE_PATH), or restore a backup; if the database is lost for good, run \
+         `atcr-hold storage adopt`"
+    )]
+    NewDatabase {
+        /// The storage.
+        location: String,
+    },
     /// The storage or the database failed.
     #[error("whether the storage is the hold's own cannot be checked: {0}")]
     Storage(#[from] StorageError),
@@ -68,19 +78,29 @@ struct Inner {
     /// The name of the storage for messages.
     location: String,
     hold: String,
+    /// Whether the database had no repository when it was opened.
+    is_new: bool,
     /// The marker's id; `None` while the storage was never marked.
     id: Mutex<Option<String>>,
     is_there: AtomicBool,
 }
 
 impl Presence {
-    /// Reads the recorded id of the marker in `objects`, the storage of `hold`. Sends no request to the storage.
+    /// Reads the recorded id of the marker in `objects`, the storage of `hold`, whose database `is_new` while it has no
+    /// repository. Sends no request to the storage.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn recorded(objects: Objects, location: String, hold: &Did, db: &Database) -> Result<Self, StorageError> {
+    pub async fn recorded(
+        objects: Objects,
+        location: String,
+        hold: &Did,
+        is_new: bool,
+        db: &Database,
+    ) -> Result<Self, StorageError> {
         let id = db.read(tables::storage_id).await?;
-        let inner = Inner { objects, location, hold: hold.to_string(), id: Mutex::new(id), is_there: true.into() };
+        let inner =
+            Inner { objects, location, hold: hold.to_string(), is_new, id: Mutex::new(id), is_there: true.into() };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -96,7 +116,11 @@ impl Presence {
                 // A migration back to a storage that has the marker: from now on it needs it.
                 if self.is_migrated_to(db).await? { self.record(db, id).await } else { Ok(()) }
             }
-            // The database is a copy from before the storage was marked, or was created anew.
+            // A hold that would begin anew, with another key and repository, under the address that has blobs.
+            (None, Some(marker)) if marker.hold == self.0.hold && self.0.is_new && self.has_blobs().await? => {
+                Err(PresenceError::NewDatabase { location: self.0.location.clone() })
+            }
+            // The database is a copy from before the storage was marked, or the first start was cut off.
             (None, Some(marker)) if marker.hold == self.0.hold => self.record(db, marker.id).await,
             (_, Some(marker)) => Err(self.foreign(marker)),
             (Some(id), None) if self.is_migrated_to(db).await? => self.mark(db, id).await,
@@ -198,6 +222,10 @@ impl Presence {
     async fn is_migrated_to(&self, db: &Database) -> Result<bool, StorageError> {
         let location = db.read(tables::storage_migrated_to).await?;
         Ok(location.is_some_and(|location| location == self.0.location))
+    }
+
+    async fn has_blobs(&self) -> Result<bool, StorageError> {
+        Ok(self.0.objects.list(BLOBS).try_next().await?.is_some())
     }
 
     /// Whether one of a sample of recorded blobs is in the storage, or no blob is recorded.

@@ -69,6 +69,39 @@ fn another_storage_is_taken_on_purpose_only() {
 }
 
 #[test]
+fn a_database_that_is_not_mounted_costs_no_key_and_no_repository() {
+    let site = Site::new();
+    let daemon = site.start();
+    daemon.client(&site.alice).push(b"layer");
+    let identity = daemon.anonymous().get("/.well-known/did.json").json();
+    assert_eq!(daemon.stop(), Some(0));
+    for name in ["hold.db", "keys"] {
+        std::fs::rename(site.path(name), site.path(&format!("{name}.there"))).unwrap();
+    }
+    for _ in 0..2 {
+        assert_refused(&site, &[], &["has blobs of this hold, but the database is new", "mount it", "storage adopt"]);
+        assert!(!site.path("keys").exists(), "a key was made");
+    }
+    for name in ["hold.db", "keys"] {
+        std::fs::rename(site.path(&format!("{name}.there")), site.path(name)).unwrap();
+    }
+    let daemon = site.start();
+    assert_eq!(daemon.anonymous().get("/.well-known/did.json").json(), identity);
+    assert_eq!(daemon.client(&site.alice).pull(b"layer").as_deref(), Some(&b"layer"[..]));
+    assert_eq!(daemon.stop(), Some(0));
+
+    // Lost for good.
+    std::fs::remove_file(site.path("hold.db")).unwrap();
+    assert_refused(&site, &[], &["the database is new"]);
+    let adopted = site.run(&["storage", "adopt"]);
+    assert_eq!((adopted.code, adopted.stderr.as_str()), (Some(0), ""), "{}", adopted.stdout);
+    let daemon = site.start();
+    assert_eq!(site.run(&["storage", "verify", "--repair"]).code, Some(0));
+    assert_eq!(daemon.client(&site.alice).pull(b"layer").as_deref(), Some(&b"layer"[..]));
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
 fn a_disk_that_goes_while_the_hold_runs_is_waited_for() {
     let mut site = Site::new();
     let manager = Manager::of(&mut site);

@@ -24,8 +24,13 @@ fn home() -> Home {
 }
 
 async fn claim(home: &Home, memory: &Memory, location: &str) -> Result<(), PresenceError> {
+    claim_with(home, memory, location, false).await
+}
+
+async fn claim_with(home: &Home, memory: &Memory, location: &str, is_new: bool) -> Result<(), PresenceError> {
     let hold = Did::parse("did:web:hold.example").unwrap();
-    let presence = Presence::recorded(Objects::in_memory(memory), location.into(), &hold, &home.db).await.unwrap();
+    let objects = Objects::in_memory(memory);
+    let presence = Presence::recorded(objects, location.into(), &hold, is_new, &home.db).await.unwrap();
     presence.claim(&home.db, "new".into()).await
 }
 
@@ -44,13 +49,25 @@ async fn a_storage_is_marked_once_and_another_is_refused() {
     assert!(Objects::in_memory(&first).stat(MARKER).await.unwrap().is_some());
     let other = claim(&home, &Memory::default(), "second").await;
     assert!(matches!(other, Err(PresenceError::Missing { .. })), "{other:?}");
-    // A database that was made anew, or is older than the marker, knows its hold's own storage.
-    let anew = self::home();
-    claim(&anew, &first, "first").await.unwrap();
+    // A database that is older than the marker, and one of a first start that was cut off, know their hold's own storage.
+    claim(&self::home(), &first, "first").await.unwrap();
+    claim_with(&self::home(), &first, "first", true).await.unwrap();
     let foreign = Memory::default();
     foreign.put(MARKER, r#"{"hold":"did:web:other.example","id":"1"}"#).await.unwrap();
     let refused = claim(&self::home(), &foreign, "third").await.unwrap_err();
     assert!(refused.to_string().contains("did:web:other.example"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_new_database_does_not_get_a_storage_with_blobs_of_its_hold() {
+    let (home, storage) = (home(), Memory::default());
+    claim_with(&home, &storage, "first", true).await.unwrap();
+    storage.put(&atcr_hold::blobs::blob_key(&digest(b"layer")), b"layer".as_slice()).await.unwrap();
+    claim(&home, &storage, "first").await.unwrap();
+    let refused = claim_with(&self::home(), &storage, "first", true).await;
+    assert!(matches!(refused, Err(PresenceError::NewDatabase { .. })), "{refused:?}");
+    // A backup from before the marker.
+    claim(&self::home(), &storage, "first").await.unwrap();
 }
 
 #[tokio::test]
@@ -78,7 +95,7 @@ async fn where_everything_was_migrated_to_is_taken() {
 async fn a_sweep_leaves_alone_what_lies_in_another_storage() {
     let (home, hold) = (home(), Hold::new().await);
     let (objects, did) = (Objects::open(&hold.root()).unwrap(), Did::parse("did:web:hold.example").unwrap());
-    let presence = Presence::recorded(objects.clone(), "here".into(), &did, &home.db).await.unwrap();
+    let presence = Presence::recorded(objects.clone(), "here".into(), &did, false, &home.db).await.unwrap();
     presence.adopt(&home.db, "own".into()).await.unwrap();
     let blobs = hold.blobs.clone().with_presence(presence.clone());
     let folder = hold.root().join("uploads/of another hold");

@@ -213,7 +213,7 @@ async fn blobs_of_a_storage_that_goes_away_meanwhile_are_not_forgotten() {
         blobs.push(stock.put_blob(&content(seed, 1_000)).await);
     }
     let hold = Did::parse("did:web:hold.example").unwrap();
-    let presence = Presence::recorded(stock.objects(), stock.name.clone(), &hold, &stock.db).await.unwrap();
+    let presence = Presence::recorded(stock.objects(), stock.name.clone(), &hold, false, &stock.db).await.unwrap();
     presence.adopt(&stock.db, "own".into()).await.unwrap();
     let upkeep = stock.upkeep.clone().with_presence(presence);
     for repair in [false, true] {

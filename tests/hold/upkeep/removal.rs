@@ -132,7 +132,7 @@ async fn nothing_is_removed_from_another_storage() {
         let blob = stock.put_blob(b"doomed").await;
         doom(&stock, blob, now_us()).await;
         let hold = Did::parse("did:web:hold.example").unwrap();
-        let presence = Presence::recorded(stock.objects(), stock.name.clone(), &hold, &stock.db).await.unwrap();
+        let presence = Presence::recorded(stock.objects(), stock.name.clone(), &hold, false, &stock.db).await.unwrap();
         presence.adopt(&stock.db, "own".into()).await.unwrap();
         let upkeep = stock.settled().with_presence(presence.clone());
         stock.put("docker/atcr-hold.json", br#"{"hold":"did:web:other.example","id":"1"}"#).await;
