@@ -65,6 +65,15 @@ fn five_variables_are_enough() {
 }
 
 #[test]
+fn an_owner_who_does_not_exist_is_told() {
+    let mut site = Site::new();
+    site.set("HOLD_OWNER", "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa");
+    let daemon = site.start();
+    assert_eq!(daemon.anonymous().get("/").status, 200);
+    daemon.wait_for_line("the owner has no DID document, so that nobody is captain; correct owner (HOLD_OWNER)");
+}
+
+#[test]
 fn help_version_and_wrong_usage() {
     let site = Site::new();
     let before = site.snapshot();
@@ -176,7 +185,7 @@ fn missing_directories_are_named() {
     assert!(!site.path("keys").exists(), "a key was made");
 
     let mut site = Site::new();
-    site.set("HOLD_ADMIN_SOCKET", site.path(&"long/".repeat(30)));
+    site.set("HOLD_ADMIN_SOCKET", site.path(&format!("{}admin.sock", "long/".repeat(30))));
     refuses(&site, &["the admin socket", "HOLD_ADMIN_SOCKET"]);
 
     // A mount that is missing beside a database that is there.

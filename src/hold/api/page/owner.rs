@@ -24,6 +24,8 @@ struct Known {
     proven: Option<(Handle, Instant)>,
     /// Time when the last look-up began or ended.
     asked: Option<Instant>,
+    /// Whether the last look-up found that there is no such DID.
+    is_absent: bool,
 }
 
 impl Known {
@@ -67,6 +69,10 @@ async fn look_up(resolver: Resolver, owner: Did, known: Arc<Mutex<Known>>) {
     let answer = resolver.proven_handle(&owner, Pool::Members).await;
     let mut known = lock(&known);
     if known.owner.as_ref() == Some(&owner) {
+        let was_absent = std::mem::replace(&mut known.is_absent, matches!(answer, Err(ResolveError::NotFound)));
+        if known.is_absent && !was_absent {
+            tracing::warn!(did = %owner, "the owner has no DID document, so that nobody is captain; correct owner (HOLD_OWNER)");
+        }
         known.learn(answer, Instant::now());
     }
 }
