@@ -109,7 +109,12 @@ fn every_mistake_is_a_line_that_names_the_option() {
         ("ATCR_LOG_LEVEL", "loud", "it must be error, warn, info, debug, trace, or like info,atcr_appview=debug"),
         ("ATCR_HTTP_ADDR", "5000", "it must be like :5000, 127.0.0.1:5000 or unix:/run/atcr-appview.sock"),
         ("ATCR_BASE_URL", "http://registry.example.org", "base_url (ATCR_BASE_URL)"),
-        ("ATCR_DEFAULT_HOLD_DID", "https://hold.example.org", "default_hold (ATCR_DEFAULT_HOLD_DID)"),
+        (
+            "ATCR_DEFAULT_HOLD_DID",
+            "https://hold.example.org",
+            "default_hold (ATCR_DEFAULT_HOLD_DID): it must be a DID: write did:web:hold.example.org",
+        ),
+        ("ATCR_RELAY_URL", "bsky.network", "relay_url (ATCR_RELAY_URL): it must begin with https://"),
         ("ATCR_DEFAULT_HOLD_DID", "did:web:localhost%3A8080", "localhost needs test_mode"),
         (
             "ATCR_ALLOWED_ACCOUNTS",
@@ -131,6 +136,15 @@ fn every_mistake_is_a_line_that_names_the_option() {
         let error = load(&[(name, value)]).unwrap_err();
         assert!(error.contains(expected) && !error.contains('\n'), "{name}={value}: {error}");
     }
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("appview.toml");
+    for option in ["admin.socket", "database.path", "auth.key_path", "oauth.key_path"] {
+        std::fs::write(&file, format!("base_url = 'https://registry.example.org'\n{option} = ''")).unwrap();
+        let error = Config::load(&Sources { file: Some(file.clone()), ..Sources::default() }).unwrap_err().to_string();
+        assert!(error.starts_with(option) && error.contains("it is empty"), "{error}");
+    }
+    let in_public = load(&[("TEST_MODE", "true")]).unwrap();
+    assert!(in_public.warnings()[0].contains("it is for tests only"), "{:?}", in_public.warnings());
     let warnings = load(&[("ATCR_BASE_ULR", "x")]).unwrap();
     assert!(warnings.warnings()[0].contains("is it ATCR_BASE_URL?"), "{:?}", warnings.warnings());
 }

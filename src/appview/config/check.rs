@@ -1,6 +1,6 @@
 //! Checks of a configuration: single values, then rules across options.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::options::OPTIONS;
@@ -26,7 +26,11 @@ impl Config {
     /// # Errors
     /// The first mistake found, as one line an operator can act on.
     pub fn load(sources: &Sources) -> Result<Self, SettingsError> {
-        Self::of(load(sources)?)
+        let mut config = Self::of(load(sources)?)?;
+        if config.test_mode && config.base_url.loopback_origin().is_none() {
+            config.values.warn_of_test_mode();
+        }
+        Ok(config)
     }
 
     /// Returns the effective configuration as TOML, and its warnings.
@@ -114,11 +118,11 @@ impl Checker<'_> {
             ui_enabled: raw.ui_enabled,
             jetstream_urls: self.jetstream_urls()?,
             relay_url: relay.map(|url| self.values.base_url("relay_url", url, raw.test_mode)).transpose()?,
-            database_path: self.path("database.path", raw.database.path.as_deref())?,
+            database_path: self.values.file_path("database.path", raw.database.path.as_deref())?,
             auth_key: self.auth_key()?,
-            auth_key_path: self.path("auth.key_path", raw.auth.key_path.as_deref())?,
-            oauth_key_path: self.path("oauth.key_path", raw.oauth.key_path.as_deref())?,
-            admin_socket: self.path("admin.socket", raw.admin.socket.as_deref())?,
+            auth_key_path: self.values.file_path("auth.key_path", raw.auth.key_path.as_deref())?,
+            oauth_key_path: self.values.file_path("oauth.key_path", raw.oauth.key_path.as_deref())?,
+            admin_socket: self.values.file_path("admin.socket", raw.admin.socket.as_deref())?,
             metrics_addr: self.metrics_addr()?,
             plc_directory_url: self.values.base_url("identity.plc_url", &raw.identity.plc_url, raw.test_mode)?,
             handle_resolver_url: resolver,
@@ -159,22 +163,9 @@ impl Checker<'_> {
         })
     }
 
-    fn path(&self, option: &str, text: Option<&str>) -> Result<PathBuf, SettingsError> {
-        let path = text.unwrap_or_default();
-        if path.ends_with('/') {
-            return Err(self.wrong(option, "it must be the path of a file, not of a directory"));
-        }
-        Ok(path.into())
-    }
-
     fn default_hold(&self) -> Result<Option<ServiceUrl>, SettingsError> {
         let Some(text) = self.raw.default_hold.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
-        let hold = Did::parse(text).and_then(|did| ServiceUrl::of_did(&did));
-        let hold = hold.map_err(|error| self.wrong("default_hold", &error.to_string()))?;
-        if hold.is_local() && !self.raw.test_mode {
-            return Err(self.wrong("default_hold", "it must be reachable by others (localhost needs test_mode)"));
-        }
-        Ok(Some(hold))
+        self.values.service("default_hold", text, self.raw.test_mode).map(Some)
     }
 
     fn limits(&self) -> Result<Limits, SettingsError> {

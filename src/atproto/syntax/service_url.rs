@@ -20,6 +20,9 @@ impl ServiceUrl {
         if text.trim() != text {
             return Err(fail("it has a space or a line break at its begin or end: remove it"));
         }
+        if text.contains(['"', '\'']) {
+            return Err(fail("it has quotation marks: remove them"));
+        }
         let trimmed = text.strip_suffix('/').unwrap_or(text);
         let (scheme, authority) = trimmed.split_once("://").ok_or(fail("it must be like https://hold.example.org"))?;
         if authority.contains(['/', '?', '#', '@']) {
@@ -145,6 +148,7 @@ mod tests {
             "https://",
             "http://localhost:99999",
             "https://hold.example.org//",
+            "\"https://hold.example.org\"",
         ] {
             assert!(ServiceUrl::parse(text).is_err(), "{text}");
         }

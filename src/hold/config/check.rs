@@ -16,7 +16,7 @@ use server::settings::{Secret, SettingsError, Sources, Values};
 use super::options::OPTIONS;
 use super::raw::Raw;
 use super::{Config, profile, show};
-use atproto::syntax::{Did, ServiceUrl};
+use atproto::syntax::{Did, Handle, ServiceUrl};
 
 const DEFAULT_STATE_DIR: &str = "/var/lib/atcr-hold";
 const ADMIN_SOCKET: &str = "admin.sock";
@@ -29,7 +29,11 @@ impl Config {
     /// # Errors
     /// The first error found, as one line that an operator can act on.
     pub fn load(sources: &Sources) -> Result<Self, SettingsError> {
-        Self::of(load(sources)?)
+        let mut config = Self::of(load(sources)?)?;
+        if config.test_mode && !config.public_url.is_local() {
+            config.values.warn_of_test_mode();
+        }
+        Ok(config)
     }
 
     /// Returns the effective configuration as TOML, secrets masked, and its warnings.
@@ -84,7 +88,20 @@ fn load(sources: &Sources) -> Result<Values, SettingsError> {
         None => beside_database(values, ADMIN_SOCKET),
     });
     fill_driver(&mut values);
+    warn_of_unused_buckets(&mut values);
     Ok(values)
+}
+
+/// Warns of a bucket beside the driver of another storage.
+fn warn_of_unused_buckets(values: &mut Values) {
+    let driver = values.text("storage.driver").unwrap_or_default();
+    for (kind, option) in
+        [("s3", "storage.s3.bucket"), ("gcs", "storage.gcs.bucket"), ("azure", "storage.azure.container")]
+    {
+        if driver != kind && values.text(option).is_some_and(|name| !name.is_empty()) {
+            values.warn(format!("{option} is set, but not used: storage.driver (STORAGE_DRIVER) is {driver}"));
+        }
+    }
 }
 
 /// Sets the driver if none is configured: `s3` when a bucket of S3 is configured, else `filesystem`.
@@ -106,7 +123,7 @@ impl Checker<'_> {
         let public_url = self.values.required("public_url", raw.public_url.as_deref(), "https://hold.example.org")?;
         let public_url = ServiceUrl::parse(public_url).map_err(|e| self.wrong("public_url", &e.to_string()))?;
         let owner = self.values.required("owner", raw.owner.as_deref(), "did:plc:…, the DID of your account")?;
-        let owner = resolvable(owner, raw.test_mode).map_err(|problem| self.wrong("owner", &problem))?;
+        let owner = account(owner, raw.test_mode).map_err(|problem| self.wrong("owner", &problem))?;
         Ok(Config {
             crew: self.crew(&owner)?,
             successor: self.successor(&public_url)?,
@@ -126,10 +143,10 @@ impl Checker<'_> {
             server_addr: self.server_addr()?,
             trusted_proxies: self.values.proxies("server.trusted_proxies", &raw.server.trusted_proxies)?,
             accel_redirect: self.accel_redirect()?,
-            database_path: raw.database.path.clone().unwrap_or_default().into(),
+            database_path: self.values.file_path("database.path", raw.database.path.as_deref())?,
             signing_key: self.signing_key()?,
-            key_dir: raw.database.key_path.clone().unwrap_or_default().into(),
-            admin_socket: raw.admin.socket.clone().unwrap_or_default().into(),
+            key_dir: self.values.path("database.key_path", raw.database.key_path.as_deref())?,
+            admin_socket: self.values.file_path("admin.socket", raw.admin.socket.as_deref())?,
             metrics_addr: self.metrics_addr()?,
             storage: self.storage()?,
             presigned: self.presigned()?,
@@ -155,13 +172,9 @@ impl Checker<'_> {
 
     fn successor(&self, public_url: &ServiceUrl) -> Result<Option<ServiceUrl>, SettingsError> {
         let Some(text) = self.raw.successor.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
-        let successor = Did::parse(text).and_then(|did| ServiceUrl::of_did(&did));
-        let successor = successor.map_err(|e| self.wrong("successor", &e.to_string()))?;
+        let successor = self.values.service("successor", text, self.raw.test_mode)?;
         if successor == *public_url {
             return Err(self.wrong("successor", "it is this hold itself: name the one that follows it"));
-        }
-        if successor.is_local() && !self.raw.test_mode {
-            return Err(self.wrong("successor", "it must be reachable by others (localhost needs test_mode)"));
         }
         Ok(Some(successor))
     }
@@ -211,6 +224,17 @@ impl Checker<'_> {
             return Err(self.wrong(OPTION, "a proxy has only files to send: remove it, or use the filesystem driver"));
         }
         Ok(Some(prefix.to_owned()))
+    }
+}
+
+/// Parses the DID of an account as [`resolvable`]. The error of a handle says where its DID is found.
+fn account(text: &str, test_mode: bool) -> Result<Did, String> {
+    match Handle::parse(text.trim_start_matches('@')) {
+        Ok(handle) => Err(format!(
+            "it is a handle, and must be a DID, like did:plc:ewvi7nxzyoun6zhxrhs64oiz: the account's is at \
+             https://{handle}/.well-known/atproto-did, or in the TXT record of _atproto.{handle}"
+        )),
+        Err(_) => resolvable(text, test_mode),
     }
 }
 

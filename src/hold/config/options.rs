@@ -120,7 +120,7 @@ options! {
         => "hosts of relays that are asked to crawl the hold, like `bsky.network`; commas between them in the variable";
     Restart "test_mode" ["TEST_MODE"] Flag Toml("false")
         => "http and loopback for other people's DIDs and for relays: tests only";
-    Restart "log_level" Text Toml("\"info\"") => "`error` to `trace`, or a filter";
+    Restart "log_level" ["HOLD_LOG_LEVEL"] Text Toml("\"info\"") => "`error` to `trace`, or a filter";
     Restart "gc.enabled" Flag Toml("false")
         => "the hold [removes blobs that nothing needs](garbage-collection.md) by itself";
     Restart "gc.schedule" Text Toml("\"03:30\"") => "when: a time of day in UTC, or every so many hours, like `6h`";

@@ -1,9 +1,11 @@
 //! Checks of values that several programs share.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use super::{SettingsError, Values};
 use crate::daemon::listeners::is_address;
+use atproto::syntax::{Did, ServiceUrl};
 
 const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
@@ -14,6 +16,47 @@ impl Values {
     /// When it is not set, with an example of a value.
     pub fn required<'v>(&self, option: &str, value: Option<&'v str>, example: &str) -> Result<&'v str, SettingsError> {
         value.filter(|text| !text.is_empty()).ok_or_else(|| self.missing(option, example))
+    }
+
+    /// Returns a path that is set in a file or derived from another option.
+    ///
+    /// # Errors
+    /// When it is empty, as only a file can have it: an empty variable is unset.
+    pub fn path(&self, option: &str, text: Option<&str>) -> Result<PathBuf, SettingsError> {
+        match text.filter(|text| !text.is_empty()) {
+            Some(text) => Ok(text.into()),
+            None => Err(self.wrong(option, "it is empty: set a path, or remove the option")),
+        }
+    }
+
+    /// Returns the path of a file.
+    ///
+    /// # Errors
+    /// As [`Values::path`], and for the path of a directory.
+    pub fn file_path(&self, option: &str, text: Option<&str>) -> Result<PathBuf, SettingsError> {
+        if text.is_some_and(|text| text.ends_with('/')) {
+            return Err(self.wrong(option, "it must be the path of a file, not of a directory"));
+        }
+        self.path(option, text)
+    }
+
+    /// Returns the service, such as a hold, that a did:web names.
+    ///
+    /// # Errors
+    /// When it is not such a DID, with the DID of a URL or host that stands in its place; without `test_mode`, also when
+    /// only this machine reaches the service.
+    pub fn service(&self, option: &str, text: &str, test_mode: bool) -> Result<ServiceUrl, SettingsError> {
+        let service = Did::parse(text).and_then(|did| ServiceUrl::of_did(&did));
+        let service = service.map_err(|error| {
+            let url = ServiceUrl::parse(text).or_else(|_| ServiceUrl::parse(&format!("https://{text}")));
+            let problem =
+                url.map_or_else(|_| error.to_string(), |url| format!("it must be a DID: write {}", url.did()));
+            self.wrong(option, &problem)
+        })?;
+        if service.is_local() && !test_mode {
+            return Err(self.wrong(option, "it must be reachable by others (localhost needs test_mode)"));
+        }
+        Ok(service)
     }
 
     /// Parses each text of a list.
@@ -47,8 +90,12 @@ impl Values {
     /// When it is not such a URL.
     pub fn base_url(&self, option: &str, text: &str, test_mode: bool) -> Result<String, SettingsError> {
         let url = text.trim_end_matches('/');
-        let parsed = url::Url::parse(url).map_err(|error| self.wrong(option, &format!("it is not a URL: {error}")))?;
-        match parsed.scheme() {
+        let scheme = match url::Url::parse(url) {
+            Ok(url) => url.scheme().to_owned(),
+            Err(url::ParseError::RelativeUrlWithoutBase) => String::new(),
+            Err(error) => return Err(self.wrong(option, &format!("it is not a URL: {error}"))),
+        };
+        match scheme.as_str() {
             "https" => Ok(url.to_owned()),
             "http" if test_mode => Ok(url.to_owned()),
             _ => Err(self.wrong(option, "it must begin with https:// (http:// needs test_mode)")),

@@ -53,6 +53,15 @@ impl Values {
         &self.warnings
     }
 
+    /// Adds the warning that `test_mode` is on in a program that others reach.
+    pub fn warn_of_test_mode(&mut self) {
+        self.warn(
+            "test_mode (TEST_MODE) is true, and others reach this program: they can make it send requests by plain http \
+             and to this machine; it is for tests only"
+                .to_owned(),
+        );
+    }
+
     /// Adds a warning.
     pub fn warn(&mut self, warning: String) {
         self.warnings.push(warning);

@@ -47,8 +47,10 @@ fn every_variable_of_the_original_is_understood() {
         ("AWS_SECRET_ACCESS_KEY", "1e5"),
         ("DISABLE_PRESIGNED_URLS", "true"),
         ("TEST_MODE", "true"),
+        ("HOLD_LOG_LEVEL", "debug"),
     ]);
     let config = config.unwrap();
+    assert_eq!(config.log_level, "debug");
     assert_eq!(config.public_url.did().as_str(), "did:web:localhost%3A9000");
     assert_eq!(config.owner.as_str(), "did:web:alice.example.org");
     assert!(config.public && config.allow_all_crew && config.test_mode);

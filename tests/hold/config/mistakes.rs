@@ -21,23 +21,48 @@ fn what_is_required_is_asked_for_by_its_variable() {
     check(load([("STORAGE_ROOT_DIR", "")]), &["storage.root_dir (STORAGE_ROOT_DIR) is not set", "/blobs"]);
 }
 
+/// The mistake of one variable, which has every word of `expected`.
+fn explained(name: &str, value: &str, expected: &[&str]) {
+    let outcome = load([(name, value)]);
+    check(outcome.clone(), expected);
+    check(outcome, &["(from the environment)"]);
+}
+
 #[test]
-fn values_of_the_environment_are_explained() {
+fn accounts_and_addresses_of_the_environment_are_explained() {
     for (name, value, expected) in [
-        ("HOLD_OWNER", "alice.example.org", &["owner (HOLD_OWNER)", "did:"][..]),
+        (
+            "HOLD_OWNER",
+            "alice.example.org",
+            &["owner (HOLD_OWNER)", "did:", "handle", "https://alice.example.org/.well-known/atproto-did"][..],
+        ),
+        (
+            "HOLD_OWNER",
+            "@alice.example.org",
+            &["owner (HOLD_OWNER)", "handle", "TXT record of _atproto.alice.example.org"],
+        ),
         ("HOLD_OWNER", "did:key:zQ3sh", &["owner (HOLD_OWNER)", "did:plc and did:web"]),
         ("HOLD_PUBLIC_URL", "hold.example.org", &["public_url (HOLD_PUBLIC_URL)", "https://hold.example.org"]),
         ("HOLD_PUBLIC_URL", "http://hold.example.org", &["HOLD_PUBLIC_URL", "https://"]),
         ("HOLD_PUBLIC_URL", "https://hold.example.org:8443", &["HOLD_PUBLIC_URL", "serve it on 443"]),
         ("HOLD_PUBLIC_URL", "https://hold.example.org/path", &["HOLD_PUBLIC_URL", "without path"]),
         ("HOLD_PUBLIC_URL", "https://hold.example.org ", &["HOLD_PUBLIC_URL", "space"]),
+        ("HOLD_PUBLIC_URL", "\"https://hold.example.org\"", &["HOLD_PUBLIC_URL", "quotation marks"]),
         ("HOLD_PUBLIC_URL", "https://my_hold.example.org", &["HOLD_PUBLIC_URL", "underscore"]),
         ("HOLD_PUBLIC_URL", "https://höld.example.org", &["HOLD_PUBLIC_URL", "xn--"]),
         ("HOLD_PUBLIC_URL", "https://[::1]", &["HOLD_PUBLIC_URL", "not an address"]),
         ("HOLD_OWNER", "did:plc:short", &["owner (HOLD_OWNER)", "24 characters"]),
         ("HOLD_OWNER", "did:plc:EWVI7NXZYOUN6ZHXRHS64OIZ", &["owner (HOLD_OWNER)", "a to z"]),
         ("HOLD_OWNER", "did:web:localhost%3A8081", &["owner (HOLD_OWNER)", "test_mode"]),
-        ("HOLD_SERVER_ADDR", "tcp://:8080", &["server.addr (HOLD_SERVER_ADDR)", ":8080"]),
+    ] {
+        explained(name, value, expected);
+    }
+}
+
+#[test]
+fn values_of_the_environment_are_explained() {
+    for (name, value, expected) in [
+        ("HOLD_SERVER_ADDR", "tcp://:8080", &["server.addr (HOLD_SERVER_ADDR)", ":8080"][..]),
         ("HOLD_METRICS_ADDR", "tcp://127.0.0.1:9464", &["metrics.addr (HOLD_METRICS_ADDR)", "127.0.0.1:9464"]),
         ("HOLD_PUBLIC", "maybe", &["public (HOLD_PUBLIC)", "maybe", "true or false"]),
         ("HOLD_ALLOW_ALL_CREW", "2", &["allow_all_crew (HOLD_ALLOW_ALL_CREW)", "true or false"]),
@@ -51,7 +76,7 @@ fn values_of_the_environment_are_explained() {
         ("HOLD_SERVER_ADDR", ":99999", &["server.addr (HOLD_SERVER_ADDR)", ":8080"]),
         ("HOLD_METRICS_ADDR", "9464", &["metrics.addr (HOLD_METRICS_ADDR)", "127.0.0.1:9464"]),
         ("HOLD_METRICS_ADDR", ":8080", &["metrics.addr (HOLD_METRICS_ADDR)", "not for the public", "server.addr"]),
-        ("HOLD_PLC_DIRECTORY_URL", "plc.directory", &["identity.plc_url (HOLD_PLC_DIRECTORY_URL)", "URL"]),
+        ("HOLD_PLC_DIRECTORY_URL", "plc.directory", &["identity.plc_url (HOLD_PLC_DIRECTORY_URL)", "https://"]),
         ("HOLD_PLC_DIRECTORY_URL", "http://plc.example.org", &["HOLD_PLC_DIRECTORY_URL", "https://", "test_mode"]),
         ("HOLD_RELAYS", "bsky.network,wss://x.example.org/", &["relays (HOLD_RELAYS)", "bsky.network"]),
         ("HOLD_RELAYS", "bsky.network/x", &["relays (HOLD_RELAYS)", "host name"]),
@@ -59,7 +84,13 @@ fn values_of_the_environment_are_explained() {
         ("HOLD_RELAYS", "bsky.network?x", &["relays (HOLD_RELAYS)", "host name"]),
         ("HOLD_RELAYS", "bsky.network:99999", &["relays (HOLD_RELAYS)", "host name"]),
         ("HOLD_RELAYS", "http://localhost:2470", &["relays (HOLD_RELAYS)", "https", "test_mode"]),
-        ("HOLD_SUCCESSOR", "next.example.org", &["successor (HOLD_SUCCESSOR)", "did:"]),
+        ("HOLD_SUCCESSOR", "next.example.org", &["successor (HOLD_SUCCESSOR)", "write did:web:next.example.org"]),
+        ("HOLD_DATABASE_PATH", "/var/lib/atcr-hold/", &["database.path (HOLD_DATABASE_PATH)", "not of a directory"]),
+        (
+            "HOLD_SUCCESSOR",
+            "https://next.example.org/",
+            &["successor (HOLD_SUCCESSOR)", "write did:web:next.example.org"],
+        ),
         ("HOLD_SUCCESSOR", OWNER, &["successor (HOLD_SUCCESSOR)", "did:web:hold.example.org"]),
         ("HOLD_SUCCESSOR", "did:web:10.0.0.1", &["successor (HOLD_SUCCESSOR)", "domain name"]),
         ("HOLD_SUCCESSOR", "did:web:hold.example.org", &["successor (HOLD_SUCCESSOR)", "this hold itself"]),
@@ -67,9 +98,7 @@ fn values_of_the_environment_are_explained() {
         ("HOLD_SIGNING_KEY", "abc", &["database.signing_key (HOLD_SIGNING_KEY)", "64 hexadecimal digits"]),
         ("STORAGE_DRIVER", "tape", &["storage.driver (STORAGE_DRIVER)", "filesystem, s3"]),
     ] {
-        let outcome = load([(name, value)]);
-        check(outcome.clone(), expected);
-        check(outcome, &["(from the environment)"]);
+        explained(name, value, expected);
     }
 }
 
@@ -95,6 +124,9 @@ fn values_of_the_file_are_named_as_its() {
         ("[limits]\nconnection = 1", &["\"connection\"", "[limits]"]),
         ("public = 'perhaps'", &["public (HOLD_PUBLIC)", "true or false"]),
         ("log_level = 'loud'", &["log_level", "error, warn, info"]),
+        ("admin.socket = ''", &["admin.socket (HOLD_ADMIN_SOCKET)", "it is empty"]),
+        ("database.path = ''", &["database.path (HOLD_DATABASE_PATH)", "it is empty"]),
+        ("database.key_path = ''", &["database.key_path (HOLD_DATABASE_KEY_PATH)", "it is empty"]),
         ("region = 5", &["region", "string"]),
         ("relays = 'bsky.network'", &["relays (HOLD_RELAYS)", "it is \"bsky.network\", but must be a list"]),
         ("limits.connections = 'many'", &["limits.connections", "it is \"many\", but must be a whole number"]),
@@ -151,6 +183,19 @@ fn a_missing_file_is_a_mistake_and_a_missing_dotenv_is_none() {
     let directory = tempfile::tempdir().unwrap();
     let outcome = load(Sources { dotenv: directory.path().into(), ..sources() });
     check(outcome, &[directory.path().to_str().unwrap(), "cannot be read"]);
+}
+
+#[test]
+fn what_is_probably_not_meant_is_a_warning() {
+    fn warnings<const N: usize>(more: [(&str, &str); N]) -> Vec<String> {
+        load(more).unwrap().warnings().to_vec()
+    }
+    assert_eq!(warnings([]), [""; 0]);
+    let unused = warnings([("S3_BUCKET", "layers"), ("STORAGE_DRIVER", "filesystem")]);
+    assert_eq!(unused, ["storage.s3.bucket is set, but not used: storage.driver (STORAGE_DRIVER) is filesystem"]);
+    assert_eq!(warnings([("TEST_MODE", "true"), ("HOLD_PUBLIC_URL", "http://localhost:8080")]), [""; 0]);
+    let [in_public] = &warnings([("TEST_MODE", "true")])[..] else { panic!("one warning") };
+    assert!(in_public.contains("test_mode (TEST_MODE)") && in_public.contains("for tests only"), "{in_public}");
 }
 
 #[test]

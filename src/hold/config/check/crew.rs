@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Checker, resolvable};
+use super::{Checker, account};
 use crate::config::ConfiguredMember;
 use crate::config::raw::Member;
 use atproto::lexicon::{Permission, ROLE_OWNER};
@@ -16,7 +16,7 @@ impl Checker<'_> {
 
     fn member(&self, text: &str, member: &Member, owner: &Did) -> Result<(Did, ConfiguredMember), SettingsError> {
         let wrong = |problem: &str| self.values.wrong_within("crew", &format!("crew.\"{text}\""), problem);
-        let did = resolvable(text, self.raw.test_mode).map_err(|problem| wrong(&problem))?;
+        let did = account(text, self.raw.test_mode).map_err(|problem| wrong(&problem))?;
         if did == *owner {
             return Err(wrong("the owner is always a member with all permissions: remove this declaration"));
         }
