@@ -5,7 +5,7 @@ use clap::Subcommand;
 
 use super::target::Target;
 use crate::operations::{Device, DevicesList, DevicesRevoke};
-use server::console::{CommandError, NONE, output, table};
+use server::console::{CommandError, NONE, listed_number, output, table};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -19,7 +19,7 @@ pub(super) enum Command {
     #[command(after_help = "Example: atcr-appview devices revoke 12")]
     Revoke {
         /// The number that `devices list` shows.
-        #[arg(value_name = "ID")]
+        #[arg(value_name = "ID", value_parser = listed_number("devices list"))]
         id: i64,
     },
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::target::Target;
 use crate::operations::{Notice, QueueDrop, QueueList, QueueRetry};
-use server::console::{CommandError, NONE, duration, output, table};
+use server::console::{CommandError, NONE, duration, listed_number, output, table};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -19,7 +19,7 @@ pub(super) enum Command {
     #[command(after_help = "Example: atcr-appview queue drop 7")]
     Drop {
         /// The number that `queue list` shows.
-        #[arg(value_name = "ID")]
+        #[arg(value_name = "ID", value_parser = listed_number("queue list"))]
         id: i64,
     },
 }

@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use super::target::Target;
 use crate::operations::{Session, SessionsEnd, SessionsList};
-use server::console::{CommandError, duration, output, table};
+use server::console::{CommandError, duration, listed_number, output, table};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -14,7 +14,7 @@ pub(super) enum Command {
     #[command(after_help = "Example: atcr-appview sessions end 12")]
     End {
         /// The number that `sessions list` shows.
-        #[arg(value_name = "ID")]
+        #[arg(value_name = "ID", value_parser = listed_number("sessions list"))]
         id: i64,
     },
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::target::Target;
 use crate::operations::{ShownWebhook, WebhooksDisable, WebhooksList};
-use server::console::{CommandError, NONE, duration, output, table};
+use server::console::{CommandError, NONE, duration, listed_number, output, table};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -15,7 +15,7 @@ pub(super) enum Command {
     #[command(after_help = "Example: atcr-appview webhooks disable 7")]
     Disable {
         /// The number that `webhooks list` shows.
-        #[arg(value_name = "ID")]
+        #[arg(value_name = "ID", value_parser = listed_number("webhooks list"))]
         id: i64,
     },
 }

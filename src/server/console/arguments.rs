@@ -53,6 +53,11 @@ pub struct CommandGroup<C: Subcommand> {
     pub json: bool,
 }
 
+/// Returns the parser of an argument that is a number of the first column of what the command `list` prints.
+pub fn listed_number(list: &'static str) -> impl Fn(&str) -> Result<i64, String> + Clone + Send + Sync + 'static {
+    move |text| text.parse().map_err(|_| format!("it is the number that `{list}` shows"))
+}
+
 /// Parses the arguments of this process.
 ///
 /// # Errors

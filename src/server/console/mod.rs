@@ -18,7 +18,7 @@ mod target;
 mod transfer;
 mod units;
 
-pub use arguments::{CommandGroup, ServeArguments, SourceArguments, parse};
+pub use arguments::{CommandGroup, ServeArguments, SourceArguments, listed_number, parse};
 pub use backup::{BackupArguments, Copied};
 pub use command::{check_config, finish, run, warn};
 pub use completions::CompletionsArguments;

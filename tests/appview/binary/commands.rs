@@ -114,6 +114,17 @@ fn sessions_uploads_and_the_queue_are_shown_and_changed_whether_it_runs_or_not()
 }
 
 #[test]
+fn an_argument_that_is_no_number_is_told_which_list_has_it() {
+    let site = Site::new();
+    for group in [["sessions", "end"], ["queue", "drop"], ["webhooks", "disable"], ["devices", "revoke"]] {
+        let [noun, verb] = group;
+        let ended = site.run(&[noun, verb, "x"]);
+        let wanted = format!("invalid value 'x' for '<ID>': it is the number that `{noun} list` shows");
+        assert_eq!((ended.code, ended.stderr.contains(&wanted)), (Some(64), true), "{}", ended.stderr);
+    }
+}
+
+#[test]
 fn the_database_is_copied_while_it_is_written() {
     let site = Site::new();
     let copy = site.path("copy.db");
