@@ -361,6 +361,12 @@ mod tests {
     async fn an_error_names_its_cause() {
         let refused = asked(&client(Reach::Any), "http://127.0.0.1:1/").await;
         assert!(matches!(&refused, Err(EgressError::Connect(cause)) if cause.contains("refused")), "{refused:?}");
+        let address = server("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await;
+        let plain = asked(&client(Reach::Any), &format!("https://{address}/")).await;
+        assert!(
+            matches!(&plain, Err(EgressError::Connect(cause)) if cause.contains("does not speak TLS")),
+            "{plain:?}"
+        );
         let dns = Arc::new(|_| -> futures_util::future::BoxFuture<'static, _> {
             Box::pin(async { Err(std::io::Error::other("Temporary failure in name resolution")) })
         });

@@ -39,6 +39,19 @@ pub enum EgressError {
 const NO_CONNECTION: &str =
     "connecting timed out; a firewall or the service's sandbox (IPAddressDeny=) may drop the packets";
 
+/// The message of a server that answers a TLS handshake with something else.
+const NO_TLS: &str = "it does not speak TLS, which https:// needs: is its port right, or is it http://?";
+
+/// Whether bytes came that are no message of TLS. The connector wraps an error of TLS twice, and an I/O error names the
+/// source of what it wraps as its own.
+fn is_plain(error: &io::Error) -> bool {
+    let Some(inner) = error.get_ref() else { return false };
+    match inner.downcast_ref::<io::Error>() {
+        Some(inner) => is_plain(inner),
+        None => matches!(inner.downcast_ref(), Some(rustls::Error::InvalidMessage(_))),
+    }
+}
+
 impl EgressError {
     /// Converts an error of a look-up.
     pub(super) fn of_look_up(error: BoxError) -> Self {
@@ -59,6 +72,7 @@ impl EgressError {
                 Some((io::ErrorKind::PermissionDenied, error)) => return Self::Forbidden(root_cause(error)),
                 // The client's own connect time-out: packets to a forbidden address are dropped without an error.
                 Some((io::ErrorKind::TimedOut, _)) => return Self::Connect(NO_CONNECTION.into()),
+                Some((_, error)) if is_plain(error) => return Self::Connect(NO_TLS.into()),
                 _ => {}
             }
             next = error.source();
