@@ -14,6 +14,7 @@ mod part;
 mod sweep;
 pub mod tables;
 
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -37,6 +38,8 @@ pub use listing::{UploadSummary, UploadTotals};
 use part::{Extent, Source};
 use tables::UploadRow;
 
+/// Mode of the directory of the files.
+const DIRECTORY_MODE: u32 = 0o700;
 /// Size of a part; 10,000 parts are 160 GiB.
 pub const PART_BYTES: u64 = 16 * 1024 * 1024;
 /// Longest part for a hold that takes any length: large, because a client waits at each part's end until the hold has
@@ -132,7 +135,7 @@ impl Uploads {
         limits: UploadLimits,
         clock: fn() -> u64,
     ) -> Result<Self, StorageError> {
-        std::fs::create_dir_all(&directory)?;
+        std::fs::DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(&directory)?;
         let (locks, bounds) = (Locks::default(), Bounds::new(limits, &directory)?);
         Ok(Self { database, holds, directory, clock, locks, bounds, counts: UploadCounts::default() })
     }

@@ -24,6 +24,8 @@ use server::wire::{BodyFault, RequestBody};
 const STALL: Duration = Duration::from_secs(60);
 /// Time limit of a hold's response after the last byte: the hold syncs its disk.
 const ANSWER: Duration = Duration::from_secs(120);
+/// Mode of the file: a layer of a private image may be in it.
+const TAIL_MODE: u32 = 0o600;
 /// Bytes of one read of the file.
 const PIECE_BYTES: usize = 64 * 1024;
 /// Duration after which a part of any length is ended: a lost connection loses no more than the bytes of that time.
@@ -159,8 +161,9 @@ impl Uploads {
         source: &mut Source,
         room: u64,
     ) -> Result<bool, UploadsError> {
-        let mut file =
-            OpenOptions::new().create(true).write(true).truncate(false).open(self.tail(&upload.row.id)).await?;
+        let mut options = OpenOptions::new();
+        options.create(true).write(true).truncate(false).mode(TAIL_MODE);
+        let mut file = options.open(self.tail(&upload.row.id)).await?;
         // Bytes behind the tail are those of a request that was cut off: they are dropped.
         file.set_len(upload.tail_bytes()).await?;
         file.seek(SeekFrom::End(0)).await?;

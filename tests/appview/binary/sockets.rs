@@ -3,7 +3,9 @@
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::process::Stdio;
 
 use super::site::Site;
@@ -78,6 +80,9 @@ fn an_upload_in_flight_is_finished_before_the_end() {
     // It is short of a part, so it goes to a file as it comes.
     let tail = site.path("uploads").join(target.rsplit('/').next().unwrap());
     eventually("the bytes arrive", || std::fs::metadata(&tail).is_ok_and(|found| found.len() >= 50_000));
+    // They may be of a private image.
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&tail), mode(tail.parent().unwrap())), (0o600, 0o700));
     daemon.signal("TERM");
     assert_eq!(manager.told(), "STOPPING=1\n");
     eventually("it listens no more", || daemon.anonymous().connect().is_err());
