@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Sets up and passes every test: formatting, lints, scripts, dependencies, `cargo test` against a real PLC directory, a real PDS and
-# real S3 servers, the NixOS module, Prometheus, the demo, the page in a browser, and machines with systemd that run the
-# hold as that module has it.
+# Sets up and passes every test: formatting, lints, scripts, documentation, dependencies, `cargo test` against a real PLC
+# directory, a real PDS and real S3 servers, the NixOS module, Prometheus, the demo, the page in a browser, and machines with
+# systemd that run the hold as that module has it.
 # Needs Rust and Node; installs the rest. 50 minutes on 2 cores; the first time it also compiles Garage (10 minutes of processor
 # time), sets up Debian trees and installs servers, which are kept outside the checkout.
 #
@@ -131,6 +131,7 @@ cargo_step "Formatting" fmt --check
 step "Scripts" shellcheck -x .ci/run .githooks/* tests/*.sh tests/*/*.sh
 cargo_step "Lints" clippy --locked --all-targets -- -D warnings
 cargo_step "Lints of the features" clippy --locked --all-targets --all-features -- -D warnings
+step "Documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 dependencies
 counted "Tests" cargo test --locked --no-fail-fast
 if [ "$(id -u)" -eq 0 ]; then

@@ -1,6 +1,6 @@
 //! The command line: the arguments of each command, where it runs, and what it prints.
 //!
-//! One file for each group of commands. [`target`] finds the registry that a command is for. The parts that all our
+//! One file for each group of commands. `target` finds the registry that a command is for. The parts that all our
 //! command lines share are in [`server::console`].
 
 mod accounts;

@@ -2,7 +2,7 @@
 //!
 //! A blob is visible when the database has its row. The row is written only after the blob's SHA-256 was computed from
 //! the stored bytes and these lie under the blob's key. An upload is a row too. Two stores stage its bytes and make the
-//! blob of them: [`files`], a storage directory, where a missing or truncated file hides the row; and [`bucket`], a
+//! blob of them: `files`, a storage directory, where a missing or truncated file hides the row; and `bucket`, a
 //! bucket, where bytes may bypass the hold. A caller that knows a blob's size from a look at its row, as from a URL
 //! signed then, passes the size on, and the row is not read again.
 //!
@@ -35,7 +35,7 @@
 //!   4. EpochFence    one upload     one write to a staged file, on the blocking pool
 //!   5. DeletionClaim some digests   readers wait while garbage collection decides; taken under their DigestGuards
 //! ```
-//! A part takes the [`UploadGuard`](upload_state::UploadGuard) twice, to begin and to be recorded, and receives its bytes
+//! A part takes the `UploadGuard` twice, to begin and to be recorded, and receives its bytes
 //! in between without it; one into a bucket receives them already while the row of its begin gets to the disk. `complete`, `abort` and the sweep hold it all the time and end the epoch: a part that began in
 //! an earlier epoch can neither write nor be recorded. What must run under a lock takes its guard as a parameter.
 //! DigestLock: <https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests>

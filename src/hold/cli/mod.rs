@@ -1,6 +1,6 @@
 //! The command line: the arguments of each command, where it runs, and its output.
 //!
-//! One file a group of commands: its arguments for clap, and its output. [`target`] finds the hold that a command is
+//! One file a group of commands: its arguments for clap, and its output. `target` finds the hold that a command is
 //! for. The parts that all command lines share are in [`server::console`].
 
 mod backup;

@@ -94,7 +94,7 @@ impl Command {
     }
 }
 
-/// Adopts the storage. Not by [`Target`]: a stopped hold cannot be opened with a storage that is not its own.
+/// Adopts the storage. Not by a `Target`: a stopped hold cannot be opened with a storage that is not its own.
 async fn adopt(config: &Config, json: bool) -> Result<(), CommandError> {
     match AdminClient::new(&config.admin_socket).connect().await? {
         Some(connection) => connection.run(&StorageAdopt {}, |_| {}).await?,

@@ -1,7 +1,7 @@
 //! Configuration: defaults < TOML file < `.env` < environment, with an explanation of every error.
 //!
-//! [`OPTIONS`] describes each option once. `server::settings` merges the layers into [`Raw`](raw::Raw), whose fields
-//! are plain text, numbers and booleans; [`check`] turns that into [`Config`], whose types hold only valid
+//! [`OPTIONS`] describes each option once. `server::settings` merges the layers into `Raw`, whose fields
+//! are plain text, numbers and booleans; `check` turns that into [`Config`], whose types hold only valid
 //! combinations. An error names the option, the origin of its value, and the remedy. Secrets are never shown.
 
 mod check;

@@ -32,7 +32,7 @@ impl Images {
     ///
     /// # Errors
     /// [`ImagesError::MissingBlobs`], [`ImagesError::WrongSize`], [`ImagesError::QuotaExceeded`],
-    /// [`ImagesError::NotPermitted`], a limit of [`GrowthLimits`](super::GrowthLimits), or a storage error; then
+    /// [`ImagesError::NotPermitted`], a limit of [`GrowthLimits`], or a storage error; then
     /// nothing is recorded.
     pub async fn push(&self, push: Push, now_us: u64) -> Result<Pushed, ImagesError> {
         let settings = self.settings();

@@ -83,7 +83,7 @@ pub fn back_up<T>(
 pub struct Copies {
     /// Time of the last copy, seconds since 1970; 0: never.
     pub last_s: u64,
-    /// The longest time between two of the last [`REMEMBERED`] copies, in seconds; 0: there were no two. One copy made
+    /// The longest time between two of the last `REMEMBERED` copies, in seconds; 0: there were no two. One copy made
     /// by hand between two of a timer's does not shorten it.
     pub interval_s: u64,
 }
