@@ -33,6 +33,7 @@ rustPlatform.buildRustPackage {
       [
         ../Cargo.toml
         ../Cargo.lock
+        ../.cargo/config.toml
         ../src
         # What `systemd-units` prints.
         ./units

@@ -301,4 +301,16 @@ mod tests {
             assert!(!StorageError::from(error).to_string().contains("secret"));
         }
     }
+
+    #[test]
+    fn sqlite_has_what_statements_use_and_no_more() {
+        let memory = Connection::open_in_memory().unwrap();
+        let mut options = memory.prepare("PRAGMA compile_options").unwrap();
+        let options: Vec<String> = options.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        let has = |name: &str| options.iter().any(|option| option == name);
+        assert!(has("ENABLE_FTS5"));
+        for name in ["ENABLE_FTS3", "ENABLE_RTREE", "ENABLE_DBSTAT_VTAB", "ENABLE_STAT4"] {
+            assert!(!has(name), "{name}: was it built without .cargo/config.toml?");
+        }
+    }
 }
