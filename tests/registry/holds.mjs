@@ -308,6 +308,21 @@ await step('faults: a hold that takes no token says so to whoever pushes', async
   assert.deepEqual([...told(later), later.headers.get('retry-after')], [429, 'TOOMANYREQUESTS', '5'])
 })
 
+await step('faults: a token that a hold does not take any more is replaced, and nobody notices', async () => {
+  assert.equal((await blob(ivan, 'ivan.test/app', randomBytes(10))).status, 201)
+  await sleep(1100)
+  let old
+  faulty.proxy.answer = ({ url, headers }) => {
+    if (!url.includes('initiateUpload')) return undefined
+    old ??= headers.authorization
+    return headers.authorization === old ? saysJson(401, { error: 'JwtExpired', message: 'too old' }) : undefined
+  }
+  const bytes = randomBytes(10)
+  assert.equal((await blob(ivan, 'ivan.test/app', bytes)).status, 201)
+  assert.equal((await pull(ivan, 'ivan.test/app', sha256(bytes))).status, 307)
+  faulty.proxy.answer = () => undefined
+})
+
 await step('faults: a hold that is away is named', async () => {
   faulty.stop()
   const away = await blob(ivan, 'ivan.test/app', randomBytes(10))

@@ -39,6 +39,8 @@ use server::storage::StorageError;
 const WRONG_FOR: Duration = Duration::from_mins(1);
 /// How long a service token is used. It is good for 60 s; the public front end uses one for so long as well.
 const SERVICE_TOKEN_FOR: Duration = Duration::from_secs(50);
+/// Age of a service token up to which its refusal is not answered with another one.
+const JUST_MADE: Duration = Duration::from_secs(1);
 /// Number of cache entries of each kind, at some 500 bytes.
 const MAX_REMEMBERED: usize = 4096;
 /// How long a shutdown waits for tasks that must not be aborted.
@@ -272,6 +274,27 @@ impl Sessions {
         let token: Arc<str> = token.token.into();
         self.service_tokens.insert(key, (Arc::clone(&token), made));
         Ok(token)
+    }
+
+    /// Returns another token than `refused`, which the service `audience` did not take: by its clock it has expired, or the
+    /// account has another key. `None` when it was made just now.
+    ///
+    /// # Errors
+    /// As [`Sessions::service_token`].
+    pub async fn newer_service_token(
+        self: &Arc<Self>,
+        login: &Login,
+        audience: &Did,
+        refused: &str,
+    ) -> Result<Option<Arc<str>>, AccountsError> {
+        let key = (login.session, audience.clone());
+        if let Some((_, made)) = self.service_tokens.get(&key).filter(|(token, _)| **token == *refused) {
+            if made.elapsed() < JUST_MADE {
+                return Ok(None);
+            }
+            self.service_tokens.remove(&key);
+        }
+        self.service_token(login, audience).await.map(Some)
     }
 
     async fn create(&self, account: &Account, password: &str, mac: PasswordMac) -> Result<Login, AccountsError> {

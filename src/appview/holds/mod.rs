@@ -119,10 +119,14 @@ impl Holds {
         for _ in 0..MAX_SUCCESSORS {
             let mut answer = self.ask_for(&hold, digest, verb, None).await;
             // The hold answers crew members only, so ask as the account that pulls.
-            if let (Err(RemoteError::Refused { status: StatusCode::UNAUTHORIZED, .. }), Some(login)) = (&answer, login)
-            {
+            if let (true, Some(login)) = (is_unauthorized(&answer), login) {
                 let token = self.sessions.service_token(login, hold.did()).await?;
                 answer = self.ask_for(&hold, digest, verb, Some(&*token)).await;
+                if is_unauthorized(&answer)
+                    && let Some(newer) = self.sessions.newer_service_token(login, hold.did(), &token).await?
+                {
+                    answer = self.ask_for(&hold, digest, verb, Some(&*newer)).await;
+                }
             }
             match answer {
                 Ok(location) => return Ok(Some(address(&hold, location)?)),
@@ -254,12 +258,22 @@ impl Holds {
     ) -> Result<T, HoldsError> {
         let token = self.sessions.service_token(login, hold.did()).await?;
         let url = method_url(hold, method);
-        let answer = self.remote.patient_procedure(&url, input, Some(&*token), time).await;
+        let mut answer = self.remote.patient_procedure(&url, input, Some(&*token), time).await;
+        if is_unauthorized(&answer)
+            && let Some(newer) = self.sessions.newer_service_token(login, hold.did(), &token).await?
+        {
+            answer = self.remote.patient_procedure(&url, input, Some(&*newer), time).await;
+        }
         answer.map_err(|error| {
             self.forget_membership(hold, login, &error);
             HoldsError::of(hold, error)
         })
     }
+}
+
+/// Whether a hold did not take the token of a call, or wants one.
+fn is_unauthorized<T>(answer: &Result<T, RemoteError>) -> bool {
+    matches!(answer, Err(RemoteError::Refused { status: StatusCode::UNAUTHORIZED, .. }))
 }
 
 /// Limits a call to a hold to `time`.

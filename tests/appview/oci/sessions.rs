@@ -83,6 +83,22 @@ async fn a_clock_that_was_ahead_proves_no_password() {
 }
 
 #[tokio::test]
+async fn a_token_that_a_hold_does_not_take_any_more_is_replaced_once() {
+    const SERVICE_AUTH: &str = "/xrpc/com.atproto.server.getServiceAuth?";
+    let pushes = Pushes::start().await;
+    pushes.says(INITIATE, &json!({ "uploadId": "u1" }));
+    let (network, uploads) = (&pushes.registry.network, format!("{BLOBS}uploads/"));
+    assert_eq!(pushes.call("POST", &uploads, "").await.status, 202);
+    assert_eq!((network.requests_of(INITIATE), network.requests_of(SERVICE_AUTH)), (1, 1));
+    // By then it is none that was made just now.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    pushes.fails(INITIATE, "401 No", r#"{"error":"JwtExpired","message":"too old"}"#);
+    let message = refused(&pushes.call("POST", &uploads, "").await, 403, "DENIED");
+    assert!(message.contains("too old"), "{message}");
+    assert_eq!((network.requests_of(INITIATE), network.requests_of(SERVICE_AUTH)), (3, 2));
+}
+
+#[tokio::test]
 async fn who_cannot_sign_in_is_told_why() {
     let registry = Registry::start(NONE).await;
     let network = &registry.network;
