@@ -52,6 +52,20 @@ pub struct Kept<K, V, W> {
     times: Times,
 }
 
+/// Makes a cache of one shard for about `items` entries with the total weight `weight`: a shard takes no entry that is
+/// heavier than itself, and there would be more of them the more cores there are.
+#[must_use]
+pub fn undivided<K: Hash + Eq, V: Clone, W: Weighter<K, V> + Clone>(
+    items: usize,
+    weight: u64,
+    weighter: W,
+) -> Cache<K, V, W> {
+    let mut options = OptionsBuilder::new();
+    options.estimated_items_capacity(items).weight_capacity(weight).shards(1);
+    let options = options.build().unwrap_or_else(|error| unreachable!("all that is required is set: {error}"));
+    Cache::with_options(options, weighter, DefaultHashBuilder::default(), DefaultLifecycle::default())
+}
+
 impl<K, V, W> Kept<K, V, W>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
@@ -61,11 +75,7 @@ where
     /// Makes a cache for about `items` entries with the total weight `weight`. One entry may have nearly all of it.
     #[must_use]
     pub fn new(items: usize, weight: u64, weighter: W, times: Times) -> Arc<Self> {
-        let mut options = OptionsBuilder::new();
-        // A shard takes no entry that is heavier than itself, and there would be more of them the more cores there are.
-        options.estimated_items_capacity(items).weight_capacity(weight).shards(1);
-        let options = options.build().unwrap_or_else(|error| unreachable!("all that is required is set: {error}"));
-        let cache = Cache::with_options(options, weighter, DefaultHashBuilder::default(), DefaultLifecycle::default());
+        let cache = undivided(items, weight, weighter);
         Arc::new(Self { cache, turns: Locks::default(), under_way: Mutex::default(), times })
     }
 

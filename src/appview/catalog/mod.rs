@@ -30,7 +30,7 @@ use hold_facts::HoldFacts;
 pub use hold_facts::ImageCounts;
 use inventory::Inventories;
 pub use inventory::{Inventory, ListedManifest, ListedTag};
-pub use kept::{Answer, Kept, Times, Unknown};
+pub use kept::{Answer, Kept, Times, Unknown, undivided};
 pub use page_writing::NewPicture;
 pub use profile::{PageOf, PersonProfile, Picture, is_drawable, looks_like};
 use profile::{Pages, Pictures, Profiles};

@@ -9,6 +9,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
+use crate::catalog::undivided;
 use crate::repos::{Repos, ReposError};
 use atproto::syntax::{Did, Digest};
 use server::bulkhead::Locks;
@@ -48,7 +49,7 @@ pub(super) struct Scans {
 
 impl Default for Scans {
     fn default() -> Self {
-        Self { remembered: Cache::with_weighter(ACCOUNTS, MAX_REMEMBERED, ByFound), turns: Locks::default() }
+        Self { remembered: undivided(ACCOUNTS, MAX_REMEMBERED, ByFound), turns: Locks::default() }
     }
 }
 
@@ -80,5 +81,24 @@ impl Scans {
     /// Drops the cached scan of an account.
     pub(super) fn forget(&self, account: &Did) {
         self.remembered.remove(account);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Arc, Did, Digest, Instant, Scan, Scans};
+
+    #[test]
+    fn a_scan_of_an_account_with_thousands_of_referrers_is_kept_however_many_cores_there_are() {
+        let (scans, account) = (Scans::default(), Did::parse("did:web:a.example").unwrap());
+        let digest = |number: u32| {
+            let mut bytes = [0; 32];
+            bytes[..4].copy_from_slice(&number.to_be_bytes());
+            Digest::from_bytes(bytes)
+        };
+        let found = (0..50_000).map(|number| (digest(0), digest(number))).collect();
+        let scan = Scan { found, is_whole: true, begun_us: 1, revision: None };
+        scans.remembered.insert(account.clone(), (Arc::new(scan), Instant::now()));
+        assert!(scans.remembered.get(&account).is_some());
     }
 }
