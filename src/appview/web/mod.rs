@@ -33,10 +33,12 @@ mod viewer;
 mod webhooks;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::{ALLOW, HOST, RETRY_AFTER};
 use http::{HeaderValue, Method, StatusCode};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::accounts::{Owners, Sessions, SignIns};
 use crate::catalog::Catalog;
@@ -70,6 +72,9 @@ pub use pages::guard;
 
 /// Sign-ins that may be beginning at the same time: each calls servers that a stranger named.
 const BEGINNING_AT_ONCE: usize = 32;
+
+/// Longest wait for an account's handle.
+const NAME_TIME: Duration = Duration::from_secs(2);
 
 /// Settings of the pages.
 pub struct WebSettings {
@@ -184,13 +189,14 @@ impl Web {
         format!("{}{}", self.settings.origin, Endpoint::SignIn.path())
     }
 
-    /// Returns the account's handle if its domain confirms it, else the DID.
+    /// Returns the account's handle if its domain confirms it in time, else the DID.
     async fn name(&self, account: &Did) -> String {
         let caller = Caller::Account(account.clone());
-        let Ok(found) = self.owners.find(&Owner::Did(account.clone()), &caller).await else {
-            return account.to_string();
+        let handle = async {
+            let found = self.owners.find(&Owner::Did(account.clone()), &caller).await.ok()?;
+            self.owners.proven_handle(&found, &caller).await.ok()?
         };
-        let handle = self.owners.proven_handle(&found, &caller).await.ok().flatten();
+        let handle = timeout(NAME_TIME, handle).await.ok().flatten();
         handle.map_or_else(|| account.to_string(), |handle| handle.to_string())
     }
 

@@ -1,18 +1,12 @@
 //! The viewer of a page.
 
-use std::time::Duration;
-
 use http::request::Parts;
-use tokio::time::timeout;
 
 use super::Web;
 use super::browser::Browser;
 use super::refusal::WebError;
 use crate::accounts::{AccountsError, ENDS_SOON_US, Login};
 use atproto::syntax::Did;
-
-/// Longest wait of a page for the viewer's handle.
-const NAME_TIME: Duration = Duration::from_secs(2);
 
 /// Returns the time when the browser's session or the account's OAuth session ends, whichever is first, if that is
 /// soon. Microseconds since 1970.
@@ -47,7 +41,7 @@ impl Viewer {
 
     /// Returns the viewer for an account that is signed in in this browser.
     pub(super) async fn signed_in(web: &Web, browser: Browser, account: Did) -> Self {
-        let name = timeout(NAME_TIME, web.name(&account)).await.unwrap_or_else(|_| account.to_string());
+        let name = web.name(&account).await;
         let ends = ends_soon(web, &browser, &account).await.ok().flatten().map(super::pages::time);
         Self { browser: Some(browser), account: Some(account), name, ends }
     }

@@ -193,6 +193,26 @@ async fn tokens_are_kept_also_when_whoever_caused_their_renewal_has_gone() {
 }
 
 #[tokio::test]
+async fn who_asks_for_a_secret_does_not_wait_for_a_handle_that_nobody_answers_for() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    let mut person = Person::of(&registry);
+    assert_eq!(person.begin_as(registry.alice.as_str()).await.status, 303);
+    registry.says(TOKEN, &registry.tokens());
+    assert_eq!(person.come_back(&[]).await.status, 303);
+    let token = person.form_token().await;
+    let (device_code, user_code) = ask(&registry).await;
+    let handle = "/xrpc/com.atproto.identity.resolveHandle?handle=alice.test";
+    registry.network.set(handle, Reply::Stall("HTTP/1.1 200 OK\r\n".into()));
+    let fields = [("token", &*token), ("user_code", &user_code), ("decision", "allow")];
+    let page = tokio::time::timeout(Duration::from_secs(4), person.send("/auth/device", &fields)).await;
+    assert!(page.expect("the page comes").text().contains("was let in"));
+    let secret = tokio::time::timeout(Duration::from_secs(4), poll(&registry, &device_code)).await;
+    let secret = secret.expect("the secret comes: it is told once").ok();
+    assert_eq!((&secret["did"], &secret["handle"]), (&json!(registry.alice), &json!(registry.alice)));
+}
+
+#[tokio::test]
 async fn tokens_of_a_pds_that_are_none_are_neither_kept_nor_used() {
     let registry = Registry::start(NONE).await;
     let session = |access: &str, refresh: &str| {
