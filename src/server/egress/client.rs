@@ -9,6 +9,7 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Response, Uri};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -94,7 +95,8 @@ impl HttpClient {
     }
 
     /// Sends a request as it is and waits for the head of the response, without a time-out: the caller sets one, as it
-    /// knows how long a streamed body may take. Redirects are returned, not followed.
+    /// knows how long a streamed body may take. Redirects are returned, not followed. A request that changes nothing is
+    /// sent once more when its connection ends before the head: a server may close a kept connection at any time.
     ///
     /// # Errors
     /// [`EgressError`]
@@ -103,10 +105,16 @@ impl HttpClient {
         if literal(request.uri()).is_some_and(|(host, address)| !self.dns.reach.allows(host, address)) {
             return Err(EgressError::NotPublic);
         }
-        match self.http.request(request).await {
-            Ok(answer) => Ok(answer.map(boxed_body)),
-            Err(error) => Err(EgressError::of(&error)),
-        }
+        let repeated = self.repeated(&request);
+        let answer = match (self.send_once(request).await, repeated) {
+            (Err(EgressError::Broken(_)), Some(repeated)) => self.send_once(repeated).await,
+            (answer, _) => answer,
+        };
+        Ok(answer?.map(boxed_body))
+    }
+
+    async fn send_once(&self, request: Request<ClientBody>) -> Result<Response<Incoming>, EgressError> {
+        self.http.request(request).await.map_err(|error| EgressError::of(&error))
     }
 
     /// Returns a copy of a request that may be sent twice. RFC 9110, section 9.2.2.
@@ -141,9 +149,8 @@ impl HttpClient {
         }
     }
 
-    /// Sends a request and returns the head of the response with the whole body. An error status is no error here; its
-    /// body is empty where it exceeds the limits. A request that changes nothing is sent once more when its connection
-    /// ends before the head: a server may close a kept connection at any time.
+    /// As [`HttpClient::send`], with the whole body of the response. An error status is no error here; its body is empty
+    /// where it exceeds the limits.
     ///
     /// # Errors
     /// [`EgressError`]
@@ -154,14 +161,7 @@ impl HttpClient {
     ) -> Result<Response<Bytes>, EgressError> {
         let deadline = Instant::now() + limits.time;
         let late = |_| EgressError::TimedOut(limits.time);
-        let repeated = self.repeated(&request);
-        let answer = match (timeout_at(deadline, self.send(request)).await.map_err(late)?, repeated) {
-            (Err(EgressError::Broken(_)), Some(repeated)) => {
-                timeout_at(deadline, self.send(repeated)).await.map_err(late)??
-            }
-            (answer, _) => answer?,
-        };
-        let (head, body) = answer.into_parts();
+        let (head, body) = timeout_at(deadline, self.send(request)).await.map_err(late)??.into_parts();
         let body = match timeout_at(deadline, collect(body, limits.body_bytes)).await.map_err(late) {
             Ok(Ok(body)) => body,
             _ if !head.status.is_success() => Bytes::new(),
@@ -223,7 +223,7 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
-    use super::{AnswerLimits, ClientBody, ClientPolicy, EgressError, HttpClient, Reach};
+    use super::{AnswerLimits, ClientBody, ClientPolicy, EgressError, HttpClient, Reach, collect};
     use crate::egress::{empty_body, full_body, system_dns};
 
     const LIMITS: AnswerLimits = AnswerLimits { time: Duration::from_millis(500), body_bytes: 10 };
@@ -304,9 +304,12 @@ mod tests {
         let over_a_kept_connection = async |request: fn(String) -> Request<ClientBody>| {
             let before = closed.load(Ordering::Relaxed);
             loop {
-                let answer = client.exchange(request(format!("http://{address}/")), LIMITS).await;
+                let answer = match client.send(request(format!("http://{address}/"))).await {
+                    Ok(answer) => collect(answer.into_body(), LIMITS.body_bytes).await,
+                    Err(error) => Err(error),
+                };
                 if closed.load(Ordering::Relaxed) > before {
-                    return answer.map(|answer| answer.into_body());
+                    return answer;
                 }
                 // The connection goes back to those that are kept.
                 tokio::time::sleep(Duration::from_millis(10)).await;
