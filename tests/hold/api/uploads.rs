@@ -132,7 +132,6 @@ async fn a_changed_or_expired_url_is_refused() {
         url.replace(expires, "99999999999"),
         url.replace("partNumber=1&", ""),
         format!("{signed}={other_signature}"),
-        format!("{signed}="),
         format!("{signed}={}", signature.to_ascii_lowercase()),
         format!("{url}&partNumber=1"),
     ] {
@@ -144,8 +143,9 @@ async fn a_changed_or_expired_url_is_refused() {
     let expired = hold.call("PUT", &format!("{PART}?{old}")).body("late").send().await;
     expired.assert_refused(403, "InvalidSignedUrl", "this URL has expired; ask for a new one");
     // Without a signature it is no signed URL, and nothing else was brought.
-    let unsigned = hold.call("PUT", signed.rsplit_once('&').unwrap().0).body("unsigned").send().await;
-    unsigned.assert_error(401, "AuthRequired");
+    for unsigned in [signed.rsplit_once('&').unwrap().0, &format!("{signed}=")] {
+        hold.call("PUT", unsigned).body("unsigned").send().await.assert_error(401, "AuthRequired");
+    }
     assert_eq!(hold.call("PUT", &url).body("right").send().await.status, 200);
 }
 
