@@ -99,6 +99,7 @@ fn what_was_cut_off_between_row_and_object_is_finished_by_the_next_start() {
     let mut site = without_grace("");
     push(&site, &[b"garbage"]);
     let file = site.path("blobs").join(blob_key(&digest(b"garbage")));
+    let uploaded = std::fs::metadata(&file).unwrap().modified().unwrap();
     let tracer = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=unlink,unlinkat:signal=KILL", "-P"];
     if !Command::new(tracer[0]).args(["-o", "/dev/null", "true"]).status().is_ok_and(|status| status.success()) {
         return skip("an end between a blob's row and its object", "strace cannot be used");
@@ -109,8 +110,10 @@ fn what_was_cut_off_between_row_and_object_is_finished_by_the_next_start() {
     site.wrap(&[]);
     assert!(!file.exists() || std::fs::read(&file).unwrap() == b"garbage");
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-    // The system may have carried out what it was asked for while it ended the process.
+    // The system may have carried out what it was asked for while it ended the process. A file of a later time would be
+    // another upload's.
     std::fs::write(&file, b"garbage").unwrap();
+    std::fs::File::options().write(true).open(&file).unwrap().set_modified(uploaded).unwrap();
     let usage = json_of(&site, &["storage", "usage"]);
     assert_eq!((&usage["recorded"]["count"], &usage["unrecorded"]["count"]), (&json!(0), &json!(1)));
     assert_eq!(json_of(&site, &["gc", "--dry-run"])["unfinished"], json!({ "count": 1, "sizeBytes": 7 }));
