@@ -18,6 +18,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 
+use atproto::syntax::Did;
+
 use crate::storage::{Origin, Reservation, StorageError, count_fault};
 
 use found::Found;
@@ -206,6 +208,16 @@ impl Read<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Returns all rows of a query for a number of each account: the account's DID, and the number.
+    ///
+    /// # Errors
+    /// [`StorageError`]; [`StorageError::Damaged`] when an account is not a DID.
+    pub fn of_accounts(&self, sql: &str, params: impl Params) -> Result<Vec<(Did, u64)>, StorageError> {
+        let rows = self.all(sql, params, |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+        let account = |text: &str| Did::parse(text).map_err(|error| StorageError::Damaged(error.into()));
+        rows.into_iter().map(|(did, number)| Ok((account(&did)?, number.cast_unsigned()))).collect()
+    }
+
     /// Calls `visit` with each row of a query, one in memory at a time, until it returns an error.
     ///
     /// # Errors
@@ -289,7 +301,16 @@ fn without_secrets(error: rusqlite::Error) -> rusqlite::Error {
 mod tests {
     use rusqlite::Connection;
 
-    use super::StorageError;
+    use super::{Did, Read, StorageError};
+
+    #[test]
+    fn a_number_of_what_is_no_account_is_damage() {
+        let memory = Connection::open_in_memory().unwrap();
+        let read = |sql| Read { connection: &memory }.of_accounts(sql, ());
+        let alice = Did::parse("did:web:alice.example").unwrap();
+        assert_eq!(read("SELECT 'did:web:alice.example', 3").unwrap(), [(alice, 3)]);
+        assert!(matches!(read("SELECT 'alice', 3"), Err(StorageError::Damaged(_))));
+    }
 
     #[test]
     fn errors_show_neither_statements_nor_paths() {

@@ -277,9 +277,7 @@ pub fn count(read: &Read<'_>, account: &Did) -> Result<u64, StorageError> {
 /// # Errors
 /// As [`sweep`].
 pub fn by_account(read: &Read<'_>) -> Result<Vec<(Did, u64)>, StorageError> {
-    let sql = "SELECT account, count(*) FROM device GROUP BY account";
-    let rows = read.all(sql, [], |row| Ok((row.get::<_, String>(0)?, micros(row, 1)?)))?;
-    rows.into_iter().map(|(account, count)| Ok((did(&account)?, count))).collect()
+    read.of_accounts("SELECT account, count(*) FROM device GROUP BY account", [])
 }
 
 /// Forgets all devices and approved requests of an account.

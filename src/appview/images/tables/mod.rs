@@ -240,10 +240,7 @@ pub fn size_of(read: &Read<'_>, account: &Did) -> Result<(u64, u64), StorageErro
 /// # Errors
 /// As [`insert`].
 pub fn by_account(read: &Read<'_>) -> Result<Vec<(Did, u64)>, StorageError> {
-    let sql = "SELECT account, count(*) FROM notice GROUP BY account";
-    let rows = read.all(sql, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
-    let damaged = |error: SyntaxError| StorageError::Damaged(error.into());
-    rows.into_iter().map(|(did, waiting)| Ok((Did::parse(&did).map_err(damaged)?, waiting.cast_unsigned()))).collect()
+    read.of_accounts("SELECT account, count(*) FROM notice GROUP BY account", [])
 }
 
 /// Returns the totals of the queue.

@@ -183,10 +183,7 @@ pub fn count(read: &Read<'_>, account: &Did) -> Result<(u64, u64), StorageError>
 /// # Errors
 /// As [`upload`].
 pub fn by_account(read: &Read<'_>) -> Result<Vec<(Did, u64)>, StorageError> {
-    let sql = "SELECT account, count(*) FROM upload GROUP BY account";
-    let rows = read.all(sql, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
-    let damaged = |error: atproto::syntax::SyntaxError| StorageError::Damaged(error.into());
-    rows.into_iter().map(|(did, open)| Ok((Did::parse(&did).map_err(damaged)?, open.cast_unsigned()))).collect()
+    read.of_accounts("SELECT account, count(*) FROM upload GROUP BY account", [])
 }
 
 /// Returns the number of an account's bytes on this disk.

@@ -94,9 +94,7 @@ pub fn end_of(write: &Write<'_>, cookie: &[u8; 32], account: &Did) -> Result<(),
 /// As [`find`].
 pub fn by_account(read: &Read<'_>, now_us: u64) -> Result<Vec<(Did, u64)>, StorageError> {
     let sql = "SELECT account, count(*) FROM browser_session WHERE expires_us > ?1 GROUP BY account";
-    let rows = read.all(sql, [now_us.cast_signed()], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
-    let did = |text: &str| Did::parse(text).map_err(|error| StorageError::Damaged(error.into()));
-    rows.into_iter().map(|(account, count)| Ok((did(&account)?, count.cast_unsigned()))).collect()
+    read.of_accounts(sql, [now_us.cast_signed()])
 }
 
 /// Signs an account out in all browsers.

@@ -132,10 +132,7 @@ pub fn all(read: &Read<'_>) -> Result<Vec<(Webhook, u64)>, StorageError> {
 /// # Errors
 /// As [`totals`].
 pub fn by_account(read: &Read<'_>) -> Result<Vec<(Did, u64)>, StorageError> {
-    let sql = "SELECT account, count(*) FROM webhook GROUP BY account";
-    let rows = read.all(sql, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
-    let did = |text: &str| Did::parse(text).map_err(|error| StorageError::Damaged(error.into()));
-    rows.into_iter().map(|(account, count)| Ok((did(&account)?, count.cast_unsigned()))).collect()
+    read.of_accounts("SELECT account, count(*) FROM webhook GROUP BY account", [])
 }
 
 /// Whether a repository has a webhook that is on.
