@@ -1,28 +1,18 @@
 //! Limit of sign-ins that one network begins: there is a limit of all sign-ins under way.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use quick_cache::unsync::Cache;
 use tokio::time::Instant;
 
+use super::counts::{Count, Counts};
 use server::bulkhead::Caller;
 
-/// Limit of sign-ins of one network in [`WINDOW`], a hundredth of that of all.
+/// Limit of sign-ins of one network within their lifetime, a hundredth of that of all.
 const MAX_OF_NETWORK: u32 = 100;
-/// The lifetime of a sign-in.
-const WINDOW: Duration = Duration::from_mins(15);
-/// Number of networks that are remembered, at some 100 bytes.
-const MAX_NETWORKS: usize = 8192;
 
-/// Number of sign-ins of each network.
-pub(super) struct Beginnings(Mutex<Cache<Caller, (u32, Instant)>>);
-
-impl Default for Beginnings {
-    fn default() -> Self {
-        Self(Mutex::new(Cache::new(MAX_NETWORKS)))
-    }
-}
+/// Number of sign-ins of each network, from the first one on.
+#[derive(Default)]
+pub(super) struct Beginnings(Mutex<Counts>);
 
 impl Beginnings {
     /// Looks whether a network may begin a sign-in. Clients of a proxy that does not name them have no limit.
@@ -30,26 +20,20 @@ impl Beginnings {
     /// # Errors
     /// The seconds until the next one is allowed.
     pub(super) fn require_place(&self, network: &Caller, now: Instant) -> Result<(), u64> {
-        let (count, since) = self.of(network, now);
-        if count < MAX_OF_NETWORK || *network == Caller::Unknown {
+        if *network == Caller::Unknown {
             return Ok(());
         }
-        Err(WINDOW.saturating_sub(now.duration_since(since)).as_secs() + 1)
+        self.counts().require_less(network, MAX_OF_NETWORK, now)
     }
 
     /// Counts a sign-in that has begun. One that failed before takes no place: a server that is away, or a misspelt name.
     pub(super) fn begun(&self, network: &Caller, now: Instant) {
-        let (count, since) = self.of(network, now);
-        self.lock().insert(network.clone(), (count.saturating_add(1), since));
+        let mut counts = self.counts();
+        let Count { number, since } = counts.of(network, now);
+        counts.put(network.clone(), Count { number: number.saturating_add(1), since });
     }
 
-    /// Returns the number of sign-ins of a network, and since when they are counted.
-    fn of(&self, network: &Caller, now: Instant) -> (u32, Instant) {
-        let known = self.lock().get(network).copied().filter(|(_, since)| now.duration_since(*since) < WINDOW);
-        known.unwrap_or((0, now))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Cache<Caller, (u32, Instant)>> {
+    fn counts(&self) -> MutexGuard<'_, Counts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -57,6 +41,7 @@ impl Beginnings {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
+    use std::time::Duration;
 
     use super::*;
 

@@ -1,25 +1,21 @@
 //! Limits of wrong user codes of devices: a few are typing mistakes, more are an attack.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use quick_cache::unsync::Cache;
 use tokio::time::Instant;
 
+use super::counts::{Count, Counts};
 use atproto::syntax::Did;
 use server::bulkhead::Caller;
 
-/// Most wrong codes of an account; its count is reset [`WINDOW`] after the last one. There are 2^34 codes, of which a
-/// few wait.
+/// Most wrong codes of an account. There are 2^34 codes, of which a few wait.
 const MAX_WRONG: u32 = 10;
 /// Most wrong codes from one network by all accounts: accounts cost nothing.
 const MAX_WRONG_OF_NETWORK: u32 = 50;
-const WINDOW: Duration = Duration::from_mins(15);
-/// Accounts and networks with a count in memory, at some 200 bytes each.
-const MAX_CALLERS: usize = 8192;
 
-/// Counts of wrong codes, each with the time of the last one.
-pub(super) struct Guesses(Mutex<Cache<Caller, (u32, Instant)>>);
+/// Number of wrong codes of each account and network, from the last one on.
+#[derive(Default)]
+pub(super) struct Guesses(Mutex<Counts>);
 
 /// A look-up of a code. It counts as a wrong one from its beginning, so that concurrent look-ups do not exceed the
 /// limit.
@@ -29,11 +25,7 @@ pub(super) struct Guess<'g> {
 }
 
 impl Guesses {
-    pub(super) fn new() -> Self {
-        Self(Mutex::new(Cache::new(MAX_CALLERS)))
-    }
-
-    fn counts(&self) -> MutexGuard<'_, Cache<Caller, (u32, Instant)>> {
+    fn counts(&self) -> MutexGuard<'_, Counts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -42,36 +34,27 @@ impl Guesses {
     /// # Errors
     /// The number of seconds until another look-up is allowed.
     pub(super) fn begin(&self, account: &Did, network: Caller) -> Result<Guess<'_>, u64> {
-        let of = [Caller::Account(account.clone()), network];
+        let (of, now) = ([Caller::Account(account.clone()), network], Instant::now());
         let mut counts = self.counts();
         for (caller, max) in of.iter().zip([MAX_WRONG, MAX_WRONG_OF_NETWORK]) {
-            let (count, since) = wrong(&counts, caller);
-            if count >= max {
-                return Err(WINDOW.saturating_sub(since.elapsed()).as_secs() + 1);
-            }
+            counts.require_less(caller, max, now)?;
         }
         for caller in &of {
-            let (count, _) = wrong(&counts, caller);
-            counts.insert(caller.clone(), (count + 1, Instant::now()));
+            let number = counts.of(caller, now).number + 1;
+            counts.put(caller.clone(), Count { number, since: now });
         }
         drop(counts);
         Ok(Guess { guesses: self, of })
     }
 }
 
-/// Returns the number of wrong codes, and the time of the last one.
-fn wrong(counts: &Cache<Caller, (u32, Instant)>, caller: &Caller) -> (u32, Instant) {
-    let known = counts.get(caller).copied().filter(|(_, since)| since.elapsed() < WINDOW);
-    known.unwrap_or_else(|| (0, Instant::now()))
-}
-
 impl Guess<'_> {
     /// Takes back the count of this look-up: the code was right.
     pub(super) fn was_right(self) {
-        let mut counts = self.guesses.counts();
+        let (mut counts, now) = (self.guesses.counts(), Instant::now());
         for caller in self.of {
-            let (count, since) = wrong(&counts, &caller);
-            counts.insert(caller, (count.saturating_sub(1), since));
+            let Count { number, since } = counts.of(&caller, now);
+            counts.put(caller, Count { number: number.saturating_sub(1), since });
         }
     }
 }
@@ -91,7 +74,7 @@ mod tests {
 
     #[test]
     fn an_account_guesses_ten_times() {
-        let guesses = Guesses::new();
+        let guesses = Guesses::default();
         for number in 0..u8::try_from(MAX_WRONG).unwrap() {
             guesses.begin(&account(1), network(number)).unwrap_or_else(|_| panic!("{number}")).was_right();
             guesses.begin(&account(1), network(number)).unwrap_or_else(|_| panic!("{number}"));
@@ -103,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_network_guesses_fifty_times_with_however_many_accounts() {
-        let guesses = Guesses::new();
+        let guesses = Guesses::default();
         for number in 0..MAX_WRONG_OF_NETWORK {
             guesses.begin(&account(number), network(1)).unwrap_or_else(|_| panic!("{number}"));
         }
@@ -113,7 +96,7 @@ mod tests {
 
     #[test]
     fn guesses_at_once_count_before_any_has_been_answered() {
-        let guesses = Guesses::new();
+        let guesses = Guesses::default();
         let under_way: Vec<_> = (0..100).filter_map(|_| guesses.begin(&account(1), network(1)).ok()).collect();
         assert_eq!(under_way.len(), MAX_WRONG as usize);
         under_way.into_iter().for_each(super::Guess::was_right);

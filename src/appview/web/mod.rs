@@ -13,6 +13,7 @@ mod account_data;
 mod beginnings;
 mod browser;
 mod browser_sessions;
+mod counts;
 mod device_api;
 mod devices;
 mod endpoint;
@@ -155,7 +156,7 @@ impl Web {
         Self {
             sign_ins: SignIns::new(Arc::clone(&sessions), settings.random),
             browsers: BrowserSessions::new(database, settings.clock),
-            guesses: Guesses::new(),
+            guesses: Guesses::default(),
             beginning: Semaphore::new(BEGINNING_AT_ONCE),
             beginnings: Beginnings::default(),
             pictures: Semaphore::new(PICTURES_AT_ONCE),
