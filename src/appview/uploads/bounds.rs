@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use super::{OpenUpload, Uploads, UploadsError};
 use crate::uploads::tables;
 use atproto::syntax::Did;
+use server::bulkhead::has_share;
 use server::metrics::CounterBy;
 use server::storage::{Disk, Need, Reservation, StorageError};
 
@@ -100,13 +101,12 @@ impl Bounds {
 }
 
 impl UploadLimits {
-    /// Returns the limit that one more upload would exceed of an account that has `own` of `all` open uploads. An
-    /// account gets one more only while it has no more than are free, so that many accounts which take all they get
-    /// leave places for the next one.
+    /// Returns the limit that one more upload would exceed of an account that has `own` of `all` open uploads: its own
+    /// one, its share by [`has_share`], or that of all.
     fn passed(self, own: u64, all: u64) -> Option<UploadBound> {
         if all >= self.total {
             Some(UploadBound::Total)
-        } else if own >= self.per_account || own > self.total - all {
+        } else if own >= self.per_account || !has_share(own, all, self.total) {
             Some(UploadBound::Account)
         } else {
             None

@@ -1,6 +1,7 @@
 //! The sharing of the places for open uploads: an account that takes many leaves some to others, and to the captain.
 
 use super::UploadLimits;
+use server::bulkhead::has_share;
 
 server::label! {
     /// The limit that refuses an upload.
@@ -36,15 +37,11 @@ pub enum UploadShare {
 
 impl UploadShare {
     /// Returns the limit that refuses one more upload to an account with `own` open ones, when `all` are open; `None`
-    /// when there is a place.
-    ///
-    /// An account takes one more of the common places only while it has no more than are free. So a single account gets
-    /// at most half of them, n accounts 1/(n + 1) each, and about as many stay free for the next: of 960, 16 accounts
-    /// have 57 each, and 48 are free.
+    /// when there is a place: of the common places by [`has_share`].
     pub(super) fn refusal(self, own: u64, all: u64, limits: &UploadLimits) -> Option<UploadLimit> {
         let common = limits.uploads_total - limits.uploads_total / 16;
         let is_full = match self {
-            Self::Common => all >= common || own > common - all,
+            Self::Common => !has_share(own, all, common),
             Self::Reserved => all >= limits.uploads_total,
         };
         if own >= limits.uploads_per_account {

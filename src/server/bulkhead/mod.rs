@@ -6,6 +6,7 @@
 
 mod caller;
 mod locks;
+mod share;
 mod show;
 mod state;
 
@@ -18,6 +19,7 @@ use tokio::sync::oneshot;
 use crate::metrics::{Counter, Gauge};
 pub use caller::Caller;
 pub use locks::{LockGuard, Locks};
+pub use share::has_share;
 use state::{State, Verdict};
 
 /// The limits of one bulkhead.

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use atproto::syntax::Did;
+use server::bulkhead::has_share;
 
 /// Parts that pass through the hold at once. Each costs the buffers of two connections, about 200 KiB.
-const SLOTS: usize = 32;
+const SLOTS: u64 = 32;
 
 /// The slots; cheap to clone.
 #[derive(Clone, Default)]
@@ -15,9 +16,9 @@ pub(super) struct PartSlots(Arc<Mutex<Taken>>);
 /// The slots that are taken.
 #[derive(Default)]
 struct Taken {
-    all: usize,
+    all: u64,
     /// By account; an account without a slot has no entry.
-    of: HashMap<Did, usize>,
+    of: HashMap<Did, u64>,
 }
 
 /// A slot; dropping it frees it.
@@ -29,13 +30,12 @@ pub(super) struct PartSlot {
 impl PartSlots {
     /// Takes a slot for a part of `account`; `None` when there is none for it.
     ///
-    /// A slot is held for as long as its client sends. As with open uploads, an account takes one more only while it has no
-    /// more than are free: the first gets 17 of the 32, the next one 8, and only five together take all.
+    /// A slot is held for as long as its client sends. By [`has_share`] the first account gets 17 of the 32, the next one
+    /// 8, and only five together take all.
     pub(super) fn take(&self, account: &Did) -> Option<PartSlot> {
         let mut taken = self.taken();
         let own = taken.of.get(account).copied().unwrap_or(0);
-        let free = SLOTS - taken.all;
-        if free == 0 || own > free {
+        if !has_share(own, taken.all, SLOTS) {
             return None;
         }
         taken.all += 1;

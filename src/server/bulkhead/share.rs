@@ -1,0 +1,46 @@
+//! The shares of places that callers hold for long, without a queue: whoever takes all it gets leaves some to others.
+
+/// Whether a caller with `own` of the `taken` places gets one more of `places`: while it has no more than are free.
+///
+/// So a single caller gets at most half of them, n callers 1/(n + 1) each, and about as many stay free for the next: of
+/// 960, 16 callers have 57 each, and 48 are free.
+#[must_use]
+pub fn has_share(own: u64, taken: u64, places: u64) -> bool {
+    taken < places && own <= places - taken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_share;
+
+    /// Returns the places that each of `callers` has when all of them, in turn, take as many as they get.
+    fn taken_in_turn(callers: usize, places: u64) -> Vec<u64> {
+        let mut own = vec![0; callers];
+        loop {
+            let before = own.clone();
+            for caller in 0..callers {
+                if has_share(own[caller], own.iter().sum(), places) {
+                    own[caller] += 1;
+                }
+            }
+            if own == before {
+                return own;
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_comes_after_many_that_take_all_they_get_has_a_share() {
+        assert_eq!(taken_in_turn(1, 32), [17]);
+        assert_eq!(taken_in_turn(16, 960), [57; 16]);
+        for callers in [1, 2, 16, 400] {
+            let taken: u64 = taken_in_turn(callers, 960).iter().sum();
+            assert!(has_share(0, taken, 960), "{callers} callers have {taken}");
+        }
+    }
+
+    #[test]
+    fn no_place_is_given_twice() {
+        assert!(has_share(0, 31, 32) && !has_share(0, 32, 32) && !has_share(0, 33, 32));
+    }
+}
