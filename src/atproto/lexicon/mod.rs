@@ -27,9 +27,9 @@ pub use profile::{
 };
 pub use records::{Captain, Crew, ROLE_MEMBER, ROLE_OWNER, SELF_KEY};
 pub use registry_methods::{
-    BlobInfo, CrewExport, DeletedUserData, ImageOperation, LayerExport, LayerInfo, ManifestInfo, NotifyManifest,
-    NotifyManifestOutput, PostExport, Quota, SetStats, StatsExport, Success, TierInfo, TierName, Tiers, UpdateCrewTier,
-    UserData, UserDataHead,
+    BlobInfo, CrewExport, DeletedUserData, ImageOperation, LayerExport, LayerInfo, MAX_LAYERS, ManifestInfo,
+    NotifyManifest, NotifyManifestOutput, PostExport, Quota, SetStats, StatsExport, Success, TierInfo, TierName, Tiers,
+    UpdateCrewTier, UserData, UserDataHead,
 };
 pub use registry_records::{Facet, FacetFeature, FacetIndex, Layer, Manifest, Post, RepoPage, Stats};
 pub use repo_methods::{

@@ -76,12 +76,12 @@ async fn a_manifest_of_two_thousand_layers_is_looked_at_and_no_more() {
         hold.post(&hold.writer, "io.atcr.hold.notifyManifest", &input).await
     };
     send((0..2_000).map(layer).collect()).await.assert_error(400, "BlobNotFound");
-    let message = "manifest.layers has at most 2000 layers";
-    send((0..2_001).map(layer).collect()).await.assert_refused(400, "InvalidRequest", message);
     // Those that say nothing are small here and large in memory.
-    let refused = send(vec![json!({}); 100_000]).await;
-    refused.assert_error(400, "InvalidRequest");
-    assert!(refused.text().contains("at most 65536 layers"), "{}", refused.text());
+    for layers in [(0..2_001).map(layer).collect(), vec![json!({}); 100_000]] {
+        let refused = send(layers).await;
+        refused.assert_error(400, "InvalidRequest");
+        assert!(refused.text().contains("a manifest has at most 2000 layers"), "{}", refused.text());
+    }
 }
 
 #[tokio::test]
