@@ -601,22 +601,28 @@ const INVALID_MANIFEST = [400, 'MANIFEST_INVALID']
 const told = ({ status, code }) => [status, code]
 const withLayers = (layers) => JSON.stringify({ schemaVersion: 2, mediaType: OCI_IMAGE, config: EMPTY, layers })
 
-await step('hostile: 10,000 layers that are there are one record too large, 1,000 are an image, and missing ones are missing', async () => {
+await step('hostile: 2,000 layers that are there are an image, one more is none, and missing ones are missing', async () => {
   const app = of('hostile/layers')
   await app.blob('{}')
   const layer = await app.blob('a layer')
   const list = (count, layer) => Array.from({ length: count }, layer)
-  const large = withLayers(list(10_000, () => layer))
-  assert.deepEqual(told(await app.put('large', large)), [413, 'SIZE_INVALID'])
-  const missing = withLayers(list(5_000, (_, number) => ({ ...layer, digest: sha256(String(number)) })))
+  for (const count of [2_001, 10_000]) {
+    const large = withLayers(list(count, () => layer))
+    const refused = await app.put('large', large)
+    assert.deepEqual(told(refused), INVALID_MANIFEST)
+    assert.match(refused.json.errors[0].message, /more than 2000 layers/)
+    assert.equal(await record(alice, 'io.atcr.manifest', sha256(large).slice(7)), undefined)
+  }
+  const elsewhere = withLayers(list(10_000, () => ({ ...layer, urls: ['https://layers.example/x'] })))
+  assert.deepEqual(told(await app.put('elsewhere', elsewhere)), [413, 'SIZE_INVALID'], 'no hold has them, and no record')
+  const missing = withLayers(list(2_000, (_, number) => ({ ...layer, digest: sha256(String(number)) })))
   const began = performance.now()
   assert.deepEqual(told(await app.put('missing', missing)), [400, 'MANIFEST_BLOB_UNKNOWN'])
   assert(performance.now() - began < 5000, 'the first one that is missing is enough')
-  assert.equal(await record(alice, 'io.atcr.manifest', sha256(large).slice(7)), undefined)
-  const image = withLayers(list(1_000, () => layer))
+  const image = withLayers(list(2_000, () => layer))
   assert.equal((await app.put('v1', image)).status, 201)
   assert.equal((await app.request('GET', 'manifests/v1')).bytes.toString(), image)
-  assert.equal((await record(alice, 'io.atcr.manifest', sha256(image).slice(7))).layers.length, 1_000)
+  assert.equal((await record(alice, 'io.atcr.manifest', sha256(image).slice(7))).layers.length, 2_000)
   assert.deepEqual(await app.tags(), ['v1'])
 })
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::manifest::{Descriptor, MAX_PLATFORM_BYTES, are_small};
 use super::{ImagesError, ParsedManifest};
-use atproto::lexicon::{BlobInfo, LayerInfo, ManifestInfo};
+use atproto::lexicon::{BlobInfo, LayerInfo, MAX_LAYERS, ManifestInfo};
 
 /// Maximum size of a record as JSON: 1,000,000 bytes, less 4096 for the fields that the caller of
 /// [`ParsedManifest::record`] adds.
@@ -40,13 +40,17 @@ impl Descriptor {
 }
 
 impl ParsedManifest {
-    /// Checks that PDSes accept the record.
+    /// Checks that PDSes accept the record, and holds the notice.
     ///
     /// # Errors
     /// [`ImagesError::Invalid`], [`ImagesError::TooLarge`]
     pub(super) fn check_record(&self) -> Result<(), ImagesError> {
         if self.document().descriptors().any(|descriptor| descriptor.size > MAX_SIZE) {
             return Err(ImagesError::Invalid("a size is larger than any number of a record".to_owned()));
+        }
+        let at_hold = self.layers().into_iter().flatten().filter(|layer| layer.urls.is_empty());
+        if at_hold.count() > MAX_LAYERS {
+            return Err(ImagesError::Invalid(format!("it has more than {MAX_LAYERS} layers, and holds take no more")));
         }
         let is_too_large = json!(self.record()).to_string().len() > MAX_RECORD_BYTES;
         if is_too_large { Err(ImagesError::TooLarge) } else { Ok(()) }

@@ -127,6 +127,29 @@ async fn a_tag_that_is_pushed_anew_while_its_manifest_is_deleted_stays() {
 }
 
 #[tokio::test]
+async fn an_image_with_more_layers_than_holds_take_is_refused_before_anybody_is_asked() {
+    let pushes = Pushes::start().await;
+    let blob = |more: &Value| {
+        let mut blob = json!({ "mediaType": "application/x", "digest": digest("blob"), "size": 4 });
+        blob.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        blob
+    };
+    let push = async |layers: Vec<Value>| {
+        let image = json!({ "schemaVersion": 2, "config": blob(&json!({})), "layers": layers });
+        let call = pushes.registry.call("PUT", "/v2/alice.test/app/manifests/v1").bearer(&pushes.token);
+        let typed = call.header("content-type", "application/vnd.oci.image.manifest.v1+json");
+        typed.body(image.to_string()).send().await
+    };
+    let before = pushes.registry.network.requests();
+    let message = refused(&push(vec![blob(&json!({})); 2_001]).await, 400, "MANIFEST_INVALID");
+    assert!(message.contains("more than 2000 layers"), "{message}");
+    assert_eq!(pushes.registry.network.requests(), before);
+    // Those of other servers are no layers of the hold.
+    let elsewhere = blob(&json!({ "urls": ["https://layers.example/x"] }));
+    refused(&push([vec![blob(&json!({})); 2_000], vec![elsewhere]].concat()).await, 400, "MANIFEST_BLOB_UNKNOWN");
+}
+
+#[tokio::test]
 async fn of_a_push_whose_bytes_the_pds_does_not_take_no_hold_is_told() {
     const UPLOAD_BLOB: &str = "/xrpc/com.atproto.repo.uploadBlob";
     let pushes = Pushes::start().await;
