@@ -92,7 +92,7 @@ export async function successor({ hold: spent, alice: owner, work, binary, stack
   })
   await step('2. The blobs, into the new storage; 3. recorded there', async () => {
     await writeFile(path.join(work, 'next.toml'), `[storage]\nroot_dir = "${next.settings.STORAGE_ROOT_DIR}"\n`)
-    await done(old, `atcr-hold storage migrate --to ${work}/next.toml --config ${old.config}`)
+    await done(old, `atcr-hold storage migrate --to ${work}/next.toml --for ${next.did} --config ${old.config}`)
     const { findings } = await json(next, `atcr-hold storage verify --repair --config ${next.config}`)
     assert.deepEqual([findings.wrong, findings.repaired], [0, 6])
     for (const blob of images.flatMap(({ blobs }) => blobs)) await assertReadable(there, blob)
@@ -138,7 +138,7 @@ export async function successor({ hold: spent, alice: owner, work, binary, stack
     await done(old, `atcr-hold successor export ${from} --config ${old.config}`)
     const again = await json(next, `atcr-hold successor import ${from} --config ${next.config}`)
     assert.deepEqual([again.members, again.manifests, again.layers], [0, 1, 2])
-    await done(old, `atcr-hold storage migrate --to ${work}/next.toml --config ${old.config}`)
+    await done(old, `atcr-hold storage migrate --to ${work}/next.toml --for ${next.did} --config ${old.config}`)
     const { findings } = await json(next, `atcr-hold storage verify --repair --config ${next.config}`)
     assert.deepEqual([findings.wrong, findings.repaired], [0, 3])
     for (const blob of late.blobs) await assertReadable(there, blob)

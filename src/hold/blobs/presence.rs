@@ -142,6 +142,16 @@ impl Presence {
         Ok(())
     }
 
+    /// Returns the hold that the marker in another storage names; `None` without a marker, and with that of this storage,
+    /// which a copy of it has too.
+    ///
+    /// # Errors
+    /// When the other storage fails.
+    pub async fn other_hold_in(&self, objects: &Objects) -> Result<Option<String>, StorageError> {
+        let marker = marker_in(objects).await?;
+        Ok(marker.filter(|marker| Some(&marker.id) != self.id().as_ref()).map(|marker| marker.hold))
+    }
+
     /// Records that a migration copied every blob to the storage `location`: it may be used without a marker.
     ///
     /// # Errors
@@ -196,11 +206,7 @@ impl Presence {
     }
 
     async fn marker(&self) -> Result<Option<Marker>, StorageError> {
-        let Some(object) = self.0.objects.open_object(MARKER).await? else { return Ok(None) };
-        let size_bytes = object.size_bytes().min(MAX_MARKER_BYTES);
-        let bytes = object.stream(0..size_bytes).try_collect::<Vec<_>>().await?.concat();
-        let unreadable = |_| Marker { hold: "no hold".into(), id: String::new() };
-        Ok(Some(serde_json::from_slice(&bytes).unwrap_or_else(unreadable)))
+        marker_in(&self.0.objects).await
     }
 
     /// Writes the marker, then the database: a database with an id and a storage without a marker would refuse the next
@@ -244,4 +250,12 @@ impl Presence {
         }
         Ok(missing == 0)
     }
+}
+
+async fn marker_in(objects: &Objects) -> Result<Option<Marker>, StorageError> {
+    let Some(object) = objects.open_object(MARKER).await? else { return Ok(None) };
+    let size_bytes = object.size_bytes().min(MAX_MARKER_BYTES);
+    let bytes = object.stream(0..size_bytes).try_collect::<Vec<_>>().await?.concat();
+    let unreadable = |_| Marker { hold: "no hold".into(), id: String::new() };
+    Ok(Some(serde_json::from_slice(&bytes).unwrap_or_else(unreadable)))
 }

@@ -9,6 +9,7 @@ use crate::app;
 use crate::config::Config;
 use crate::operations::{AccountStorage, StorageAccounts, StorageAdopt, StorageMigrate, StorageUsage, StorageVerify};
 use crate::upkeep::{Amount, BlobFinding, BlobsVerified, Findings, Migrated, Problem, Repair, Usage};
+use atproto::syntax::Did;
 use server::console::{CommandError, NONE, output, size, table};
 use server::control::AdminClient;
 
@@ -48,6 +49,10 @@ pub(super) enum Command {
         /// A configuration file with the new [storage] table. Other options in it and the environment are ignored.
         #[arg(long, value_name = "FILE")]
         to: PathBuf,
+        /// The DID of the hold whose storage that is, if it is to have the blobs: a successor. Without it, a storage that
+        /// has the marker of another hold is refused.
+        #[arg(long = "for", value_name = "DID", value_parser = Did::parse)]
+        of_hold: Option<Did>,
     },
     /// Adopt the storage as this hold's own, although its marker is missing or names another hold.
     ///
@@ -83,10 +88,10 @@ impl Command {
                     (wrong, false) => Err(CommandError::failed(format!("{wrong} wrong: use --repair to mend"))),
                 }
             }
-            Self::Migrate { to } => {
+            Self::Migrate { to, of_hold } => {
                 let to = Config::storage_of(&to)?;
                 let is_running = target.is_running();
-                let migrated = target.run(StorageMigrate { to }).await?;
+                let migrated = target.run(StorageMigrate { to, of_hold }).await?;
                 output::result(json, &migrated, || shown_migrated(&migrated, is_running))?;
                 if migrated.whole { Ok(()) } else { Err(not_whole(&migrated)) }
             }
@@ -188,11 +193,14 @@ fn shown_finding(finding: &BlobFinding) -> String {
 }
 
 fn shown_migrated(migrated: &Migrated, is_running: bool) -> String {
-    let Migrated { from, to, present, copied, findings, whole, .. } = migrated;
+    let Migrated { from, to, of_hold, present, copied, findings, whole, .. } = migrated;
     let amount = |amount: &Amount| format!("{} ({})", amount.count, size(amount.size_bytes));
     let mut text = shown_findings(findings);
     text += &format!("{} blobs are in {to}, {} of them copied now\n", amount(present), amount(copied));
-    text += match (whole, is_running) {
+    if let (true, Some(hold)) = (whole, of_hold) {
+        text += &format!("Nothing is missing there. {hold} records them with storage verify --repair.\n");
+    }
+    text += match (*whole && of_hold.is_none(), is_running) {
         (false, _) => "",
         (true, true) => {
             "The hold goes on with its own storage. To switch: stop it, run this once more for what came meanwhile, give it\n\

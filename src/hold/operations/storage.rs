@@ -116,6 +116,9 @@ impl Operation for StorageAdopt {
 pub struct StorageMigrate {
     /// The location of the other storage, with its secrets.
     pub to: Location,
+    /// The hold whose storage that is, if it is not this one's.
+    #[serde(default)]
+    pub of_hold: Option<Did>,
 }
 
 impl Operation for StorageMigrate {
@@ -124,7 +127,7 @@ impl Operation for StorageMigrate {
     type Output = Migrated;
 
     async fn run(self, hold: Arc<Hold>, reporter: Reporter) -> Result<Migrated, AdminError> {
-        hold.upkeep.migrate(&self.to, reporting(reporter, "bytes")).await.map_err(admin_error)
+        hold.upkeep.migrate(&self.to, self.of_hold.as_ref(), reporting(reporter, "bytes")).await.map_err(admin_error)
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::blobs::PresenceError;
 use crate::images::ImagesError;
 use crate::objects::ProbeError;
+use atproto::syntax::Did;
 use server::storage::StorageError;
 
 /// Errors of the room, one variant for each remedy of the operator. Each message is one line.
@@ -26,6 +27,20 @@ pub enum UpkeepError {
     /// The target of a migration is the storage that the hold uses.
     #[error("the new storage is the one that the hold uses: name another one")]
     SamePlace,
+    /// The target of a migration has the marker of another hold, or of another storage of this one.
+    #[error(
+        "the new storage is that of {hold:?}, whose marker it has, and a hold refuses to start with the storage of another \
+         one: name another storage; or, if that hold is to have the blobs, as a successor, give its DID with --for"
+    )]
+    OtherHold {
+        /// The DID in the marker.
+        hold: String,
+    },
+    /// The target of a migration has not the marker of the hold that it is for.
+    #[error(
+        "the new storage is not that of {0}: it has no marker of that hold, which must have been started with it once"
+    )]
+    NotOf(Did),
     /// Another migration or garbage collection is running.
     #[error("a migration or a garbage collection is under way: wait for its end")]
     Busy,

@@ -23,7 +23,7 @@ use crate::blobs::{Presence, blob_key};
 use crate::objects::{Listed, Location, Object};
 use crate::upkeep::tables;
 use crate::upkeep::tables::CopiedRow;
-use atproto::syntax::Digest;
+use atproto::syntax::{Did, Digest};
 
 /// Limit of passes: a hold under constant uploads always has new blobs, but the last passes find few.
 const MAX_PASSES: u32 = 10;
@@ -41,6 +41,9 @@ pub struct Migrated {
     pub from: String,
     /// The target: its directory or bucket.
     pub to: String,
+    /// The other hold whose storage the target is, if it is for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub of_hold: Option<Did>,
     /// Recorded blobs that the target has, as of the last pass.
     pub present: Amount,
     /// Blobs that this migration copied.
@@ -77,18 +80,20 @@ enum Outcome {
 
 impl Upkeep {
     /// Copies every blob to `place`, and verifies it there. Blobs that an earlier migration to it copied are not copied
-    /// again. `report` is called with the bytes in the target, and those of all blobs.
+    /// again. `of_hold` is the hold whose storage it is, if it is not this one's: its successor. `report` is called with
+    /// the bytes in the target, and those of all blobs.
     ///
     /// # Errors
     /// [`UpkeepError`]; what was copied stays copied.
     pub async fn migrate(
         &self,
         place: &Location,
+        of_hold: Option<&Did>,
         report: impl Fn(u64, u64) + Send + Sync + 'static,
     ) -> Result<Migrated, UpkeepError> {
         let _only = self.alone()?;
         self.check_storage().await?;
-        let target = Target::open(place, self).await?;
+        let target = Target::open(place, self, of_hold).await?;
         let name = target.store.name.to_string();
         self.db.write(move |write| tables::begin_migration(write, &name)).await?;
         let totals = self.db.read(blobs::blob_totals).await?;
@@ -103,13 +108,14 @@ impl Upkeep {
             let quiet = pass.copied.count == 0;
             if quiet || passes == MAX_PASSES {
                 let whole = quiet && pass.findings.wrong == 0;
-                if whole {
+                if whole && of_hold.is_none() {
                     // The configured name may differ from the resolved one, as with a link in a path.
                     Presence::migrated(&self.db, place.to_string()).await?;
                 }
                 return Ok(Migrated {
                     from: self.store.name.to_string(),
                     to: target.store.name.to_string(),
+                    of_hold: of_hold.cloned(),
                     present: pass.present,
                     copied,
                     passes,

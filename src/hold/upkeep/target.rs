@@ -9,7 +9,7 @@ use super::reading::{Read, of_target, read};
 use super::{Store, Upkeep, UpkeepError, blocking};
 use crate::blobs::{BLOBS, blob_digest, blob_key};
 use crate::objects::{Location, OpenMultipart};
-use atproto::syntax::Digest;
+use atproto::syntax::{Did, Digest};
 
 /// The result of copying one blob.
 pub(super) enum Copied {
@@ -44,9 +44,9 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Opens and probes the storage, and removes what an earlier migration left unfinished: in a bucket what is older than a
-    /// day, for another hold may use it, and copy to the same folder.
-    pub(super) async fn open(place: &Location, upkeep: &Upkeep) -> Result<Self, UpkeepError> {
+    /// Opens and probes the storage, and checks that it is that of no hold but `of_hold`. Removes what an earlier migration
+    /// left unfinished: in a bucket what is older than a day, for another hold may use it, and copy to the same folder.
+    pub(super) async fn open(place: &Location, upkeep: &Upkeep, of_hold: Option<&Did>) -> Result<Self, UpkeepError> {
         let store = Store::open(place).await.map_err(|error| match place {
             Location::Directory(root) => {
                 UpkeepError::UnusableTarget(format!("{} cannot be used: {error}", root.display()))
@@ -61,6 +61,9 @@ impl Target {
         let target = Self { store, run: format!("{:016x}", u64::from_be_bytes(random)) };
         if let Some(bucket) = target.store.objects.bucket() {
             bucket.probe(&target.run, upkeep.clock).await?;
+        }
+        target.check_marker(upkeep, of_hold).await?;
+        if let Some(bucket) = target.store.objects.bucket() {
             let left: Vec<_> = bucket.list_multiparts(BLOBS).try_collect().await.map_err(of_target)?;
             let now_us = (upkeep.clock)();
             for open in left.into_iter().filter(|open| is_left(open, now_us)) {
@@ -71,6 +74,18 @@ impl Target {
             blocking(move || directory_copy::drop_left(&staging)).await.map_err(of_target)?;
         }
         Ok(target)
+    }
+
+    /// Checks that the marker of the storage names `of_hold`, or no other hold.
+    async fn check_marker(&self, upkeep: &Upkeep, of_hold: Option<&Did>) -> Result<(), UpkeepError> {
+        let Some(presence) = &upkeep.presence else { return Ok(()) };
+        let found = presence.other_hold_in(&self.store.objects).await.map_err(of_target)?;
+        match (found, of_hold) {
+            (None, None) => Ok(()),
+            (Some(found), Some(wanted)) if found == wanted.as_str() => Ok(()),
+            (None, Some(wanted)) => Err(UpkeepError::NotOf(wanted.clone())),
+            (Some(hold), _) => Err(UpkeepError::OtherHold { hold }),
+        }
     }
 
     /// Whether the target has the blob's bytes under its key. It reads them.

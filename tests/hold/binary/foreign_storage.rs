@@ -102,6 +102,40 @@ fn a_database_that_is_not_mounted_costs_no_key_and_no_repository() {
 }
 
 #[test]
+fn blobs_are_copied_into_the_storage_of_another_hold_on_purpose_only() {
+    let site = Site::new();
+    let daemon = site.start();
+    daemon.client(&site.alice).push(b"layer");
+    assert_eq!(daemon.stop(), Some(0));
+    let (marked, empty) = (site.path("marked"), site.path("empty"));
+    std::fs::create_dir_all(marked.join("docker")).unwrap();
+    std::fs::create_dir(&empty).unwrap();
+    std::fs::write(marked.join("docker/atcr-hold.json"), r#"{"hold":"did:web:other.example","id":"1"}"#).unwrap();
+    let migrate = |to: &Path, more: &[&str]| {
+        let file = site.path("new.toml");
+        std::fs::write(&file, format!("[storage]\nroot_dir = {to:?}\n")).unwrap();
+        site.run(&[&["storage", "migrate", "--to", file.to_str().unwrap()], more].concat())
+    };
+    let refused = |ended: Ended, word: &str| {
+        assert_eq!((ended.code, ended.stderr.lines().count()), (Some(1), 1), "{}", ended.stderr);
+        assert!(ended.stderr.contains(word), "{}", ended.stderr);
+        assert!(!marked.join("docker/registry").exists() && !empty.join("docker").exists());
+    };
+    refused(migrate(&marked, &[]), "did:web:other.example");
+    refused(migrate(&marked, &["--for", "did:web:third.example"]), "did:web:other.example");
+    refused(migrate(&empty, &["--for", "did:web:other.example"]), "not that of did:web:other.example");
+    let done = migrate(&marked, &["--for", "did:web:other.example"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert!(done.stdout.contains("did:web:other.example records them with storage verify --repair"), "{}", done.stdout);
+    assert!(!done.stdout.contains("give the hold the new [storage] table"), "{}", done.stdout);
+    // What this hold copied for itself is its own.
+    assert_eq!(migrate(&empty, &[]).code, Some(0));
+    std::fs::create_dir_all(empty.join("docker")).unwrap();
+    std::fs::copy(site.path("blobs/docker/atcr-hold.json"), empty.join("docker/atcr-hold.json")).unwrap();
+    assert_eq!(migrate(&empty, &[]).code, Some(0));
+}
+
+#[test]
 fn a_disk_that_goes_while_the_hold_runs_is_waited_for() {
     let mut site = Site::new();
     let manager = Manager::of(&mut site);

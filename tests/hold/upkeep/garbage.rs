@@ -160,7 +160,7 @@ async fn what_is_being_copied_does_not_go() {
                 may_go_on.lock().unwrap().recv().unwrap();
             }
         };
-        upkeep.migrate(&place, wait).await
+        upkeep.migrate(&place, None, wait).await
     });
     tokio::task::spawn_blocking(move || has_begun.recv().unwrap()).await.unwrap();
     let refused = stock.upkeep.collect(forced(false), |_, _| {}).await.unwrap_err();

@@ -27,7 +27,7 @@ fn targets() -> Vec<(String, Location, Option<TempDir>)> {
 }
 
 async fn migrate(upkeep: &Upkeep, to: &Location) -> Migrated {
-    upkeep.migrate(to, |_, _| {}).await.unwrap()
+    upkeep.migrate(to, None, |_, _| {}).await.unwrap()
 }
 
 /// Looks after the blobs of `db` as they are at `place`.
@@ -144,7 +144,7 @@ async fn there_and_back_with_uploads_and_interruptions() {
             })
         });
         for cut_ms in [1, 5, 20, 60] {
-            let cut = tokio::time::timeout(Duration::from_millis(cut_ms), source.migrate(place, |_, _| {})).await;
+            let cut = tokio::time::timeout(Duration::from_millis(cut_ms), source.migrate(place, None, |_, _| {})).await;
             assert!(!matches!(cut, Ok(Err(_))), "{name}: {cut:?}");
         }
         migrate(&source, place).await;
@@ -180,14 +180,14 @@ async fn places_that_cannot_be_are_refused() {
     let stock = Stock::in_directory().await;
     stock.put_blob(b"x").await;
     let refused = |outcome: Result<Migrated, UpkeepError>| outcome.unwrap_err();
-    let same = stock.upkeep.migrate(&Location::Directory(stock.root().join(".")), |_, _| {}).await;
+    let same = stock.upkeep.migrate(&Location::Directory(stock.root().join(".")), None, |_, _| {}).await;
     assert!(matches!(refused(same), UpkeepError::SamePlace));
-    let nowhere = stock.upkeep.migrate(&Location::Directory(stock.root().join("nowhere")), |_, _| {}).await;
+    let nowhere = stock.upkeep.migrate(&Location::Directory(stock.root().join("nowhere")), None, |_, _| {}).await;
     assert!(matches!(refused(nowhere), UpkeepError::UnusableTarget(_)));
     let target = TempDir::new().unwrap();
     let place = Location::Directory(target.path().to_owned());
     let (first, second) =
-        tokio::join!(stock.upkeep.migrate(&place, |_, _| {}), stock.upkeep.migrate(&place, |_, _| {}));
+        tokio::join!(stock.upkeep.migrate(&place, None, |_, _| {}), stock.upkeep.migrate(&place, None, |_, _| {}));
     assert!(first.unwrap().whole);
     assert!(matches!(refused(second), UpkeepError::Busy));
 }
@@ -208,7 +208,7 @@ async fn what_another_hold_has_put_into_the_target_since_it_was_listed_is_not_re
     let uploads = answer("200 OK", "", "<ListMultipartUploadsResult></ListMultipartUploadsResult>");
     let looked_at = [list(""), head(), head(), bytes(), list(&item)];
     let script = Script::new(probe_answers("", "").into_iter().chain([uploads]).chain(looked_at)).await;
-    let outcome = stock.upkeep.migrate(&Location::Bucket(Box::new(script.settings.clone())), |_, _| {}).await;
+    let outcome = stock.upkeep.migrate(&Location::Bucket(Box::new(script.settings.clone())), None, |_, _| {}).await;
     let removed = format!("DELETE /bucket/folder/{}", key(&blob));
     assert!(!script.requests().contains(&removed), "{outcome:?}");
     assert!(outcome.unwrap().whole);
