@@ -345,6 +345,9 @@ async function within(seconds, what, test) {
   }
 }
 
+/** Runs a command of the front end. */
+const command = (...words) => run(appviewBinary, words, { env: { PATH: process.env.PATH, ...appview.settings }, cwd: work })
+
 await step('notices: a hold that cannot be told of a manifest is told later, over a kill of the front end', async () => {
   const deaf = await proxied('deaf')
   await profile(judy, deaf.hold.did)
@@ -371,7 +374,6 @@ await step('notices: a hold that stalls keeps no other one waiting, and is asked
   stalling.proxy.answer = (request) => (isNotice(request) ? stalls : undefined)
   good.proxy.answer = () => undefined
   stalling.proxy.seen.length = 0
-  const command = (...words) => run(appviewBinary, words, { env: { PATH: process.env.PATH, ...appview.settings }, cwd: work })
   const retried = command('queue', 'retry')
   for (const { layer } of images) await within(10, 'a hold waits for another one', () => knows(good, layer))
   await retried
@@ -380,6 +382,29 @@ await step('notices: a hold that stalls keeps no other one waiting, and is asked
   assert.equal(waiting.length, 3, 'they are tried again later')
   for (const notice of waiting) assert(notice.hold.includes(new URL(stalling.hold.url).port), JSON.stringify(notice))
   for (const one of [stalling, good]) one.stop()
+})
+
+await step('notices: what a hold refuses after the push was acknowledged its owner sees, until the hold takes it', async () => {
+  const strict = await proxied('strict')
+  const atHold = (...words) => run(holdBinary, words, { env: { PATH: process.env.PATH, ...strict.hold.settings }, cwd: work })
+  await profile(judy, strict.hold.did)
+  await restart()
+  strict.proxy.answer = ({ url }) => (url.includes('notifyManifest') ? says(503) : undefined)
+  const { digest } = await pushed(judy, 'judy.test/late', 'v1')
+  await atHold('crew', 'ban', judy.did)
+  strict.proxy.answer = () => undefined
+  await command('queue', 'retry')
+  const refused = async () => JSON.parse((await command('accounts', 'export', judy.did)).stdout).refused
+  await within(30, 'the hold does not refuse it', async () => (await refused()).length > 0)
+  const [{ repository, manifest, hold, problem }, ...more] = await refused()
+  assert.deepEqual([repository, manifest, hold, more], ['late', digest, strict.hold.did, []])
+  assert.match(problem, /refuses it/)
+  await atHold('crew', 'unban', judy.did)
+  await restart()
+  const { text } = await request(judy, 'pull', 'GET', 'judy.test/late/manifests/v1')
+  assert.equal((await request(judy, 'pull,push', 'PUT', 'judy.test/late/manifests/v1', text, OCI_IMAGE)).status, 201)
+  assert.deepEqual(await refused(), [])
+  strict.stop()
 })
 
 await step('garbage: with a collection every second, no layer of an acknowledged image is lost', async () => {

@@ -80,8 +80,8 @@ pub(super) async fn often(state: Arc<OciState>, last_done: Arc<LastDone>) {
     }
 }
 
-/// Removes unused sessions, files without an upload, excess repositories of the catalog and old webhook deliveries, as
-/// long as the registry runs.
+/// Removes unused sessions, files without an upload, excess repositories of the catalog, and old webhook deliveries and
+/// refusals of holds, as long as the registry runs.
 pub(super) async fn seldom(state: Arc<OciState>, last_done: Arc<LastDone>) {
     let mut ticks = tokio::time::interval(SELDOM);
     loop {
@@ -105,6 +105,9 @@ pub(super) async fn seldom(state: Arc<OciState>, last_done: Arc<LastDone>) {
         }
         if let Err(error) = state.webhooks.sweep().await {
             tracing::warn!(%error, "deliveries of long ago cannot be forgotten");
+        }
+        if let Err(error) = state.images.sweep().await {
+            tracing::warn!(%error, "what holds refused long ago cannot be forgotten");
         }
     }
 }

@@ -61,7 +61,7 @@ impl Images {
         Ok(true)
     }
 
-    /// Deletes the record of a manifest, its notices and its row as a referrer.
+    /// Deletes the record of a manifest, its notices, what holds said of it, and its row as a referrer.
     pub(super) async fn delete_record(
         &self,
         _turn: &ManifestTurn,
@@ -80,6 +80,7 @@ impl Images {
         let (account, digest) = (owner.did.clone(), *digest);
         let forget = move |write: &server::sqlite::Write<'_>| {
             tables::withdraw(write, &account, &digest)?;
+            tables::refused::delete(write, &account, &digest)?;
             tables::referrers::delete(write, &account, &digest)
         };
         self.database.write(forget).await?;

@@ -11,6 +11,7 @@ mod pulls;
 mod push;
 mod queue;
 mod referrers;
+mod refused;
 mod scans;
 pub mod tables;
 mod turns;
@@ -37,6 +38,7 @@ pub use pulls::PullOutcome;
 use pulls::Pulls;
 pub use queue::{NoticeOutcome, QueueTotals, WaitingNotice};
 pub use referrers::{Referrer, ReferrersPage};
+pub use refused::RefusedNotice;
 use scans::Scans;
 use turns::Turns;
 

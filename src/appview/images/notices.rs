@@ -78,7 +78,11 @@ impl Images {
         loop {
             match self.holds.notify(hold, login, notice).await {
                 outcome @ (Ok(()) | Err(HoldsError::Refused { .. })) => {
-                    if let Err(error) = self.database.write(move |write| tables::delete(write, id)).await {
+                    let is_told = outcome.is_ok();
+                    let end = move |write: &Write<'_>| {
+                        if is_told { tables::told(write, id) } else { tables::delete(write, id).map(drop) }
+                    };
+                    if let Err(error) = self.database.write(end).await {
                         tracing::error!(%error, "a notice that was delivered stays in the queue");
                     }
                     return outcome;
@@ -125,9 +129,14 @@ impl Images {
                     Ok(()) => {
                         delivered += 1;
                         self.outcomes.inc(NoticeOutcome::Delivered);
+                        self.database.write(move |write| tables::told(write, id)).await?;
                     }
-                    Err(error) if is_final(&error) => self.outcomes.inc(NoticeOutcome::Refused),
-                    Err(error) => {
+                    Err(Untold::Refused(problem)) => {
+                        self.outcomes.inc(NoticeOutcome::Refused);
+                        let now_us = (self.clock)();
+                        self.database.write(move |write| tables::refused::put(write, id, &problem, now_us)).await?;
+                    }
+                    Err(Untold::Failed(error)) => {
                         self.put_off(&row, now_us, &error).await?;
                         if matches!(error, HoldsError::Silent { .. }) {
                             return Ok(delivered);
@@ -136,7 +145,6 @@ impl Images {
                         break;
                     }
                 }
-                self.database.write(move |write| tables::delete(write, id)).await?;
             }
         }
     }
@@ -149,11 +157,12 @@ impl Images {
         let account = (!matches!(error, HoldsError::Silent { .. })).then(|| row.login.account.clone());
         let change = move |write: &Write<'_>| {
             let due = tables::DueAt { hold: &hold, account: account.as_ref(), now_us };
-            let given_up = tables::give_up(write, due, MAX_ATTEMPTS)?;
+            let given_up = tables::tried(write, due, MAX_ATTEMPTS)?;
+            given_up.iter().try_for_each(|(id, ..)| tables::refused::put(write, *id, &problem, now_us))?;
             tables::put_off(write, due, until_us, &problem)?;
             Ok::<_, StorageError>(given_up)
         };
-        for (did, manifest) in self.database.write(change).await? {
+        for (_, did, manifest) in self.database.write(change).await? {
             self.outcomes.inc(NoticeOutcome::GivenUp);
             tracing::warn!(%did, manifest, "a hold was not told of a manifest: {error}");
         }
@@ -161,21 +170,28 @@ impl Images {
     }
 
     /// Sends a queued notice to its hold.
-    async fn deliver_row(&self, row: &NoticeRow) -> Result<(), HoldsError> {
-        let manifest = &row.notice;
-        let Ok(notice) = serde_json::from_str::<NotifyManifest>(manifest) else {
-            tracing::error!(manifest, "a notice that cannot be read is dropped");
-            return Ok(());
-        };
-        let outcome = self.holds.notify_by_any(&row.hold, &row.login, &notice).await;
-        if let Err(error) = outcome.as_ref()
-            && is_final(error)
-        {
-            let manifest = &notice.manifest_digest;
-            tracing::warn!(manifest, did = %row.login.account, "a hold was not told of a manifest: {error}");
-        }
-        outcome
+    async fn deliver_row(&self, row: &NoticeRow) -> Result<(), Untold> {
+        let notice = serde_json::from_str::<NotifyManifest>(&row.notice).map_err(|error| {
+            tracing::error!(manifest = row.notice, "a notice that cannot be read is dropped: {error}");
+            Untold::Refused(format!("the notice for the hold cannot be read: {error}"))
+        })?;
+        self.holds.notify_by_any(&row.hold, &row.login, &notice).await.map_err(|error| match error {
+            error if is_final(&error) => {
+                let manifest = &notice.manifest_digest;
+                tracing::warn!(manifest, did = %row.login.account, "a hold was not told of a manifest: {error}");
+                Untold::Refused(error.to_string())
+            }
+            error => Untold::Failed(error),
+        })
     }
+}
+
+/// The reason why a notice was not delivered.
+enum Untold {
+    /// It never will be.
+    Refused(String),
+    /// It is tried again.
+    Failed(HoldsError),
 }
 
 /// Whether a hold refuses a manifest for good. A 401 is about the token: the account's key, its document or a clock may be

@@ -111,8 +111,8 @@ impl Images {
         self.database.write(move |write| tables::delete(write, id)).await
     }
 
-    /// Removes all notices of an account, like [`Images::drop_notice`], and its referrers: those are found in its
-    /// repository again.
+    /// Removes all notices of an account, like [`Images::drop_notice`], what holds did not take of it, and its referrers:
+    /// those are found in its repository again.
     ///
     /// # Errors
     /// As [`Images::waiting`].
@@ -120,6 +120,7 @@ impl Images {
         let account = account.clone();
         let forget = move |write: &server::sqlite::Write<'_>| {
             tables::referrers::delete_of(write, &account)?;
+            tables::refused::delete_of(write, &account)?;
             tables::delete_of(write, &account)
         };
         self.database.write(forget).await

@@ -33,6 +33,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("014_webhooks.sql"),
         include_str!("016_index_crew.sql"),
         include_str!("017_quiet_receivers.sql"),
+        include_str!("018_refused_notices.sql"),
     ],
 };
 
@@ -49,7 +50,7 @@ mod tests {
     use super::plans::assert_indexed;
 
     /// All files with SQL statements.
-    const SOURCES: [&str; 17] = [
+    const SOURCES: [&str; 18] = [
         include_str!("../accounts/tables/mod.rs"),
         include_str!("../catalog/tables/mod.rs"),
         include_str!("../accounts/tables/sign_ins.rs"),
@@ -58,6 +59,7 @@ mod tests {
         include_str!("../uploads/tables/mod.rs"),
         include_str!("../images/tables/mod.rs"),
         include_str!("../images/tables/referrers.rs"),
+        include_str!("../images/tables/refused.rs"),
         include_str!("../index/tables/mod.rs"),
         include_str!("../index/tables/accounts.rs"),
         include_str!("../index/tables/holds.rs"),

@@ -123,6 +123,22 @@ pub struct HeldNotice {
     pub hold: Did,
 }
 
+/// A manifest that a hold did not take although its push was acknowledged.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldRefusal {
+    /// The repository, without its owner.
+    pub repository: String,
+    /// The digest of the manifest.
+    pub manifest: String,
+    /// The hold.
+    pub hold: Did,
+    /// What it said, or why it was not told.
+    pub problem: String,
+    /// When that was.
+    pub refused_at: Datetime,
+}
+
 /// A webhook, without its secret.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -196,6 +212,9 @@ pub struct Held {
     pub uploads: Vec<HeldUpload>,
     /// Notices of manifests that holds have not taken yet.
     pub notices: Vec<HeldNotice>,
+    /// Manifests that holds did not take in the last 30 days although their push was acknowledged.
+    #[serde(default)]
+    pub refused: Vec<HeldRefusal>,
     /// Webhooks of the account's repositories.
     #[serde(default)]
     pub webhooks: Vec<HeldWebhook>,
@@ -241,12 +260,24 @@ impl Web {
             sign_ins: self.held_sign_ins(account).await?,
             uploads: self.held_uploads(account).await?,
             notices: notices.collect(),
+            refused: self.held_refusals(account).await?,
             webhooks: self.held_webhooks(account).await?,
             repositories: self.held_repositories(account).await?,
             referrers: self.held_referrers(account).await?,
             crew_of: self.index.holds_of(account, usize::MAX).await?,
             index: self.index.of_account(account).await?,
         })
+    }
+
+    async fn held_refusals(&self, account: &Did) -> Result<Vec<HeldRefusal>, StorageError> {
+        let refused = self.images.refused_of(account).await?.into_iter().map(|row| HeldRefusal {
+            repository: row.repository,
+            manifest: row.manifest,
+            hold: row.hold.did().clone(),
+            problem: row.problem,
+            refused_at: Datetime::from_micros(row.refused_us),
+        });
+        Ok(refused.collect())
     }
 
     async fn held_webhooks(&self, account: &Did) -> Result<Vec<HeldWebhook>, StorageError> {

@@ -66,8 +66,8 @@ use viewer::Viewer;
 
 pub use endpoint::{ENDPOINTS, Endpoint};
 pub use held::{
-    Held, HeldBrowser, HeldDelivery, HeldDevice, HeldNotice, HeldReferrer, HeldRepository, HeldRequest, HeldSession,
-    HeldSignIn, HeldUpload, HeldWebhook,
+    Held, HeldBrowser, HeldDelivery, HeldDevice, HeldNotice, HeldReferrer, HeldRefusal, HeldRepository, HeldRequest,
+    HeldSession, HeldSignIn, HeldUpload, HeldWebhook,
 };
 pub use pages::guard;
 

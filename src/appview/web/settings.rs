@@ -11,11 +11,13 @@ use http::request::Parts;
 use super::browser::Browser;
 use super::pages::{self, Frame, Shown};
 use super::refusal::WebError;
-use super::site::Ago;
+use super::site::{self, Ago};
 use super::viewer::Viewer;
 use super::{Endpoint, Web, devices, leaving};
 use crate::holds::{HoldChoice, SailorProfile, hold_of};
-use atproto::syntax::{Did, ServiceUrl};
+use crate::images::RefusedNotice;
+use crate::names::Owner;
+use atproto::syntax::{Did, Digest, ImageName, ServiceUrl};
 use server::bulkhead::Caller;
 use server::identity::Account;
 use server::wire::{Request, Response};
@@ -23,6 +25,8 @@ use server::xrpc::Trace;
 
 /// Most holds in the menu.
 const MAX_HOLDS: usize = 12;
+/// Most images in the list of those that holds did not take.
+const MAX_REFUSED: usize = 20;
 
 /// A hold in the menu.
 struct ShownHold {
@@ -39,6 +43,14 @@ struct ShownSession {
     since: Ago,
     until: String,
     is_this: bool,
+}
+
+/// An image that its hold did not take although its push was acknowledged.
+struct ShownRefusal {
+    name: String,
+    path: String,
+    since: Ago,
+    problem: String,
 }
 
 #[derive(Template)]
@@ -60,6 +72,7 @@ struct SettingsPage<'p> {
     is_none: bool,
     auto_remove: bool,
     sessions: Vec<ShownSession>,
+    refused: Vec<ShownRefusal>,
 }
 
 /// Handles `GET`: shows the settings.
@@ -121,7 +134,7 @@ pub(super) async fn login(web: &Web, account: &Did) -> Result<crate::accounts::L
 
 /// Resolves the signed-in account.
 pub(super) async fn own(web: &Web, account: &Did) -> Result<Arc<Account>, WebError> {
-    let owner = crate::names::Owner::Did(account.clone());
+    let owner = Owner::Did(account.clone());
     Ok(web.owners.find(&owner, &Caller::Account(account.clone())).await?)
 }
 
@@ -136,6 +149,7 @@ async fn overview(web: &Web, browser: Browser, did: Did, message: &str) -> Resul
         is_this: row.cookie == this,
     });
     let sessions = sessions.collect();
+    let refused = refused(web, &did, now_us).await?;
     let viewer = Viewer::signed_in(web, browser, did.clone()).await;
     let account = own(web, &did).await?;
     let (chosen, problem) = match web.holds.chosen(&account).await {
@@ -158,8 +172,24 @@ async fn overview(web: &Web, browser: Browser, did: Did, message: &str) -> Resul
         is_none: matches!(chosen.choice, HoldChoice::None),
         auto_remove: chosen.auto_remove,
         sessions,
+        refused,
     };
     Ok(pages::finish(web, None, page.render(), Shown::default()))
+}
+
+/// Returns the images that holds did not take of late, the newest first.
+async fn refused(web: &Web, did: &Did, now_us: u64) -> Result<Vec<ShownRefusal>, WebError> {
+    let owner = Owner::Did(did.clone());
+    let shown = |row: RefusedNotice| {
+        let (name, digest) = (ImageName::parse(&row.repository).ok()?, Digest::parse(&row.manifest).ok()?);
+        Some(ShownRefusal {
+            name: format!("{name}@sha256:{}…", site::short(&digest)),
+            path: format!("{}@{digest}", site::path_of(&owner, &name)),
+            since: Ago::of(row.refused_us, now_us),
+            problem: site::reason(&row.problem),
+        })
+    };
+    Ok(web.images.refused_of(did).await?.into_iter().filter_map(shown).take(MAX_REFUSED).collect())
 }
 
 /// Returns the holds to choose from: the account's choice, the registry's default, those that have the account's

@@ -18,7 +18,7 @@ const fn rows(table: &'static str, insert: &'static str, place: &'static str) ->
     Rows { table, insert, place }
 }
 
-const OF_ACCOUNTS: [Rows; 17] = [
+const OF_ACCOUNTS: [Rows; 18] = [
     rows(
         "pds_session",
         "INSERT INTO pds_session (account, password, access, refresh, proven_us)
@@ -42,6 +42,12 @@ const OF_ACCOUNTS: [Rows; 17] = [
         "INSERT INTO notice (account, session, hold, notice, attempts, due_us, queued_us)
          VALUES (?1, 1, 'http://localhost:1', '{\"repository\":\"app\",\"manifestDigest\":\"sha256:7\"}', 0, (unixepoch() + 3600) * 1000000, 1)",
         "/notices",
+    ),
+    rows(
+        "refused_notice",
+        "INSERT INTO refused_notice (account, manifest, hold, repository, problem, refused_us)
+         VALUES (?1, 'sha256:7', 'http://localhost:1', 'app', 'no', 9000000000000000)",
+        "/refused",
     ),
     rows(
         "device_request",

@@ -2,6 +2,7 @@
 //! whatever stands before the hold.
 
 use rusqlite::Connection;
+use serde_json::Value;
 
 use super::site::{Site, wait_until};
 use crate::asked::Asked as _;
@@ -87,4 +88,38 @@ fn what_a_proxy_says_in_the_place_of_a_hold_is_no_refusal() {
     let daemon = site.start();
     wait_until("the hold refuses it", || waiting(&site).is_empty());
     assert_eq!(daemon.stop(), Some(0));
+    let refused = refused(&site);
+    let digest = format!("sha256:{}", "7".repeat(64));
+    assert_eq!((refused[0]["repository"].as_str(), refused[0]["manifest"].as_str()), (Some("app"), Some(&*digest)));
+    assert!(refused[0]["problem"].as_str().unwrap().ends_with("refuses it: no"), "{refused}");
+}
+
+/// What the export of alice's account has of manifests that holds did not take.
+fn refused(site: &Site) -> Value {
+    let exported = site.run(&["accounts", "export", site.alice.as_str()]);
+    assert_eq!(exported.code, Some(0), "{}", exported.stderr);
+    serde_json::from_str::<Value>(&exported.stdout).unwrap()["refused"].take()
+}
+
+#[test]
+fn what_a_hold_was_never_told_of_is_kept_for_the_owner_until_the_hold_takes_it() {
+    let site = untold_since(1);
+    // The last of the attempts of two weeks.
+    open(&site).execute("UPDATE notice SET attempts = 340", []).unwrap();
+    let daemon = site.start();
+    wait_until("it is given up", || waiting(&site).is_empty());
+    let given_up = refused(&site);
+    assert!(given_up[0]["problem"].as_str().unwrap().contains("does not answer"), "{given_up}");
+    assert_eq!(daemon.stop(), Some(0));
+    // It is pushed again, and the hold is there.
+    let notice = serde_json::json!({ "repository": "app", "userDid": site.alice, "manifestDigest": given_up[0]["manifest"], "manifest": {} });
+    let sql = "INSERT INTO notice (account, session, hold, notice, attempts, due_us, queued_us) VALUES (?1, 1, ?2, ?3, 0, 1, 1)";
+    let hold = format!("http://localhost:{}", site.network.port);
+    open(&site).execute(sql, (site.alice.as_str(), &hold, notice.to_string())).unwrap();
+    let taken = serde_json::json!({ "success": true, "operation": "push", "statsUpdated": true });
+    site.network.set(NOTICES, Reply::Body(taken.to_string()));
+    let daemon = site.start();
+    wait_until("the hold is told", || waiting(&site).is_empty());
+    assert_eq!(daemon.stop(), Some(0));
+    assert_eq!(refused(&site), serde_json::json!([]));
 }

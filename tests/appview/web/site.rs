@@ -8,10 +8,11 @@ use atproto::repo::commit::Commit;
 use atproto::repo::mst::{self, Change};
 use atproto::repo::{car, cbor, cid};
 use atproto::syntax::{Digest, Tid};
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use sha2::Digest as _;
 
-use super::person::HOST;
+use super::person::{HOST, Person};
 use crate::asked::Asked as _;
 use crate::oci::registry::Registry;
 use crate::support::did_server::{Reply, key};
@@ -120,6 +121,32 @@ async fn a_page_says_whether_the_record_is_its_owners() {
         let proof = format!("{PROOF}did={}&collection=io.atcr.manifest&rkey={}", registry.did(), digest().hex());
         assert_eq!(registry.network.requests_of(&proof), 1, "{case}: it is asked for once for all");
     }
+}
+
+#[tokio::test]
+async fn what_a_hold_refused_later_is_shown_to_the_owner_alone() {
+    let registry = Registry::start(NONE).await;
+    registry.has_image(Vec::new());
+    registry.has_oauth();
+    let mut alice = Person::of(&registry);
+    alice.sign_in().await;
+    let database = Connection::open(registry.database()).unwrap();
+    let sql = "INSERT INTO refused_notice (account, manifest, hold, repository, problem, refused_us)
+               VALUES (?1, ?2, 'https://hold.example', 'app', 'the hold refuses it: <b>quota</b>.', 1)";
+    database.execute(sql, (registry.alice.as_str(), digest().to_string())).unwrap();
+    let path = format!("/alice.test/app@{}", digest());
+    let words = "the hold refuses it: &#60;b&#62;quota&#60;/b&#62;";
+    for path in [path.as_str(), "/alice.test/app:v1", "/settings"] {
+        let page = alice.open(path).await;
+        assert!(page.status == 200 && page.text().contains(words), "{path}: {}", page.text());
+    }
+    let link = format!("href=\"/{}/app@{}\"", registry.alice.as_str().replace(':', "-"), digest());
+    assert!(alice.open("/settings").await.text().contains(&link));
+    let others = registry.page(&path).await;
+    assert!(others.status == 200 && !others.text().contains("quota"), "{}", others.text());
+    database.execute("DELETE FROM refused_notice", ()).unwrap();
+    assert!(!alice.open(&path).await.text().contains("did not take"));
+    assert!(!alice.open("/settings").await.text().contains("did not take"));
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 //! No other room has SQL for these tables, and none calls these functions: they are public for tests.
 
 pub mod referrers;
+pub mod refused;
 
 use std::collections::BTreeSet;
 
@@ -57,6 +58,15 @@ pub fn delete(write: &Write<'_>, id: i64) -> Result<bool, StorageError> {
     write.execute("DELETE FROM notice WHERE id = ?1", [id]).map(|deleted| deleted > 0)
 }
 
+/// Removes a notice that its hold took.
+///
+/// # Errors
+/// As [`insert`].
+pub fn told(write: &Write<'_>, id: i64) -> Result<(), StorageError> {
+    refused::delete_told(write, id)?;
+    delete(write, id).map(drop)
+}
+
 /// Removes all notices of an account.
 ///
 /// # Errors
@@ -96,16 +106,15 @@ pub fn put_off(write: &Write<'_>, due: DueAt<'_>, until_us: u64, problem: &str) 
     write.execute(sql, (due.hold.as_str(), now_us, account, until_us.cast_signed(), problem))
 }
 
-/// Removes due notices with `attempts` attempts or more. Returns account and manifest digest of each.
+/// Returns the due notices with `attempts` attempts or more: number, account and manifest digest of each.
 ///
 /// # Errors
 /// As [`insert`].
-pub fn give_up(write: &Write<'_>, due: DueAt<'_>, attempts: u32) -> Result<Vec<(String, String)>, StorageError> {
-    let sql =
-        "DELETE FROM notice WHERE hold = ?1 AND due_us <= ?2 AND account = coalesce(?3, account) AND attempts >= ?4
-               RETURNING account, coalesce(notice ->> 'manifestDigest', '')";
+pub fn tried(read: &Read<'_>, due: DueAt<'_>, attempts: u32) -> Result<Vec<(i64, String, String)>, StorageError> {
+    let sql = "SELECT id, account, coalesce(notice ->> 'manifestDigest', '') FROM notice
+               WHERE hold = ?1 AND due_us <= ?2 AND account = coalesce(?3, account) AND attempts >= ?4";
     let (account, now_us) = (due.account.map(Did::as_str), due.now_us.cast_signed());
-    write.all(sql, (due.hold.as_str(), now_us, account, attempts), |row| Ok((row.get(0)?, row.get(1)?)))
+    read.all(sql, (due.hold.as_str(), now_us, account, attempts), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
 }
 
 /// Makes the notices due at `now_us` that are due after `after_us`. Returns their number.

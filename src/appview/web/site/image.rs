@@ -13,7 +13,7 @@ use super::{Subject, markdown, missing};
 use crate::catalog::{Answer, Inventory, Kept, RecordProof, Times, Unknown};
 use crate::gate::PullPermit;
 use crate::holds::HoldsError;
-use crate::images::{ImageConfig, ImagesError, ManifestDetails, ParsedManifest};
+use crate::images::{ImageConfig, ImagesError, ManifestDetails, ParsedManifest, RefusedNotice};
 use crate::names::{Reference, RepositoryName};
 use crate::repos::ReposError;
 use crate::web::Web;
@@ -70,6 +70,8 @@ struct ImagePage<'p> {
     reference: String,
     /// The argument of `docker pull`.
     image: String,
+    /// When the hold did not take the image, and why; for its owner alone.
+    refused: Option<(Ago, String)>,
     digest: String,
     media_type: String,
     size: String,
@@ -127,7 +129,9 @@ pub(super) async fn show(
         history(web, (viewer, caller), subject, &repository, &details),
         attached(web, subject, name, &inventory, &digest),
     );
-    let page = page(web, viewer, subject, name, reference, &inventory, &manifest, (details, proofs, history, attached));
+    let refused = if viewer.is(&account.did) { web.images.refused(&account.did, &digest).await? } else { None };
+    let parts = (details, proofs, history, attached, refused);
+    let page = page(web, viewer, subject, name, reference, &inventory, &manifest, parts);
     Ok(pages::finish(web, None, page.render(), Shown { script: true }))
 }
 
@@ -259,6 +263,7 @@ type Parts = (
     (Result<RecordProof, Unknown>, Option<Result<RecordProof, Unknown>>),
     Result<Option<Arc<ImageConfig>>, Unknown>,
     Result<Vec<Attached>, String>,
+    Option<RefusedNotice>,
 );
 
 #[expect(clippy::too_many_arguments, reason = "each is asked for by itself, and all of them meet here")]
@@ -270,7 +275,7 @@ fn page<'p>(
     reference: &Reference,
     inventory: &Inventory,
     manifest: &ParsedManifest,
-    (details, (proof, tag_proof), history, attached): Parts,
+    (details, (proof, tag_proof), history, attached, refused): Parts,
 ) -> ImagePage<'p> {
     let (path, now_us) = (path_of(&subject.owner, name), (web.settings.clock)());
     let suffix = shown::suffix(reference);
@@ -299,6 +304,7 @@ fn page<'p>(
             Reference::Tag(_) => suffix,
             Reference::Digest(digest) => format!("@sha256:{}…", shown::short(digest)),
         },
+        refused: refused.map(|refused| (Ago::of(refused.refused_us, now_us), shown::reason(&refused.problem))),
         digest: manifest.digest.to_string(),
         media_type: server::text::line(details.artifact_type.as_ref().unwrap_or(&manifest.media_type), MAX_VALUE_CHARS)
             .unwrap_or_default(),

@@ -36,8 +36,7 @@ pub(super) use image::{Configs, remembered as remembered_configs};
 use route::SitePage;
 pub(super) use route::kind;
 pub(super) use search::{MAX_QUERY_CHARS, show as search};
-pub(super) use shown::Ago;
-pub(super) use shown::path_of;
+pub(super) use shown::{Ago, path_of, reason, short};
 
 /// One account or network has few pages under way at once: each calls servers of others.
 pub(super) const PAGES: BulkheadLimits = BulkheadLimits {

@@ -6,6 +6,7 @@ use atproto::syntax::{Datetime, Digest, ImageName, Size};
 const UNITS: [(&str, u64); 6] =
     [("year", 31_557_600), ("month", 2_629_800), ("week", 604_800), ("day", 86_400), ("hour", 3_600), ("minute", 60)];
 const SHORT_DIGEST_CHARS: usize = 12;
+const MAX_REASON_CHARS: usize = 500;
 
 /// A time, relative to now.
 #[derive(Clone)]
@@ -37,12 +38,18 @@ impl Ago {
     }
 }
 
+/// Returns an error of another server as one line without a full stop.
+pub(in crate::web) fn reason(problem: &str) -> String {
+    let line = server::text::line(problem, MAX_REASON_CHARS).unwrap_or_default();
+    line.trim_end_matches('.').to_owned()
+}
+
 pub(super) fn size(bytes: u64) -> String {
     Size { bytes }.to_string()
 }
 
 /// Returns the first characters of a digest: enough for people to tell two apart.
-pub(super) fn short(digest: &Digest) -> String {
+pub(in crate::web) fn short(digest: &Digest) -> String {
     digest.hex().chars().take(SHORT_DIGEST_CHARS).collect()
 }
 
