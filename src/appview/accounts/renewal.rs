@@ -33,7 +33,12 @@ impl Sessions {
         match self.remote.query::<Value>(&url, &[], &access_token(row)?).await {
             Ok(_) => {
                 let id = row.id;
-                Ok(self.database.write(move |write| tables::prove(write, id, now_us)).await?)
+                let noted = self.database.write(move |write| tables::prove(write, id, now_us)).await;
+                // Without it the PDS is asked again at the next sign-in.
+                if let Err(error) = noted {
+                    tracing::warn!(%error, "that a session is good could not be stored");
+                }
+                Ok(())
             }
             Err(error) if is_expired(&error) => self.refresh(account, row).await.map(drop),
             Err(error) => Err(AccountsError::Pds(error)),

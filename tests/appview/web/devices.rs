@@ -81,6 +81,32 @@ async fn an_account_with_as_many_devices_as_it_may_have_is_told_to_take_one_back
 }
 
 #[tokio::test]
+async fn a_disk_that_takes_no_writes_keeps_no_device_out_and_costs_no_session() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    let mut person = Person::of(&registry);
+    person.sign_in().await;
+    let secret = secret(&mut person).await;
+    let database = Connection::open(registry.database()).unwrap();
+    // A day passes.
+    let long_ago = "UPDATE pds_session SET proven_us = 1; UPDATE device SET used_us = 1;";
+    let full = |table| {
+        format!("CREATE TRIGGER {table}_full BEFORE UPDATE ON {table} BEGIN SELECT RAISE(ABORT, 'disk is full'); END;")
+    };
+    database.execute_batch(&[long_ago, &full("device"), &full("pds_session")].concat()).unwrap();
+    let sign_in = || async { registry.token(&format!("alice.test:{secret}"), BOTH).await };
+    assert_eq!(rights(&sign_in().await), ["alice.test/app:pull,push"]);
+    // Its access token has ended: the next one could not be stored.
+    registry.network.set("/xrpc/com.atproto.server.getSession?", status("401 X", "{\"error\":\"invalid_token\"}"));
+    let before = registry.network.requests_of(TOKEN);
+    refused(&sign_in().await, 500, "UNKNOWN");
+    assert_eq!(registry.network.requests_of(TOKEN), before, "the refresh token is not used up");
+    database.execute_batch("DROP TRIGGER device_full; DROP TRIGGER pds_session_full").unwrap();
+    assert_eq!(rights(&sign_in().await), ["alice.test/app:pull,push"]);
+    assert_eq!(registry.network.requests_of(TOKEN), before + 1);
+}
+
+#[tokio::test]
 async fn a_device_gives_its_own_secret_back() {
     let registry = Registry::start(NONE).await;
     registry.has_oauth();
