@@ -147,8 +147,8 @@ fn open_rooms(config: &Config, database: &Database) -> Result<OciState, StartErr
     let repos = Arc::new(Repos::new(remote.clone(), resolver, Arc::clone(&sessions), Arc::clone(&index)));
     let holds = Holds::new(remote, Arc::clone(&sessions), Arc::clone(&repos), config.default_hold.clone());
     let holds = Arc::new(holds);
-    let catalog = Catalog::new(database.clone(), Arc::clone(&repos), Arc::clone(&holds), Arc::clone(&index));
-    let catalog = Arc::new(catalog);
+    let of_catalog = (Arc::clone(&repos), Arc::clone(&holds), Arc::clone(&index));
+    let catalog = Arc::new(Catalog::new(database.clone(), of_catalog, now_us));
     let follow = (Arc::clone(&index), Arc::clone(&owners), Arc::clone(&repos), Arc::clone(&holds));
     let follow = Follow::new(follow_settings(config), follow, config.test_mode, now_us).map_err(StartError::Roots)?;
     let webhooks = Arc::new(open_webhooks(config, database)?);

@@ -78,6 +78,8 @@ pub struct Inventory {
     pub manifests: HashMap<Digest, ListedManifest>,
     /// Whether all records were read.
     pub is_whole: bool,
+    /// Time when the reading began, microseconds since 1970.
+    pub read_us: u64,
     revision: Option<String>,
 }
 
@@ -108,8 +110,10 @@ impl Catalog {
     /// [`Unknown`]
     pub async fn inventory(&self, account: &Arc<Account>) -> Result<Arc<Inventory>, Unknown> {
         let (repos, looks, owner) = (Arc::clone(&self.repos), self.looks.clone(), Arc::clone(account));
-        let last = self.inventories.last(&account.did);
-        self.inventories.get(account.did.clone(), async move { ask(&repos, &looks, &owner, last).await }).await
+        let (last, clock) = (self.inventories.last(&account.did), self.clock);
+        self.inventories
+            .get(account.did.clone(), async move { ask(&repos, &looks, &owner, (last, clock())).await })
+            .await
     }
 }
 
@@ -117,7 +121,7 @@ async fn ask(
     repos: &Repos,
     looks: &Bulkhead<String>,
     account: &Account,
-    last: Option<Arc<Inventory>>,
+    (last, read_us): (Option<Arc<Inventory>>, u64),
 ) -> Result<Arc<Inventory>, Unknown> {
     let _place = look(looks, repos, account).await?;
     let unknown = |error: ReposError| Unknown(error.to_string());
@@ -125,7 +129,7 @@ async fn ask(
     if let Some(last) = last.filter(|last| last.is_whole && revision.is_some() && last.revision == revision) {
         return Ok(last);
     }
-    let mut inventory = Inventory { revision, ..Inventory::default() };
+    let mut inventory = Inventory { revision, read_us, ..Inventory::default() };
     let Inventory { repositories, manifests, .. } = &mut inventory;
     let all_tags = repos.each_tag(account, MAX_PAGES, |found| {
         let tag = ListedTag { tag: found.tag, digest: found.digest, written: found.written };

@@ -67,6 +67,8 @@ pub struct Catalog {
     repos: Arc<Repos>,
     holds: Arc<Holds>,
     index: Arc<Index>,
+    /// Returns the time, microseconds since 1970.
+    clock: fn() -> u64,
     looks: Bulkhead<String>,
     inventories: Inventories,
     profiles: Profiles,
@@ -77,14 +79,19 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// Makes the catalog.
+    /// Makes the catalog. `clock` returns microseconds since 1970.
     #[must_use]
-    pub fn new(database: Database, repos: Arc<Repos>, holds: Arc<Holds>, index: Arc<Index>) -> Self {
+    pub fn new(
+        database: Database,
+        (repos, holds, index): (Arc<Repos>, Arc<Holds>, Arc<Index>),
+        clock: fn() -> u64,
+    ) -> Self {
         Self {
             database,
             repos,
             holds,
             index,
+            clock,
             looks: Bulkhead::new(LOOKS),
             inventories: inventory::remembered(),
             profiles: profile::remembered_profiles(),
@@ -110,13 +117,13 @@ impl Catalog {
         self.database.write(move |write| tables::put(write, &repository)).await
     }
 
-    /// Forgets a repository that was deleted.
+    /// Forgets a repository that `inventory` does not have: it was deleted, unless it was pushed since.
     ///
     /// # Errors
     /// As [`Catalog::pushed`].
-    pub async fn gone(&self, account: &Did, name: &ImageName) -> Result<(), StorageError> {
-        let (account, name) = (account.clone(), name.clone());
-        self.database.write(move |write| tables::delete(write, &account, &name)).await
+    pub async fn gone(&self, account: &Did, name: &ImageName, inventory: &Inventory) -> Result<(), StorageError> {
+        let (account, name, read_us) = (account.clone(), name.clone(), inventory.read_us);
+        self.database.write(move |write| tables::delete(write, &account, &name, read_us)).await
     }
 
     /// Returns the repositories with the latest pushes, the newest first.

@@ -123,6 +123,39 @@ async fn a_page_says_whether_the_record_is_its_owners() {
     }
 }
 
+/// The repositories of the front page, as pushes left them.
+fn pushed(database: &Connection) -> Vec<String> {
+    let mut rows = database.prepare("SELECT name FROM pushed_repository ORDER BY name").unwrap();
+    rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
+#[tokio::test]
+async fn a_repository_that_is_pushed_while_its_page_is_made_stays_on_the_front_page() {
+    let registry = Registry::start(NONE).await;
+    let list = |collection| format!("{LIST}repo={}&collection={collection}&limit=100", registry.did());
+    let nothing = json!({ "records": [] }).to_string();
+    registry.network.set(&list("io.atcr.tag"), Reply::Held(nothing.clone()));
+    registry.network.set(&list("io.atcr.manifest"), Reply::Body(nothing));
+    assert_eq!(registry.page("/").await.status, 200, "it has begun");
+    let database = Connection::open(registry.database()).unwrap();
+    let push = |name: &str, at: &str| {
+        let sql = format!("INSERT INTO pushed_repository VALUES (?1, ?2, 'https://hold.example', {at})");
+        database.execute(&sql, (registry.alice.as_str(), name)).unwrap();
+    };
+    push("gone", "1");
+    let pushes = async {
+        while registry.network.requests_of(&list("io.atcr.tag")) == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        push("app", "CAST(unixepoch('subsec') * 1000000 AS INTEGER)");
+        registry.network.release();
+    };
+    let (page, ()) = tokio::join!(registry.page("/alice.test/app"), pushes);
+    assert_eq!((page.status, pushed(&database)), (404, vec!["app".to_owned(), "gone".to_owned()]));
+    assert_eq!(registry.page("/alice.test/gone").await.status, 404);
+    assert_eq!(pushed(&database), ["app"], "what was deleted is forgotten");
+}
+
 #[tokio::test]
 async fn what_a_hold_refused_later_is_shown_to_the_owner_alone() {
     let registry = Registry::start(NONE).await;

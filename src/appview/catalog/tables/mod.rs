@@ -19,13 +19,13 @@ pub fn put(write: &Write<'_>, row: &PushedRepository) -> Result<(), StorageError
     write.execute(sql, parameters).map(drop)
 }
 
-/// Forgets a repository.
+/// Forgets a repository whose last push was before `before_us`, microseconds since 1970.
 ///
 /// # Errors
 /// As [`put`].
-pub fn delete(write: &Write<'_>, account: &Did, name: &ImageName) -> Result<(), StorageError> {
-    let sql = "DELETE FROM pushed_repository WHERE account = ?1 AND name = ?2";
-    write.execute(sql, (account.as_str(), name.as_str())).map(drop)
+pub fn delete(write: &Write<'_>, account: &Did, name: &ImageName, before_us: u64) -> Result<(), StorageError> {
+    let sql = "DELETE FROM pushed_repository WHERE account = ?1 AND name = ?2 AND pushed_us < ?3";
+    write.execute(sql, (account.as_str(), name.as_str(), before_us.cast_signed())).map(drop)
 }
 
 /// Forgets all repositories of an account.

@@ -79,7 +79,7 @@ pub(super) async fn show(
     let tags = match inventory.repositories.get(name) {
         Some(tags) => tags.as_slice(),
         None if inventory.is_whole => {
-            web.catalog.gone(&account.did, name).await?;
+            web.catalog.gone(&account.did, name, &inventory).await?;
             return Err(missing());
         }
         None => &[],
