@@ -2,6 +2,17 @@
 // firehose.sh.
 //
 //   firehose.mjs HOLD_BINARY WORK_DIR ROUNDS
+//
+// What the figures do not say:
+// - The lag begins when this process has read the answer of the commit, not when the commit was asked for or made: it is below
+//   zero where an event overtakes the answer, and a server that answers late seems fast.
+// - Writer, subscribers and both servers share one machine. The subscribers of a server are one thread, so the lag has that
+//   thread's own queue in it: of 64 events for each commit, so the more, the faster the server commits.
+// - "As fast as one writer can" is another rate at each server (the table says which): compare those lags with their rates.
+// - One writer, one small record a commit, no deletions, and subscribers that all keep up and begin with nothing to catch up.
+// - Both repositories grow by COMMITS records with each round of a mode, and are never as large as in scale.sh.
+// - The longest is the median of the rounds' longest, not the longest of all.
+// - Limits of the hold are raised, and those of the PDS are off: neither is measured at a limit.
 
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -14,6 +25,7 @@ import { Hold, STACK, startStack } from '../demo/processes.mjs'
 import { createAccount, inventedDid } from '../stack/account.mjs'
 
 const [binary, work, rounds] = process.argv.slice(2)
+if (!/^[1-9][0-9]*$/.test(rounds)) throw new Error(`ROUNDS is a number from 1 on, not ${rounds}`)
 const SUBSCRIBERS = 64
 const COMMITS = 500
 // The table says which rate each server came to.
@@ -88,7 +100,12 @@ async function start() {
   return [new Peer('atcr-hold', hold.url, onHold), new Peer(`@atproto/pds ${version}`, stack.pds, onPds)]
 }
 
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]
+/** The middle one, or the mean of both middle ones. */
+function median(numbers) {
+  const sorted = numbers.toSorted((a, b) => a - b)
+  const middle = sorted.length / 2
+  return (sorted[Math.ceil(middle) - 1] + sorted[Math.floor(middle)]) / 2
+}
 const load = () => os.loadavg().map((value) => value.toFixed(2)).join(' ')
 
 /** One line: medians over the rounds of p50, p99 and the longest. */
