@@ -309,6 +309,7 @@ await step('faults: a hold that takes no token says so to whoever pushes', async
 })
 
 await step('faults: a token that a hold does not take any more is replaced, and nobody notices', async () => {
+  faulty.proxy.answer = () => undefined
   assert.equal((await blob(ivan, 'ivan.test/app', randomBytes(10))).status, 201)
   await sleep(1100)
   let old
