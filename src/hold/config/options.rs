@@ -131,8 +131,8 @@ options! {
     Live "limits.max_blob_bytes" Number Toml("107374182400") => "100 GiB";
     Live "limits.uploads_per_account" Number Toml("64") => "open uploads; 429 beyond";
     // Each is a row and a folder. The last sixteenth is reserved for the captain; of the other 960 an account gets one
-    // more only while it has no more than are free, so that 16 accounts which take all they get have 57 each, and 48
-    // are free.
+    // more only while it has no more than are free, so that 16 accounts which take all they get have 56 or 57 each,
+    // and 55 are free.
     Live "limits.uploads_total" Number Toml("1024")
         => "the same, of all accounts; the last sixteenth is kept for the captain";
     Live "limits.stale_upload_s" Number Toml("86400") => "uploads untouched for so long are dropped";
