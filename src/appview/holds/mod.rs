@@ -120,13 +120,9 @@ impl Holds {
             let mut answer = self.ask_for(&hold, digest, verb, None).await;
             // The hold answers crew members only, so ask as the account that pulls.
             if let (true, Some(login)) = (is_unauthorized(&answer), login) {
-                let token = self.sessions.service_token(login, hold.did()).await?;
-                answer = self.ask_for(&hold, digest, verb, Some(&*token)).await;
-                if is_unauthorized(&answer)
-                    && let Some(newer) = self.sessions.newer_service_token(login, hold.did(), &token).await?
-                {
-                    answer = self.ask_for(&hold, digest, verb, Some(&*newer)).await;
-                }
+                let asked = &hold;
+                let ask = |token: Arc<str>| async move { self.ask_for(asked, digest, verb, Some(&*token)).await };
+                answer = self.with_token(asked, login, ask).await?;
             }
             match answer {
                 Ok(location) => return Ok(Some(address(&hold, location)?)),
@@ -256,18 +252,30 @@ impl Holds {
         method: Method,
         input: &impl serde::Serialize,
     ) -> Result<T, HoldsError> {
-        let token = self.sessions.service_token(login, hold.did()).await?;
-        let url = method_url(hold, method);
-        let mut answer = self.remote.patient_procedure(&url, input, Some(&*token), time).await;
-        if is_unauthorized(&answer)
-            && let Some(newer) = self.sessions.newer_service_token(login, hold.did(), &token).await?
-        {
-            answer = self.remote.patient_procedure(&url, input, Some(&*newer), time).await;
-        }
-        answer.map_err(|error| {
+        let url = &method_url(hold, method);
+        let call =
+            |token: Arc<str>| async move { self.remote.patient_procedure(url, input, Some(&*token), time).await };
+        self.with_token(hold, login, call).await?.map_err(|error| {
             self.forget_membership(hold, login, &error);
             HoldsError::of(hold, error)
         })
+    }
+
+    /// Makes a call with a service token of `login`, and once more with another one if the hold does not take it.
+    async fn with_token<T, F: Future<Output = Result<T, RemoteError>>>(
+        &self,
+        hold: &ServiceUrl,
+        login: &Login,
+        call: impl Fn(Arc<str>) -> F,
+    ) -> Result<Result<T, RemoteError>, AccountsError> {
+        let token = self.sessions.service_token(login, hold.did()).await?;
+        let answer = call(Arc::clone(&token)).await;
+        if is_unauthorized(&answer)
+            && let Some(newer) = self.sessions.newer_service_token(login, hold.did(), &token).await?
+        {
+            return Ok(call(newer).await);
+        }
+        Ok(answer)
     }
 }
 

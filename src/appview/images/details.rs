@@ -12,15 +12,13 @@ use tokio::time::timeout;
 use super::{Images, ImagesError, ParsedManifest};
 use crate::gate::PullPermit;
 use crate::holds::{HoldsError, Verb};
-use crate::repos::digest_of;
+use crate::repos::{MAX_MEDIA_TYPE_BYTES, digest_of};
 use atproto::syntax::Digest;
 use server::identity::Account;
 
 /// Maximum size of a configuration: usual ones have some kilobytes, one with the longest history some hundred.
 const MAX_CONFIG_BYTES: usize = 1024 * 1024;
 const CONFIG_TIME: Duration = Duration::from_secs(4);
-/// Longest media type: two halves of 127 characters. <https://www.rfc-editor.org/rfc/rfc6838#section-4.2>
-const MAX_MEDIA_TYPE_BYTES: usize = 255;
 /// Maximum number of build steps that are kept.
 const MAX_STEPS: usize = 500;
 

@@ -3,8 +3,8 @@
 use atproto::lexicon::Manifest;
 use atproto::syntax::{Digest, RecordKey, ServiceUrl, SyntaxError};
 
-/// Longest media type that is kept: two halves of 127 characters.
-const MAX_MEDIA_TYPE_BYTES: usize = 255;
+/// Longest media type: two halves of 127 characters. <https://www.rfc-editor.org/rfc/rfc6838#section-4.2>
+pub const MAX_MEDIA_TYPE_BYTES: usize = 255;
 /// Manifests of an index that are kept.
 const MAX_CHILDREN: usize = 256;
 

@@ -20,15 +20,14 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::retry_on_intr;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio_util::either::Either;
 
-use super::send_turn::{FileRange, Sent, send_on_pool};
+use super::send_turn::{FileRange, Sent, becomes_writable, send_on_pool};
 use crate::daemon::{Busy, Stream};
 
 /// Limit of a piece: as much as a turn of the pool sends to a fast peer.
@@ -223,9 +222,11 @@ fn descriptor(stream: &Stream) -> BorrowedFd<'_> {
 /// would be lost.
 fn note_full(stream: &Stream) -> io::Result<()> {
     let look = || {
-        let mut sockets = [PollFd::from_borrowed_fd(descriptor(stream), PollFlags::OUT)];
-        let ready = retry_on_intr(|| poll(&mut sockets, Some(&Timespec::default())))?;
-        if ready == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        if becomes_writable(descriptor(stream), Duration::ZERO)? {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
     };
     let looked = match stream {
         Either::Left(tcp) => tcp.try_io(Interest::WRITABLE, look),
@@ -239,8 +240,6 @@ fn note_full(stream: &Stream) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use tokio::io::AsyncWriteExt as _;
     use tokio::net::UnixStream;
 

@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -85,7 +85,7 @@ fn take_turn(socket: &OwnedFd, mut piece: FileRange, limits: &Limits) -> Sent {
         };
         if goes_on && !was_slow && began.elapsed() < limits.turn {
             waiting = waiting.or_else(|| WAITING.try_acquire().ok());
-            if waiting.is_some() && becomes_writable(socket, limits.wait) {
+            if waiting.is_some() && becomes_writable(socket, limits.wait).unwrap_or(false) {
                 continue;
             }
         }
@@ -96,10 +96,10 @@ fn take_turn(socket: &OwnedFd, mut piece: FileRange, limits: &Limits) -> Sent {
 }
 
 /// Waits until the socket accepts bytes. Returns whether it does within `limit`.
-fn becomes_writable(socket: &OwnedFd, limit: Duration) -> bool {
-    let mut sockets = [PollFd::new(socket, PollFlags::OUT)];
-    let Ok(limit) = Timespec::try_from(limit) else { return false };
-    poll(&mut sockets, Some(&limit)).is_ok_and(|ready| ready > 0)
+pub(super) fn becomes_writable(socket: impl AsFd, limit: Duration) -> io::Result<bool> {
+    let limit = Timespec::try_from(limit).map_err(io::Error::other)?;
+    let mut sockets = [PollFd::new(&socket, PollFlags::OUT)];
+    Ok(retry_on_intr(|| poll(&mut sockets, Some(&limit)))? > 0)
 }
 
 /// Sends as much of a piece as the socket accepts without waiting for the peer. Returns 0 at the end of the file.
