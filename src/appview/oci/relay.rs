@@ -31,7 +31,9 @@ pub(super) async fn answer(state: &OciState, url: &str, digest: &Digest, head: &
     let etag = format!("\"{digest}\"");
     // With `If-Range` of another version, the range does not apply.
     let applies = head.method == Method::GET && header(head, IF_RANGE.as_str()).is_none_or(|version| version == etag);
-    let range = head.headers.get(RANGE).filter(|_| applies);
+    // A store may answer several ranges by a body of parts, which has a type of its own. The whole blob is an answer, too.
+    let is_one = |range: &&HeaderValue| !range.as_bytes().contains(&b',');
+    let range = head.headers.get(RANGE).filter(|_| applies).filter(is_one);
     let found = state.holds.open(head.method.clone(), url, range).await.map_err(|error| match error {
         RemoteError::Refused { status: StatusCode::NOT_FOUND, .. } => OciError::blob_unknown(),
         error => of_remote("the hold of this image", error),

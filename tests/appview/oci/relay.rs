@@ -2,6 +2,8 @@
 
 use atproto::syntax::Digest;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 use super::registry::{Registry, refused};
 use crate::support::did_server::Reply;
@@ -80,6 +82,42 @@ async fn a_blob_comes_whole_by_its_head_and_in_ranges() {
     pulls.hold_says("416 Range Not Satisfiable\r\nContent-Length: 0\r\nContent-Range: bytes */19", "");
     let none = pulls.call("GET", Some("bytes=99-")).await;
     assert_eq!((none.status, none.header("content-range")), (416, Some("bytes */19")));
+}
+
+/// A store that has the blob, and answers more than one range by a body of parts, as RFC 9110 allows it; its URL.
+async fn store_with_parts() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://localhost:{}/blob", listener.local_addr().unwrap().port());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            let (status, kind, body) = if String::from_utf8(head).unwrap().contains("bytes=0-2,4-8") {
+                let part = |range, bytes| format!("--x\r\nContent-Range: bytes {range}/19\r\n\r\n{bytes}\r\n");
+                let parts = format!("{}{}--x--\r\n", part("0-2", "the"), part("4-8", "bytes"));
+                ("206 Partial Content", "multipart/byteranges; boundary=x", parts)
+            } else {
+                ("200 OK", "application/octet-stream", BYTES.to_owned())
+            };
+            let length = body.len();
+            let head = format!("HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}");
+            stream.write_all(format!("{head}\r\nConnection: close\r\n\r\n{body}").as_bytes()).await.unwrap();
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn several_ranges_are_answered_with_the_whole_blob() {
+    let pulls = Pulls::start().await;
+    pulls.hold_says(
+        &format!("307 Temporary Redirect\r\nLocation: {}\r\nContent-Length: 0", store_with_parts().await),
+        "",
+    );
+    let answer = pulls.call("GET", Some("bytes=0-2,4-8")).await;
+    assert_eq!((answer.status, answer.text()), (200, BYTES));
 }
 
 #[tokio::test]
