@@ -16,7 +16,7 @@ import { promisify } from 'node:util'
 import { deflateSync } from 'node:zlib'
 import { startStackInParts } from '../demo/processes.mjs'
 import { serviceToken } from '../stack/account.mjs'
-import { makeImage, makeIndex, OCI_IMAGE, sha256 } from './images.mjs'
+import { makeImage, makeIndex, OCI_IMAGE, OCI_INDEX, sha256 } from './images.mjs'
 import { Person } from './pages.mjs'
 import { newAccount, Registry } from './registry.mjs'
 import { allHeld, step, sum } from './steps.mjs'
@@ -339,6 +339,26 @@ await step('who wants it has a manifest removed that its last tag leaves, and no
   await push(second, registry.appview, 'alice.test/moving:kept', alice)
   assert.deepEqual([await has(first), await has(second)], [false, true])
   assert.equal((await open('/alice.test/tides:v1.0.0')).status, 200)
+})
+
+await step('with an index goes what only it has: neither what has a tag nor what another index has', async () => {
+  const all = await makeIndex(path.join(work, 'parts'))
+  const [shared, alone] = all.images
+  const tagged = await makeImage(path.join(work, 'part'), [300])
+  const bearer = await registry.appview.token('repository:alice.test/parts:pull,push', alice.handle, alice.appPassword)
+  const put = async (tag, ...parts) => {
+    const body = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: parts.map(({ manifest }) => manifest) })
+    const options = { body, headers: { 'content-type': OCI_INDEX } }
+    assert.equal((await registry.appview.call(bearer, 'PUT', `/v2/alice.test/parts/manifests/${tag}`, options)).status, 201)
+  }
+  const has = async ({ manifest }) => (await open(`/alice.test/parts@${manifest.digest}`)).status === 200
+  await push(all, registry.appview, 'alice.test/parts:v1', alice)
+  await push(tagged, registry.appview, 'alice.test/parts:tagged', alice)
+  await put('v2', shared)
+  await put('v1', tagged, shared)
+  assert.deepEqual(await Promise.all([all, alone, shared, tagged].map(has)), [false, false, true, true])
+  await put('v1', shared, tagged, shared)
+  assert.deepEqual(await Promise.all([shared, tagged].map(has)), [true, true])
 })
 
 await step('a tag goes, and an image with its tags, once that was said twice', async () => {

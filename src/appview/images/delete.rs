@@ -101,7 +101,7 @@ impl Images {
         let seen = self.repos.record(owner, nsid::MANIFEST, &key).await?;
         let home = seen.value.as_ref().and_then(|record| record.get("repository")).and_then(|name| name.as_str());
         let is_home = home == Some(name.as_str());
-        let tags = self.repos.tags_at(owner, digest).await?;
+        let tags = self.repos.tags_at(owner, &[*digest]).await?;
         let (here, elsewhere): (Vec<FoundTag>, Vec<_>) = tags.into_iter().partition(|found| found.repository == *name);
         if here.is_empty() && !is_home {
             if seen.value.is_none() {

@@ -56,6 +56,10 @@ impl Images {
         let (login, repository) = (permit.login(), &permit.repository().name);
         let hold = self.holds.of_account(owner).await?;
         self.holds.join(&hold, login).await?;
+        let indexes_turn = match manifest.children().next() {
+            Some(_) => Some(self.turns.indexes(&owner.did).await),
+            None => None,
+        };
         self.check(permit, owner, &hold, manifest).await?;
         let manifest_turn = self.turns.manifest(&owner.did, &manifest.digest).await;
         let tag = match tag {
@@ -76,6 +80,7 @@ impl Images {
         let pending = self.enqueue(login, &hold, &notice).await?;
         let turns = (&manifest_turn, tag.as_ref());
         let (recorded, tagged) = self.write_records(pending, turns, (permit, owner, &hold), (manifest, blob)).await?;
+        drop(indexes_turn);
         let left = tagged.as_ref().and_then(|(before, _)| before.tagged(&owner.did));
         match self.deliver(pending, login, &hold, &notice).await {
             Ok(()) => {}

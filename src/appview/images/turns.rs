@@ -7,11 +7,17 @@
 use atproto::syntax::{Did, Digest, ImageName, Tag};
 use server::bulkhead::{LockGuard, Locks};
 
-/// The locks. A request that needs both kinds takes the manifest's first.
+/// The locks. A request that needs several kinds takes them in this order.
 #[derive(Default)]
 pub(super) struct Turns {
+    indexes: Locks<Did>,
     manifests: Locks<(Did, Digest)>,
     tags: Locks<(Did, String)>,
+}
+
+/// The lock of an account's indexes: what one lists is not removed between the look-up of it and the write of the index.
+pub(super) struct IndexesTurn {
+    _guard: LockGuard<Did>,
 }
 
 /// The lock of a manifest's record.
@@ -25,6 +31,10 @@ pub(super) struct TagTurn {
 }
 
 impl Turns {
+    pub(super) async fn indexes(&self, account: &Did) -> IndexesTurn {
+        IndexesTurn { _guard: self.indexes.lock(account).await }
+    }
+
     pub(super) async fn manifest(&self, account: &Did, digest: &Digest) -> ManifestTurn {
         ManifestTurn { _guard: self.manifests.lock(&(account.clone(), *digest)).await }
     }

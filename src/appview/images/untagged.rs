@@ -1,5 +1,6 @@
 //! Deletion of manifests that have lost their last tag, for accounts whose profile has `autoRemoveUntagged`.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -18,33 +19,46 @@ const MAX_PAGES: usize = 40;
 
 impl Images {
     /// Deletes a manifest that a tag has left, if that was its last tag, no index has it, and the owner's profile wants
-    /// it. An error does not fail the push.
+    /// it; with an index the manifests that only it has. An error does not fail the push.
     pub(super) async fn remove_untagged(&self, login: &Login, owner: &Account, digest: &Digest) {
         match timeout(TIME, self.try_remove(login, owner, digest)).await {
-            Ok(Ok(true)) => tracing::info!(did = %owner.did, manifest = %digest, "a manifest without tags was removed"),
-            Ok(Ok(false)) => {}
+            Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(manifest = %digest, "a manifest without tags stays: {error}"),
             Err(_) => tracing::warn!(manifest = %digest, "a manifest without tags stays: its owner's PDS is too slow"),
         }
     }
 
-    async fn try_remove(&self, login: &Login, owner: &Account, digest: &Digest) -> Result<bool, ImagesError> {
+    async fn try_remove(&self, login: &Login, owner: &Account, digest: &Digest) -> Result<(), ImagesError> {
         if !self.holds.chosen(owner).await?.auto_remove {
-            return Ok(false);
+            return Ok(());
         }
-        let turn = self.turns.manifest(&owner.did, digest).await;
-        if !self.repos.tags_at(owner, digest).await?.is_empty() {
-            return Ok(false);
+        let _turn = self.turns.indexes(&owner.did).await;
+        let Some(record) = self.repos.manifest(owner, digest).await? else { return Ok(()) };
+        let mut unused = vec![*digest];
+        unused.extend(record.children);
+        let mut turns = HashMap::new();
+        for digest in HashSet::<_>::from_iter(unused.iter().copied()) {
+            turns.insert(digest, self.turns.manifest(&owner.did, &digest).await);
         }
-        let mut is_part = false;
-        let look = |found: FoundManifest| is_part |= found.record.children().any(|child| child == *digest);
-        if !self.repos.each_manifest(owner, MAX_PAGES, look).await? || is_part {
-            return Ok(false);
+        let mut used: HashSet<_> = self.repos.tags_at(owner, &unused).await?.iter().map(|found| found.digest).collect();
+        let look = |found: FoundManifest| {
+            if found.digest != *digest {
+                used.extend(found.record.children().filter(|child| turns.contains_key(child)));
+            }
+        };
+        if !self.repos.each_manifest(owner, MAX_PAGES, look).await? || used.contains(digest) {
+            return Ok(());
         }
-        let seen = self.repos.record(owner, nsid::MANIFEST, &manifest_key(digest)).await?;
-        if seen.value.is_some() {
-            self.delete_record(&turn, login, owner, digest, &seen).await?;
+        unused.retain(|digest| !used.contains(digest));
+        // The index first, so that none names a missing manifest.
+        for digest in unused {
+            let Some(turn) = turns.remove(&digest) else { continue };
+            let seen = self.repos.record(owner, nsid::MANIFEST, &manifest_key(&digest)).await?;
+            if seen.value.is_some() {
+                self.delete_record(&turn, login, owner, &digest, &seen).await?;
+                tracing::info!(did = %owner.did, manifest = %digest, "a manifest without tags was removed");
+            }
         }
-        Ok(seen.value.is_some())
+        Ok(())
     }
 }

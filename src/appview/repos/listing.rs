@@ -53,14 +53,14 @@ impl Repos {
         Ok(exists.then_some(tags))
     }
 
-    /// Returns the tags of all repositories that point to the manifest with this digest.
+    /// Returns the tags of all repositories that point to a manifest with one of these digests.
     ///
     /// # Errors
     /// As [`Repos::tags`].
-    pub async fn tags_at(&self, account: &Account, digest: &Digest) -> Result<Vec<FoundTag>, ReposError> {
+    pub async fn tags_at(&self, account: &Account, digests: &[Digest]) -> Result<Vec<FoundTag>, ReposError> {
         let mut tags = Vec::new();
         let listing = self.each_record(account, nsid::TAG, MAX_TAG_PAGES, |view| {
-            tags.extend(tag_of(&view, account).filter(|found| found.digest == *digest));
+            tags.extend(tag_of(&view, account).filter(|found| digests.contains(&found.digest)));
             ControlFlow::Continue(())
         });
         all_tags(in_time(listing).await)?;
