@@ -15,6 +15,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { startStack } from '../demo/processes.mjs'
 import buildah from './clients/buildah.mjs'
+import buildkit from './clients/buildkit.mjs'
 import cosign from './clients/cosign.mjs'
 import crane from './clients/crane.mjs'
 import ctr from './clients/ctr.mjs'
@@ -28,14 +29,19 @@ import { garage, newAccount, Registry } from './registry.mjs'
 import { step, sum, words } from './steps.mjs'
 
 const run = promisify(execFile)
-const CLIENTS = [skopeo, buildah, podman, docker, ctr, oras, crane, cosign, notation]
+const CLIENTS = [skopeo, buildah, podman, docker, buildkit, ctr, oras, crane, cosign, notation]
 const STEPS = {
-  login: 'login', push: 'push', second: 'second name', index: 'index', pull: 'pull', anonymous: 'pull as nobody',
-  refused: 'wrong password', referrers: 'referrers', delete: 'delete',
+  login: 'login', push: 'push', second: 'second name', index: 'index', cache: 'build cache', pull: 'pull',
+  anonymous: 'pull as nobody', refused: 'wrong password', referrers: 'referrers', delete: 'delete',
 }
 const README = fileURLToPath(new URL('../README.md', import.meta.url))
 const [holdBinary, appviewBinary, work, s3List, tools, ...wanted] = process.argv.slice(2)
-const searchPath = [`${tools}/usr/bin`, `${tools}/usr/sbin`, process.env.PATH, '/usr/sbin'].join(':')
+
+/** Where a client's commands are: some clients have a folder of their own among the tools. */
+const searchPath = ({ folder = '' }) => {
+  const own = path.join(tools, folder, 'usr')
+  return [`${own}/bin`, `${own}/sbin`, process.env.PATH, '/usr/sbin'].join(':')
+}
 
 /** One client at one registry: where it keeps things, who it is, and what it is given to push. */
 class At {
@@ -71,7 +77,7 @@ class At {
 
   runWith(environment, command, ...args) {
     const env = {
-      PATH: searchPath, HOME: this.home, XDG_RUNTIME_DIR: path.join(this.home, 'xdg'), XDG_CONFIG_HOME: path.join(this.home, '.config'),
+      PATH: searchPath(this.client), HOME: this.home, XDG_RUNTIME_DIR: path.join(this.home, 'xdg'), XDG_CONFIG_HOME: path.join(this.home, '.config'),
       DOCKER_CONFIG: path.join(this.home, '.docker'), DOCKER_CLI_EXPERIMENTAL: 'enabled', COSIGN_PASSWORD: '',
       REGISTRY_AUTH_FILE: this.emptyAuth, ...environment,
     }
@@ -125,8 +131,8 @@ class At {
 
 /** The version that a client says it has; `undefined` when it is missing. */
 async function versionOf(client) {
-  const env = { PATH: searchPath, HOME: work }
-  const ran = await run(client.name, client.versionArgs, { env }).catch(() => undefined)
+  const env = { PATH: searchPath(client), HOME: work }
+  const ran = await run(client.command ?? client.name, client.versionArgs, { env }).catch(() => undefined)
   return ran && (/(?<![\w.])v?(\d+\.\d+[.\d]*)/.exec(ran.stdout)?.[1] ?? '')
 }
 
@@ -135,7 +141,7 @@ async function startDaemon(client) {
   if (!client.daemon) return async () => {}
   const { command, ready } = await client.daemon(path.join(work, `${client.name}d`))
   const log = openSync(path.join(work, `${client.name}d.log`), 'a')
-  const env = { PATH: searchPath, HOME: work }
+  const env = { PATH: searchPath(client), HOME: work }
   const child = spawn('setpriv', ['--pdeathsig', 'TERM', ...command], { env, stdio: ['ignore', log, log] })
   const ended = once(child, 'exit')
   for (let tries = 0; ; tries += 1) {

@@ -100,7 +100,8 @@ impl ParsedManifest {
         Self::of(document, bytes, media_type)
     }
 
-    fn of(document: Document, bytes: Bytes, media_type: Option<&str>) -> Result<Self, ImagesError> {
+    /// Checks a manifest. A list that is missing, or `null` as Go programs write an empty one, is empty.
+    fn of(mut document: Document, bytes: Bytes, media_type: Option<&str>) -> Result<Self, ImagesError> {
         let invalid = |reason: &str| ImagesError::Invalid(reason.to_owned());
         if document.schema_version != 2 {
             return Err(invalid("its schemaVersion must be 2"));
@@ -116,18 +117,19 @@ impl ParsedManifest {
         if !is_image && !INDEXES.contains(&media_type.as_str()) {
             return Err(invalid("its media type is none of an OCI or docker image or index"));
         }
-        if is_image && (document.config.is_none() || document.layers.is_none() || document.manifests.is_some()) {
+        let list = if is_image { &mut document.layers } else { &mut document.manifests };
+        list.get_or_insert_default();
+        if is_image && (document.config.is_none() || document.manifests.is_some()) {
             return Err(invalid("an image has a config and layers, and no manifests"));
         }
-        if !is_image && (document.manifests.is_none() || document.config.is_some() || document.layers.is_some()) {
+        if !is_image && (document.config.is_some() || document.layers.is_some()) {
             return Err(invalid("an index has manifests, and neither config nor layers"));
         }
         let subject = document.subject.as_ref().map(|subject| subject.digest);
         Ok(Self { digest: digest_of(&bytes), bytes, media_type, subject, document })
     }
 
-    /// Parses a stored manifest. A media type that is not in it is derived from its fields. A list that is missing, or
-    /// `null` as Go programs write an empty one, is empty.
+    /// Parses a stored manifest. A media type that is not in it is derived from its fields.
     ///
     /// # Errors
     /// [`ImagesError::Invalid`]
@@ -135,10 +137,7 @@ impl ParsedManifest {
         let parsed = server::json::parse(&bytes).map_err(|error| ImagesError::Invalid(error.to_string()));
         let mut document: Document = parsed?;
         let guessed = if document.manifests.is_some() { INDEXES[0] } else { IMAGES[0] };
-        let media_type = document.media_type.get_or_insert_with(|| guessed.to_owned());
-        let is_index = INDEXES.contains(&media_type.as_str());
-        let list = if is_index { &mut document.manifests } else { &mut document.layers };
-        list.get_or_insert_default();
+        document.media_type.get_or_insert_with(|| guessed.to_owned());
         Self::of(document, bytes, None)
     }
 
@@ -251,11 +250,13 @@ mod tests {
     }
 
     #[test]
-    fn lists_that_are_null_in_a_stored_manifest_are_empty() {
+    fn lists_that_are_null_are_empty() {
         let image = json!({ "schemaVersion": 2, "config": blob(1), "layers": null, "manifests": null,
                             "subject": null, "annotations": null });
         let index = json!({ "schemaVersion": 2, "mediaType": INDEXES[0], "manifests": null, "layers": null });
         for (document, media_type) in [(image, IMAGES[0]), (index, INDEXES[0])] {
+            let pushed = parse(&document, Some(media_type)).unwrap();
+            assert_eq!((pushed.blobs().count(), pushed.children().count()), (usize::from(media_type == IMAGES[0]), 0));
             let stored = ParsedManifest::stored(document.to_string().into()).unwrap();
             assert_eq!(stored.media_type, media_type);
             let details = stored.details();
@@ -340,7 +341,7 @@ mod tests {
             (with("schemaVersion", json!(1)), oci),
             (with("mediaType", json!(IMAGES[1])), oci),
             (with("manifests", json!([])), oci),
-            (with("layers", Value::Null), oci),
+            (with("config", Value::Null), oci),
             (with("config", json!({ "digest": "sha256:x" })), oci),
             (image.clone(), None),
             (image.clone(), Some("application/json")),
