@@ -9,7 +9,7 @@ use super::now_us;
 use crate::blobs::Blobs;
 use crate::config::{Gc, Schedule};
 use crate::hold::Hold;
-use crate::operations::collect_garbage;
+use crate::operations::{collect_garbage, last_collection, put_last_collection};
 use crate::upkeep::UpkeepError;
 use server::control::Reporter;
 
@@ -19,7 +19,7 @@ const DAY_US: u64 = 86_400_000_000;
 
 /// Finishes interrupted removals, and collects garbage on the schedule of `gc`, without end.
 pub(super) async fn keep(hold: Arc<Hold>, gc: Gc) {
-    let mut due_us = due_us(gc.schedule, now_us());
+    let mut due_us = if gc.enabled { first_due_us(&hold, gc.schedule).await } else { 0 };
     loop {
         match hold.upkeep.finish_removals().await {
             Ok(finished) if finished.count > 0 => {
@@ -40,6 +40,22 @@ pub(super) async fn keep(hold: Arc<Hold>, gc: Gc) {
         let rest = if gc.enabled { Duration::from_micros(due_us.saturating_sub(now_us())) } else { LOOK_EVERY };
         sleep(rest.min(LOOK_EVERY)).await;
     }
+}
+
+/// Returns the time of this process's first collection: the next of `schedule` after the last collection of an earlier one,
+/// else a hold that restarts more often than that would never collect. Without such a time, or with one of a clock that was
+/// ahead, the schedule begins now, and that is stored.
+async fn first_due_us(hold: &Hold, schedule: Schedule) -> u64 {
+    let now_us = now_us();
+    let stored = match last_collection(hold).await {
+        Ok(Some(last_us)) if last_us <= now_us => return due_us(schedule, last_us),
+        Ok(_) => put_last_collection(hold, now_us).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = stored {
+        tracing::warn!(%error, "the time of the last garbage collection is not known: the schedule begins now");
+    }
+    due_us(schedule, now_us)
 }
 
 /// Writes the last uses of blobs to the database, at shutdown.

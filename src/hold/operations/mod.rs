@@ -17,7 +17,7 @@ mod successor;
 mod uploads;
 
 pub use crew::{BannedAccount, CrewAdd, CrewBan, CrewBans, CrewList, CrewRemove, CrewSet, CrewUnban, Member, Source};
-pub use gc::{GcRun, collect_garbage};
+pub use gc::{GcRun, collect_garbage, last_collection, put_last_collection};
 pub use identity::{HeadSummary, Identity, IdentityShow, Service};
 pub use images::ImagesReconcile;
 pub use repo::{Found, RepoExport, RepoImport, RepoImported, RepoVerified, RepoVerify};

@@ -1,13 +1,18 @@
 //! `gc` by the real binary, by itself too, and with an end between a blob's row and its object.
 
+use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
+use rusqlite::Connection;
 use serde_json::json;
 
 use super::{Site, done, json_of};
-use crate::binary::process::eventually;
+use crate::binary::process::{PATIENCE, eventually};
 use crate::binary::skip;
 use crate::support::blob_hold::{blob_key, digest};
+use crate::support::hold::now_s;
+use crate::support::http::blocking::Client;
 
 /// A hold that keeps nothing that no manifest names.
 fn without_grace(more: &str) -> Site {
@@ -78,7 +83,15 @@ fn which_of_the_two_has_to_be_said() {
 fn a_hold_does_it_by_itself_only_when_it_is_told_to() {
     let site = without_grace("enabled = true\nschedule = \"1s\"\n");
     let daemon = site.start();
-    let alice = daemon.client(&site.alice);
+    let garbage = push_with_garbage(&site, &daemon.client(&site.alice));
+    let line = daemon.wait_for_line("garbage collected blobs=1 bytes=7");
+    assert!(line.contains("kept=2") && line.contains("unfinished=0") && line.contains("duration_ms="), "{line}");
+    assert!(!garbage.exists());
+    assert_eq!(daemon.client(&site.alice).pull(b"garbage"), None);
+}
+
+/// Pushes what a manifest names, more of it than of the garbage beside it. Returns the file of the garbage.
+fn push_with_garbage(site: &Site, alice: &Client) -> PathBuf {
     let named = [&b"a layer that is long"[..], b"another one"];
     named.iter().for_each(|content| alice.push(content));
     let layers = named.map(|content| json!({ "digest": digest(content), "size": content.len(), "mediaType": "a/b" }));
@@ -88,10 +101,31 @@ fn a_hold_does_it_by_itself_only_when_it_is_told_to() {
     });
     assert_eq!(alice.call("io.atcr.hold.notifyManifest", &push).status, 200);
     alice.push(b"garbage");
-    let line = daemon.wait_for_line("garbage collected blobs=1 bytes=7");
-    assert!(line.contains("kept=2") && line.contains("unfinished=0") && line.contains("duration_ms="), "{line}");
-    assert!(!site.path("blobs").join(blob_key(&digest(b"garbage"))).exists());
-    assert_eq!(daemon.client(&site.alice).pull(b"garbage"), None);
+    site.path("blobs").join(blob_key(&digest(b"garbage")))
+}
+
+#[test]
+fn a_hold_that_restarts_more_often_than_its_interval_collects_too() {
+    for is_ahead in [false, true] {
+        let site = without_grace("enabled = true\nschedule = \"8s\"\n");
+        let daemon = site.start();
+        let garbage = push_with_garbage(&site, &daemon.client(&site.alice));
+        assert_eq!(daemon.stop(), Some(0));
+        if is_ahead {
+            // The last collection was made while the clock was ahead.
+            let next_century = (now_s() + 100 * 365 * 86_400) * 1_000_000;
+            let stored = "UPDATE meta SET value = ?1 WHERE name = 'garbage_collected_us'";
+            let database = Connection::open(site.path("hold.db")).unwrap();
+            assert_eq!(database.execute(stored, [next_century.to_string()]).unwrap(), 1);
+        }
+        let began = Instant::now();
+        while garbage.exists() {
+            assert!(began.elapsed() < PATIENCE, "nothing was collected");
+            let daemon = site.start();
+            std::thread::sleep(Duration::from_secs(1));
+            assert_eq!(daemon.stop(), Some(0));
+        }
+    }
 }
 
 #[test]
