@@ -138,6 +138,7 @@ impl StartError {
             Self::Storage(StorageError::Refused(_))
             | Self::Presence(
                 PresenceError::Missing { .. }
+                | PresenceError::Left { .. }
                 | PresenceError::Foreign { .. }
                 | PresenceError::NewDatabase { .. }
                 | PresenceError::Storage(StorageError::Refused(_)),

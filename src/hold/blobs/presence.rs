@@ -24,11 +24,27 @@ const MARKER: &str = "docker/atcr-hold.json";
 const MAX_MARKER_BYTES: u64 = 4096;
 /// Number of recorded blobs that are looked for in a storage without a marker.
 const SAMPLE: usize = 16;
+/// Number of storages before that a marker names.
+const MAX_BEFORE: usize = 16;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Marker {
     hold: String,
     id: String,
+    /// The ids of the storages that were migrated to this one, the last one last: a backup of the database may have one of
+    /// them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    before: Vec<String>,
+}
+
+impl Marker {
+    /// Returns the marker with the new `id` of a storage that had this one, to which that with `left` was migrated.
+    fn after(self, left: String, id: String) -> Self {
+        let mut before: Vec<_> = self.before.into_iter().chain([self.id]).filter(|known| *known != left).collect();
+        before.push(left);
+        let before = before.split_off(before.len().saturating_sub(MAX_BEFORE));
+        Self { hold: self.hold, id, before }
+    }
 }
 
 /// Errors of the check. Each is one line that says what to do.
@@ -43,7 +59,19 @@ pub enum PresenceError {
         /// The storage.
         location: String,
     },
-    /// The storage has the marker of another hold, or of another storage of this one.
+    /// The storage has the marker of another storage of this hold.
+    #[error(
+        "the storage {location} is not the one this hold used last: its {MARKER} names {hold}, with another id, as one has \
+         that the hold left by `atcr-hold storage migrate`; mount the right disk, or correct [storage]; to go back to this \
+         one, migrate to it from the one used last; if it is right as it is, run `atcr-hold storage adopt`"
+    )]
+    Left {
+        /// The storage.
+        location: String,
+        /// The DID of the hold.
+        hold: String,
+    },
+    /// The storage has the marker of another hold.
     #[error(
         "the storage {location} is not the one this hold used: its {MARKER} names {hold}, with another id; mount the right \
          disk, or correct [storage]; if it is right as it is, run `atcr-hold storage adopt`"
@@ -105,16 +133,26 @@ impl Presence {
     }
 
     /// Checks the marker. Marks a storage that was never marked with `new_id`, if the hold is new, or is from before
-    /// there were markers and some of its blobs are there. Marks the target of a migration with the recorded id.
+    /// there were markers and some of its blobs are there. So is the target of a migration at its first use: from then on
+    /// the storage that was left is refused.
     ///
     /// # Errors
     /// [`PresenceError`]. After one other than [`PresenceError::Storage`] nothing was changed.
     pub async fn claim(&self, db: &Database, new_id: String) -> Result<(), PresenceError> {
         let marker = self.marker().await?;
+        let is_others = |marker: &Marker| marker.hold != self.0.hold;
         match (self.id(), marker) {
-            (Some(id), Some(marker)) if marker.id == id => {
-                // A migration back to a storage that has the marker: from now on it needs it.
-                if self.is_migrated_to(db).await? { self.record(db, id).await } else { Ok(()) }
+            (Some(left), marker) if !marker.as_ref().is_some_and(is_others) && self.is_migrated_to(db).await? => {
+                let marker = match marker {
+                    Some(marker) => marker.after(left, new_id),
+                    None => Marker { before: vec![left], ..self.fresh_marker(new_id) },
+                };
+                self.mark(db, marker).await
+            }
+            (Some(id), Some(marker)) if marker.id == id => Ok(()),
+            // The database is a copy from before a migration to this storage.
+            (Some(id), Some(marker)) if !is_others(&marker) && marker.before.contains(&id) => {
+                self.record(db, marker.id).await
             }
             // A hold that would begin anew, with another key and repository, under the address that has blobs.
             (None, Some(marker)) if marker.hold == self.0.hold && self.0.is_new && self.has_blobs().await? => {
@@ -123,10 +161,9 @@ impl Presence {
             // The database is a copy from before the storage was marked, or the first start was cut off.
             (None, Some(marker)) if marker.hold == self.0.hold => self.record(db, marker.id).await,
             (_, Some(marker)) => Err(self.foreign(marker)),
-            (Some(id), None) if self.is_migrated_to(db).await? => self.mark(db, id).await,
             (None, None) if self.has_recorded_blobs(db).await? => {
                 tracing::info!(storage = self.0.location, "the storage is marked as this hold's own");
-                self.mark(db, new_id).await
+                self.mark(db, self.fresh_marker(new_id)).await
             }
             (_, None) => Err(PresenceError::Missing { location: self.0.location.clone() }),
         }
@@ -137,19 +174,20 @@ impl Presence {
     /// # Errors
     /// [`PresenceError::Storage`]: the storage is unchanged, or may be adopted again.
     pub async fn adopt(&self, db: &Database, new_id: String) -> Result<(), PresenceError> {
-        self.mark(db, new_id).await?;
+        self.mark(db, self.fresh_marker(new_id)).await?;
         self.0.is_there.store(true, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Returns the hold that the marker in another storage names; `None` without a marker, and with that of this storage,
-    /// which a copy of it has too.
+    /// Returns the other hold that the marker in another storage names; `None` without a marker, and with one of this hold:
+    /// that of this storage, which a copy of it has too, or of one that was left.
     ///
     /// # Errors
     /// When the other storage fails.
     pub async fn other_hold_in(&self, objects: &Objects) -> Result<Option<String>, StorageError> {
         let marker = marker_in(objects).await?;
-        Ok(marker.filter(|marker| Some(&marker.id) != self.id().as_ref()).map(|marker| marker.hold))
+        let is_own = |marker: &Marker| marker.hold == self.0.hold || Some(&marker.id) == self.id().as_ref();
+        Ok(marker.filter(|marker| !is_own(marker)).map(|marker| marker.hold))
     }
 
     /// Records that a migration copied every blob to the storage `location`: it may be used without a marker.
@@ -202,7 +240,16 @@ impl Presence {
     }
 
     fn foreign(&self, marker: Marker) -> PresenceError {
-        PresenceError::Foreign { location: self.0.location.clone(), hold: marker.hold }
+        let (location, hold) = (self.0.location.clone(), marker.hold);
+        if hold == self.0.hold {
+            PresenceError::Left { location, hold }
+        } else {
+            PresenceError::Foreign { location, hold }
+        }
+    }
+
+    fn fresh_marker(&self, id: String) -> Marker {
+        Marker { hold: self.0.hold.clone(), id, before: Vec::new() }
     }
 
     async fn marker(&self) -> Result<Option<Marker>, StorageError> {
@@ -211,11 +258,10 @@ impl Presence {
 
     /// Writes the marker, then the database: a database with an id and a storage without a marker would refuse the next
     /// start.
-    async fn mark(&self, db: &Database, id: String) -> Result<(), PresenceError> {
-        let marker = Marker { hold: self.0.hold.clone(), id: id.clone() };
+    async fn mark(&self, db: &Database, marker: Marker) -> Result<(), PresenceError> {
         let text = serde_json::to_vec(&marker).map_err(|error| StorageError::failed(error.to_string()))?;
         self.0.objects.put(MARKER, text).await?;
-        self.record(db, id).await
+        self.record(db, marker.id).await
     }
 
     async fn record(&self, db: &Database, id: String) -> Result<(), PresenceError> {
@@ -256,6 +302,6 @@ async fn marker_in(objects: &Objects) -> Result<Option<Marker>, StorageError> {
     let Some(object) = objects.open_object(MARKER).await? else { return Ok(None) };
     let size_bytes = object.size_bytes().min(MAX_MARKER_BYTES);
     let bytes = object.stream(0..size_bytes).try_collect::<Vec<_>>().await?.concat();
-    let unreadable = |_| Marker { hold: "no hold".into(), id: String::new() };
+    let unreadable = |_| Marker { hold: "no hold".into(), id: String::new(), before: Vec::new() };
     Ok(Some(serde_json::from_slice(&bytes).unwrap_or_else(unreadable)))
 }

@@ -135,6 +135,46 @@ fn blobs_are_copied_into_the_storage_of_another_hold_on_purpose_only() {
     assert_eq!(migrate(&empty, &[]).code, Some(0));
 }
 
+/// A start by mistake would miss the blobs that were pushed since.
+#[test]
+fn a_storage_that_was_left_is_not_used_until_everything_was_migrated_back() {
+    let mut site = Site::new();
+    let daemon = site.start();
+    daemon.client(&site.alice).push(b"first");
+    assert_eq!(daemon.stop(), Some(0));
+    let places = ["blobs", "elsewhere"].map(|name| site.path(name));
+    std::fs::create_dir(&places[1]).unwrap();
+    let migrate = |site: &Site, to: &Path| {
+        let file = site.path("new.toml");
+        std::fs::write(&file, format!("[storage]\nroot_dir = {to:?}\n")).unwrap();
+        let done = site.run(&["storage", "migrate", "--to", file.to_str().unwrap()]);
+        assert_eq!(done.code, Some(0), "{}", done.stderr);
+    };
+    migrate(&site, &places[1]);
+    // It goes on with its own storage until it is switched.
+    assert_eq!(site.start().stop(), Some(0));
+    for (place, left, layer) in [(&places[1], &places[0], &b"second"[..]), (&places[0], &places[1], b"third")] {
+        if layer == b"third" {
+            migrate(&site, place);
+        }
+        site.set("STORAGE_ROOT_DIR", place);
+        let daemon = site.start();
+        daemon.client(&site.alice).push(layer);
+        assert_eq!(daemon.stop(), Some(0));
+        site.set("STORAGE_ROOT_DIR", left);
+        let before = site.snapshot();
+        assert_refused(&site, &[], &["used last", "storage migrate", "storage adopt"]);
+        assert_refused(&site, &["storage", "verify", "--repair"], &["used last"]);
+        assert_eq!(site.snapshot(), before);
+        site.set("STORAGE_ROOT_DIR", place);
+    }
+    let daemon = site.start();
+    for layer in [&b"first"[..], b"second", b"third"] {
+        assert_eq!(daemon.client(&site.alice).pull(layer).as_deref(), Some(layer));
+    }
+    assert_eq!(daemon.stop(), Some(0));
+}
+
 #[test]
 fn a_disk_that_goes_while_the_hold_runs_is_waited_for() {
     let mut site = Site::new();

@@ -28,10 +28,19 @@ async fn claim(home: &Home, memory: &Memory, location: &str) -> Result<(), Prese
 }
 
 async fn claim_with(home: &Home, memory: &Memory, location: &str, is_new: bool) -> Result<(), PresenceError> {
+    claim_as(home, memory, location, (is_new, "new")).await
+}
+
+async fn claim_as(
+    home: &Home,
+    memory: &Memory,
+    location: &str,
+    (is_new, new_id): (bool, &str),
+) -> Result<(), PresenceError> {
     let hold = Did::parse("did:web:hold.example").unwrap();
     let objects = Objects::in_memory(memory);
     let presence = Presence::recorded(objects, location.into(), &hold, is_new, &home.db).await.unwrap();
-    presence.claim(&home.db, "new".into()).await
+    presence.claim(&home.db, new_id.into()).await
 }
 
 async fn record_blob(home: &Home, content: &'static [u8]) {
@@ -89,6 +98,39 @@ async fn where_everything_was_migrated_to_is_taken() {
     claim(&home, &new, "second").await.unwrap();
     claim(&home, &new, "second").await.unwrap();
     assert!(claim(&home, &Memory::default(), "third").await.is_err());
+}
+
+#[tokio::test]
+async fn a_storage_that_was_left_is_refused_until_everything_was_migrated_back() {
+    let (home, first, second) = (home(), Memory::default(), Memory::default());
+    claim_as(&home, &first, "first", (false, "one")).await.unwrap();
+    Presence::migrated(&home.db, "second".into()).await.unwrap();
+    // It is left once the other one is used.
+    claim_as(&home, &first, "first", (false, "two")).await.unwrap();
+    claim_as(&home, &second, "second", (false, "two")).await.unwrap();
+    for (left, location) in [(&first, "first"), (&second, "third")] {
+        let refused = claim_as(&home, left, location, (false, "three")).await;
+        let is_first = location == "first";
+        assert_eq!(matches!(refused, Err(PresenceError::Left { .. })), is_first, "{location}: {refused:?}");
+    }
+    Presence::migrated(&home.db, "first".into()).await.unwrap();
+    claim_as(&home, &second, "second", (false, "three")).await.unwrap();
+    claim_as(&home, &first, "first", (false, "three")).await.unwrap();
+    let refused = claim_as(&home, &second, "second", (false, "four")).await;
+    assert!(matches!(refused, Err(PresenceError::Left { .. })), "{refused:?}");
+    claim_as(&home, &first, "first", (false, "four")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_backup_from_before_a_migration_knows_where_everything_went() {
+    let (home, backup, second) = (home(), self::home(), Memory::default());
+    for home in [&home, &backup] {
+        claim_as(home, &Memory::default(), "first", (false, "one")).await.unwrap();
+    }
+    Presence::migrated(&home.db, "second".into()).await.unwrap();
+    claim_as(&home, &second, "second", (false, "two")).await.unwrap();
+    claim_as(&backup, &second, "second", (false, "three")).await.unwrap();
+    claim_as(&home, &second, "second", (false, "three")).await.unwrap();
 }
 
 #[tokio::test]
