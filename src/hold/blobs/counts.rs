@@ -63,9 +63,13 @@ impl CompletionResult {
     pub(super) fn of(outcome: &Result<(), BlobError>) -> Self {
         match outcome {
             Ok(()) => Self::Completed,
-            Err(BlobError::NoSpace(_) | BlobError::Unavailable(_) | BlobError::Storage(_) | BlobError::Busy) => {
-                Self::Failed
-            }
+            Err(
+                BlobError::NoSpace(_)
+                | BlobError::Unavailable(_)
+                | BlobError::Storage(_)
+                | BlobError::StagedLost
+                | BlobError::Busy,
+            ) => Self::Failed,
             Err(
                 BlobError::UnknownUpload
                 | BlobError::InvalidPart

@@ -11,6 +11,9 @@ pub enum BlobError {
     /// No open upload of this account has this id. Unknown, foreign and finished uploads look the same.
     #[error("no such upload")]
     UnknownUpload,
+    /// Somebody else removed the staged bytes from the store, or changed them. The upload is ended.
+    #[error("what was uploaded is gone from the store: begin the upload anew")]
+    StagedLost,
     /// A part number outside 1..=10000.
     #[error("a part number is from 1 to 10000")]
     InvalidPart,

@@ -253,7 +253,7 @@ impl Blobs {
     /// # Errors
     /// [`BlobError::MissingParts`], [`BlobError::PartsRefused`], [`BlobError::DigestMismatch`],
     /// [`BlobError::QuotaExceeded`]: the upload stays open with what it has.
-    /// [`BlobError::UnknownUpload`], or a storage error.
+    /// [`BlobError::UnknownUpload`], [`BlobError::StagedLost`], or a storage error.
     pub async fn complete(
         &self,
         id: &UploadId,

@@ -15,6 +15,8 @@ impl From<BlobError> for Error {
             BlobError::UnknownUpload => {
                 Self::new(StatusCode::NOT_FOUND, name::INVALID_UPLOAD_ID, "there is no such upload of this account")
             }
+            // Clients begin anew, as when the hold has swept the upload.
+            BlobError::StagedLost => Self::new(StatusCode::NOT_FOUND, name::INVALID_UPLOAD_ID, error.to_string()),
             BlobError::InvalidPart => bad(name::INVALID_PART_NUMBER, error),
             BlobError::MissingParts | BlobError::PartsRefused { .. } => bad(name::MISSING_PARTS, error),
             BlobError::DigestMismatch => bad(name::INVALID_DIGEST, error),

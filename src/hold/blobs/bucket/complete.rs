@@ -48,10 +48,11 @@ impl Bucket {
             None if !listed.iter().any(|part| has_bytes(part, &seen)) => self.put_empty(digest).await?,
             None => {
                 let bucket = bucket.ok_or(BlobError::MissingParts)?;
-                let staged = self.assemble(upload, bucket, &seen, listed, &name).await?;
-                // Only now the size of parts that bypassed the hold is known.
-                self.sessions.check_quota(account).await?;
-                self.publish(upload, digest, staged).await?
+                let made = self.make(upload, digest, account, bucket, (&seen, listed)).await;
+                if matches!(made, Err(BlobError::StagedLost)) {
+                    self.end_lost(upload).await?;
+                }
+                made?
             }
         };
         self.sessions.finish(upload, digest, size_bytes, now_us).await?;
@@ -65,6 +66,21 @@ impl Bucket {
         }
         self.store.put(&blob_key(digest.digest()), b"".as_slice()).await?;
         Ok(0)
+    }
+
+    /// Makes the blob's object of the parts. Returns its size in bytes.
+    async fn make(
+        &self,
+        upload: &UploadGuard,
+        digest: &DigestGuard,
+        account: &Did,
+        bucket: BucketUploadRow,
+        (seen, listed): (&[BucketPartRow], Vec<(PartNumber, String)>),
+    ) -> Result<u64, BlobError> {
+        let staged = self.assemble(upload, bucket, seen, listed, digest.digest()).await?;
+        // Only now the size of parts that bypassed the hold is known.
+        self.sessions.check_quota(account).await?;
+        self.publish(upload, digest, staged).await
     }
 
     /// Assembles the parts to one staged object, unless that was done before.
@@ -96,7 +112,7 @@ impl Bucket {
                 tracing::warn!(upload = %upload.id(), code, "the store does not take the parts of an upload");
                 return Err(BlobError::PartsRefused { code });
             }
-            Completed::Unknown => return Err(BlobError::UnknownUpload),
+            Completed::Unknown => return Err(BlobError::StagedLost),
         };
         let digest = hashed.filter(|(_, size_bytes)| *size_bytes == info.size_bytes).map(|(digest, _)| digest);
         let staged = StagedRow { size_bytes: info.size_bytes, etag: info.etag, digest };
@@ -125,10 +141,7 @@ impl Bucket {
         self.sessions.db.write(move |write| tables::delete_blob(write, &name).map_err(BlobError::from)).await?;
         match self.store.copy_pinned(&staged_key(upload.id()), &verified.etag, &blob_key(&name), size_bytes).await? {
             Copied::Done => Ok(size_bytes),
-            Copied::SourceChanged => {
-                let what = "the staged object of an upload was changed or removed by somebody else";
-                Err(BlobError::Storage(StorageError::Damaged(what.into())))
-            }
+            Copied::SourceChanged => Err(BlobError::StagedLost),
         }
     }
 }

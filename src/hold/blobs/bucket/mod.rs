@@ -124,7 +124,8 @@ impl Bucket {
     async fn touch(&self, id: &UploadId, known: &Known, now_us: u64) -> Result<(), BlobError> {
         let noted_us = known.touched_us.load(Ordering::Relaxed);
         let rest_us = self.sessions.limits().stale_upload_s.saturating_mul(1_000_000) / TOUCHES;
-        if now_us.saturating_sub(noted_us) < rest_us {
+        // A later time than now is of a clock that was ahead.
+        if now_us.abs_diff(noted_us) < rest_us {
             return Ok(());
         }
         known.touched_us.store(now_us, Ordering::Relaxed);
@@ -184,6 +185,19 @@ impl Bucket {
 
     pub(super) async fn open_object(&self, digest: &Digest) -> Result<Option<Object>, BlobError> {
         Ok(self.objects.open_object(&blob_key(digest)).await?)
+    }
+
+    /// Ends an upload whose staged bytes are gone from the store, or are others: somebody else removed or replaced them.
+    async fn end_lost(&self, upload: &UploadGuard) -> Result<(), BlobError> {
+        let Some(dropped) = self.sessions.delete_open(upload, |_| true).await? else { return Ok(()) };
+        self.clear(upload, dropped.multipart.as_deref()).await;
+        let stale_s = self.sessions.limits().stale_upload_s;
+        tracing::warn!(
+            upload = %upload.id(),
+            "what an upload staged was removed from the bucket, or changed there, by somebody else: its client begins anew; \
+             lifecycle rules must leave uploads/ alone for {stale_s} s (limits.stale_upload_s)"
+        );
+        Ok(())
     }
 
     /// Removes the staged bytes of an upload that is finished or gone; a failure here leaves them to the sweep.

@@ -64,7 +64,11 @@ impl Bucket {
             let begun = bucket.begin_part(&request, length_bytes).await;
             let (start, row) =
                 begun.inspect_err(|error| bucket.sessions.note_refused(error, &request.account, request.now_us))?;
-            let (etag, hash) = bucket.send(&request, length_bytes, body, &start, row).await?;
+            let sent = bucket.send(&request, length_bytes, body, &start, row).await;
+            if matches!(sent, Err(BlobError::UnknownUpload)) {
+                bucket.end_if_lost(&request).await?;
+            }
+            let (etag, hash) = sent?;
             // The transaction that records it looks at the quota itself: counted here as well it would count twice.
             drop(start);
             let (number, hash_state) = (request.number.get(), hash.map(|hash| hash.save()));
@@ -174,6 +178,16 @@ impl Bucket {
                 Err(if takes_parts { error.into() } else { BlobError::UnknownUpload })
             }
         }
+    }
+
+    /// Ends an upload that the store does not know any more although nobody ended it here.
+    async fn end_if_lost(&self, request: &PartRequest) -> Result<(), BlobError> {
+        let upload = self.sessions.uploads.lock(&request.upload).await;
+        let key = *upload.id().key();
+        if self.sessions.db.read(move |read| takes_parts(read, &key)).await? {
+            self.end_lost(&upload).await?;
+        }
+        Ok(())
     }
 
     async fn record(&self, request: &PartRequest, part: BucketPartRow) -> Result<(), BlobError> {

@@ -13,7 +13,7 @@ use server::storage::{Hash, StorageError};
 
 use super::Bucket;
 use crate::blobs::BlobError;
-use crate::blobs::names::{UploadId, staged_key};
+use crate::blobs::names::{UploadId, bare, staged_key};
 use crate::blobs::upload_state::UploadGuard;
 
 /// Least size of an object whose verification logs its progress.
@@ -52,7 +52,12 @@ impl Bucket {
         let mut bytes = self.store.pinned_object(&staged_key(id), info).stream(0..size_bytes);
         let (mut hash, mut done_bytes, mut told) = (Hash::default(), 0, Instant::now());
         let (counts, begun) = (&self.sessions.counts, Instant::now());
-        while let Some(chunk) = bytes.try_next().await.map_err(StorageError::from)? {
+        loop {
+            let chunk = match bytes.try_next().await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => break,
+                Err(error) => return Err(self.unread(id, staged, error.into()).await),
+            };
             hash.update(&chunk);
             done_bytes += chunk.len() as u64;
             counts.proof_bytes.add(chunk.len() as u64);
@@ -64,5 +69,14 @@ impl Bucket {
         counts.proofs.inc();
         counts.proof_us.add(u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX));
         Ok(hash.digest())
+    }
+
+    /// Returns the error for a staged object that could not be read: it may not be there any more.
+    async fn unread(&self, id: &UploadId, staged: &StagedRow, error: StorageError) -> BlobError {
+        let is_it = |found: ObjectInfo| bare(&found.etag) == bare(&staged.etag);
+        match self.store.stat(&staged_key(id)).await.map(|found| found.is_some_and(is_it)) {
+            Ok(false) => BlobError::StagedLost,
+            _ => error.into(),
+        }
     }
 }

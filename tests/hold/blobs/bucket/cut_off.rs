@@ -1,9 +1,10 @@
 //! Completions that ended between two steps: what the next process finds is made by hand, and the repeated call
 //! must go on from there.
 
-use atcr_hold::blobs::BlobError;
+use atcr_hold::blobs::{BlobError, UploadId};
 use atcr_hold::objects::{Completed, Copied};
 use futures_util::TryStreamExt as _;
+use rusqlite::Connection;
 
 use super::{begin, complete, holds, put_all, three_parts};
 use crate::objects::is_lax;
@@ -61,12 +62,50 @@ async fn a_staged_object_that_was_swapped_never_becomes_the_blob() {
         let mut swapped = whole.clone();
         swapped[7] ^= 1;
         hold.store().put(&format!("uploads/{id}"), swapped).await.unwrap();
-        for _ in 0..2 {
+        let refused = complete(&hold, &id, &whole, &list).await;
+        assert!(matches!(refused, Err(BlobError::StagedLost)), "{name}: {refused:?}");
+        assert!(hold.read(&digest(&whole)).await.is_none(), "{name}");
+        // What the hold does not show, some stores have copied all the same.
+        assert!(is_lax(name) || !hold.is_published(&digest(&whole)).await, "{name}");
+        assert_ended(&hold, &id).await;
+    }
+}
+
+/// As a lifecycle rule of the bucket removes them: parts that are not put together, and the object that was made of them,
+/// before and after its proof.
+#[tokio::test]
+async fn an_upload_whose_staged_bytes_were_removed_ends_and_its_client_begins_anew() {
+    for hold in holds().await {
+        for step in ["parts", "unproven", "proven"] {
+            let (name, whole, id) = (&hold.name, three_parts(), begin(&hold).await);
+            let list = put_all(&hold, &id, &whole).await;
+            let (key, store) = (format!("uploads/{id}"), hold.store());
+            if step == "parts" {
+                store.abort_multipart(&key, &multipart(&hold).await).await.unwrap();
+            } else {
+                let wrong = complete(&hold, &id, b"x", &list).await;
+                assert!(matches!(wrong, Err(BlobError::DigestMismatch)), "{name}: {wrong:?}");
+                if step == "unproven" {
+                    let database = Connection::open(hold.directory.path().join("hold.db")).unwrap();
+                    assert_eq!(database.execute("UPDATE bucket_upload SET digest = NULL", []).unwrap(), 1);
+                }
+                store.delete(&key).await.unwrap();
+            }
             let refused = complete(&hold, &id, &whole, &list).await;
-            assert!(matches!(refused, Err(BlobError::Storage(_))), "{name}: {refused:?}");
-            assert!(hold.read(&digest(&whole)).await.is_none(), "{name}");
-            // What the hold does not show, some stores have copied all the same.
-            assert!(is_lax(name) || !hold.is_published(&digest(&whole)).await, "{name}");
+            assert!(matches!(refused, Err(BlobError::StagedLost)), "{name} {step}: {refused:?}");
+            assert_ended(&hold, &id).await;
+            let id = begin(&hold).await;
+            let list = put_all(&hold, &id, &whole).await;
+            complete(&hold, &id, &whole, &list).await.unwrap();
+            hold.assert_blob(&whole).await;
+            store.delete(&blob_key(&digest(&whole))).await.unwrap();
         }
     }
+}
+
+/// Its session is over, so that it takes no place from others, and nothing of it is staged.
+async fn assert_ended(hold: &Hold, id: &UploadId) {
+    let account = hold.blobs.session_account(id).await;
+    assert!(matches!(account, Err(BlobError::UnknownUpload)), "{}: {account:?}", hold.name);
+    assert!(!hold.is_staged(id).await, "{}", hold.name);
 }

@@ -4,6 +4,7 @@ use atcr_hold::blobs::{BlobError, BodyError, ETag, UploadId, UploadLimits};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 
+use super::cut_off::multipart;
 use super::{begin, three_parts};
 use crate::objects::remotes_here;
 use crate::support::blob_hold::{Hold, NOW_US, alice, bob, content, digest, frames, part_number, part_request};
@@ -51,6 +52,21 @@ async fn in_order_a_wrong_digest_is_known_before_the_parts_are_put_together() {
         list[1].1 = hold.part(&id, 2, &whole[PART_BYTES..2 * PART_BYTES]).await.unwrap();
         complete(&hold, &id, &whole, &list).await.unwrap();
         hold.assert_blob(&whole).await;
+    }
+}
+
+/// As a lifecycle rule of the bucket drops parts that were not put together.
+#[tokio::test]
+async fn an_upload_that_its_store_lost_ends_at_the_next_part() {
+    for hold in holds().await.into_iter().filter(|hold| hold.store().signs_parts()) {
+        let (name, whole, id) = (hold.name.clone(), three_parts(), begin(&hold).await);
+        send(&hold, &id, &whole[..PART_BYTES], [1, 1, 1]).await;
+        hold.store().abort_multipart(&format!("uploads/{id}"), &multipart(&hold).await).await.unwrap();
+        // Small: stores that refuse it before they have read it break the connection off.
+        let refused = hold.part(&id, 2, b"the end").await;
+        assert!(matches!(refused, Err(BlobError::UnknownUpload)), "{name}: {refused:?}");
+        let account = hold.blobs.session_account(&id).await;
+        assert!(matches!(account, Err(BlobError::UnknownUpload)), "{name}: it takes no place: {account:?}");
     }
 }
 
