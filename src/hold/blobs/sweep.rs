@@ -3,11 +3,14 @@
 use crate::blobs::tables;
 use crate::blobs::tables::UploadRow;
 use atproto::syntax::Did;
-use server::sqlite::Read;
+use server::sqlite::{Read, Write};
 
 use super::names::UploadId;
 use super::upload_state::UploadGuard;
 use super::{BlobError, Blobs, Store};
+
+/// A time so much later than now, in microseconds, is of a clock that was ahead: a minute.
+const AHEAD_US: u64 = 60 * 1_000_000;
 
 /// Counts of dropped items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,7 +25,8 @@ pub struct Swept {
 
 impl Blobs {
     /// Drops uploads not used for the configured time, deletes the rows of finished ones of that age, and removes
-    /// staged bytes without an owner: from a bucket only those of that age.
+    /// staged bytes without an owner: from a bucket only those of that age. The time of one that a clock used which was
+    /// ahead is now, from the first sweep on.
     ///
     /// # Errors
     /// When storage fails; what was dropped until then stays dropped. When the storage that is there is not the hold's
@@ -31,6 +35,9 @@ impl Blobs {
         self.require_storage()?;
         let before_us = self.sessions.stale_before_us(now_us);
         let db = &self.sessions.db;
+        let latest_us = now_us.saturating_add(AHEAD_US);
+        let set = move |write: &Write<'_>| tables::bring_back(write, now_us, latest_us).map_err(BlobError::from);
+        db.write(set).await?;
         let stale = db.read(move |read| tables::stale_uploads(read, before_us).map_err(BlobError::from)).await?;
         let mut swept = Swept::default();
         for id in stale.into_iter().map(UploadId::from_key) {

@@ -24,6 +24,8 @@ pub const MAX_RECORD_BLOB_BYTES: u64 = 1_000_000;
 const MAX_WAITING: u64 = 16;
 /// Microseconds that a blob is kept without a record.
 const WAITING_US: u64 = 60 * 60 * 1_000_000;
+/// A time so much later than now, in microseconds, is of a clock that was ahead: a minute.
+const AHEAD_US: u64 = 60 * 1_000_000;
 
 /// A blob before it is stored.
 #[derive(Clone)]
@@ -170,14 +172,17 @@ impl Pds {
         Ok(BlobPage { cursor: cids.last().filter(|_| more).copied(), cids })
     }
 
-    /// Deletes blobs that no record has referred to within the hour. Returns their number. `now_us` is in microseconds
-    /// since 1970.
+    /// Deletes blobs that no record has referred to within the hour. Returns their number. The hour of a blob that was
+    /// uploaded while the clock was ahead begins now. `now_us` is in microseconds since 1970.
     ///
     /// # Errors
     /// [`PdsError::Storage`].
     pub async fn sweep_blobs(&self, now_us: u64) -> Result<usize, PdsError> {
-        let before_us = now_us.saturating_sub(WAITING_US);
-        let sweep = move |write: &Write<'_>| Ok::<_, PdsError>(tables::delete_waiting_blobs(write, before_us)?);
+        let (before_us, latest_us) = (now_us.saturating_sub(WAITING_US), now_us.saturating_add(AHEAD_US));
+        let sweep = move |write: &Write<'_>| {
+            tables::bring_back_waiting_blobs(write, now_us, latest_us)?;
+            Ok::<_, PdsError>(tables::delete_waiting_blobs(write, before_us)?)
+        };
         self.inner.database.write(sweep).await
     }
 }

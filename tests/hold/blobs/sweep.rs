@@ -39,6 +39,21 @@ async fn an_upload_without_any_part_ends_and_one_with_a_part_stays() {
 }
 
 #[tokio::test]
+async fn an_upload_of_a_clock_that_was_ahead_is_swept_a_day_after_it_was_right_again() {
+    const YEAR_US: u64 = 365 * 86_400_000_000;
+    for hold in Hold::everywhere_with(LIMITS).await {
+        let ahead = hold.blobs.initiate(&alice(), NOW_US + YEAR_US).await.unwrap();
+        let (name, now) = (&hold.name, hold.blobs.initiate(&alice(), NOW_US + 1_000_000).await.unwrap());
+        assert_eq!(hold.blobs.sweep(NOW_US).await.unwrap().uploads, 0, "{name}: it may be in use");
+        assert_eq!(hold.blobs.sweep(NOW_US + 86_400_000_000).await.unwrap().uploads, 0, "{name}");
+        assert_eq!(hold.blobs.sweep(NOW_US + 86_400_000_001).await.unwrap().uploads, 1, "{name}");
+        assert!(matches!(hold.blobs.session_account(&ahead).await, Err(BlobError::UnknownUpload)), "{name}");
+        // One whose time is a moment later than now keeps it.
+        hold.blobs.session_account(&now).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn an_upload_whose_first_part_takes_long_is_not_empty() {
     let hold = Hold::with(LIMITS).await;
     let id = hold.blobs.initiate(&alice(), NOW_US).await.unwrap();

@@ -121,6 +121,15 @@ pub fn stale_uploads(read: &Read<'_>, before_us: u64) -> Result<Vec<UploadKey>, 
     read.all(sql, [before_us.cast_signed()], |row| row.get(0))
 }
 
+/// Sets the last use of uploads that were used after `latest_us` to `now_us`.
+///
+/// # Errors
+/// When the database fails.
+pub fn bring_back(write: &Write<'_>, now_us: u64, latest_us: u64) -> Result<(), StorageError> {
+    let sql = "UPDATE upload SET touched_us = ?1 WHERE touched_us > ?2";
+    write.execute(sql, (now_us.cast_signed(), latest_us.cast_signed())).map(drop)
+}
+
 /// Returns the open uploads without any part that were not used since `before_us`. Uploads that a bucket knows are left
 /// out.
 ///

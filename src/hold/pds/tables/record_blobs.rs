@@ -147,6 +147,15 @@ pub fn delete_blob_without_reference(write: &Write<'_>, cid: &Cid) -> Result<(),
     write.execute(sql, [cid.to_bytes()]).map(drop)
 }
 
+/// Sets the time of blobs without a record that were uploaded after `latest_us` to `now_us`.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn bring_back_waiting_blobs(write: &Write<'_>, now_us: u64, latest_us: u64) -> Result<(), StorageError> {
+    let sql = "UPDATE record_blob SET waiting_since_us = ?1 WHERE waiting_since_us > ?2";
+    write.execute(sql, [now_us.cast_signed(), latest_us.cast_signed()]).map(drop)
+}
+
 /// Deletes blobs without a record that were uploaded before `before_us`. Returns their number.
 ///
 /// # Errors

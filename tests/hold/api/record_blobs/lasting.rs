@@ -44,6 +44,15 @@ async fn what_no_record_takes_up_goes_after_an_hour() {
 }
 
 #[tokio::test]
+async fn one_of_a_clock_that_was_ahead_goes_an_hour_after_it_was_right_again() {
+    let home = RepoHome::new();
+    home.pds.upload_blob(blob("image/png", PNG), START_US + 10_000 * HOUR_US).await.unwrap();
+    assert_eq!(home.pds.sweep_blobs(START_US).await.unwrap(), 0);
+    assert_eq!(home.pds.sweep_blobs(START_US + HOUR_US).await.unwrap(), 0);
+    assert_eq!(home.pds.sweep_blobs(START_US + HOUR_US + 1).await.unwrap(), 1);
+}
+
+#[tokio::test]
 async fn a_referenced_blob_stays_with_its_type_over_sweep_upload_and_restart() {
     let mut home = RepoHome::new();
     let png = home.pds.upload_blob(blob("image/png", PNG), START_US).await.unwrap();
