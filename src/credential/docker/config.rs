@@ -13,6 +13,7 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Map, Value};
 
 use crate::registry::RegistryName;
+use server::storage::sync_directory_of;
 
 /// The helper's name in docker's configuration; docker runs `docker-credential-atcr` for it.
 const HELPER: &str = "atcr";
@@ -239,7 +240,8 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         file.write_all(bytes)?;
         file.set_permissions(Permissions::from_mode(mode))?;
         file.sync_all()?;
-        fs::rename(&new, path)
+        fs::rename(&new, path)?;
+        sync_directory_of(path)
     };
     write().inspect_err(|_| _ = fs::remove_file(&new))
 }

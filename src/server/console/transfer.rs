@@ -12,6 +12,7 @@ use tokio::io::AsyncReadExt as _;
 
 use super::{CommandError, ProgressLine, Target, output, size};
 use crate::control::{AdminError, ByteStream, Export, Progress};
+use crate::storage::sync_directory_of;
 
 /// Bytes read from a file at once.
 const PIECE_BYTES: usize = 256 * 1024;
@@ -70,7 +71,8 @@ async fn to_file(bytes: ByteStream, file: &Path) -> Result<u64, CommandError> {
     let mut out =
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished).map_err(failed)?;
     let written = copy(bytes, &mut out).await.and_then(|size_bytes| {
-        out.sync_all().and_then(|()| std::fs::rename(&unfinished, file)).map_err(failed)?;
+        let kept = out.sync_all().and_then(|()| std::fs::rename(&unfinished, file));
+        kept.and_then(|()| sync_directory_of(file)).map_err(failed)?;
         Ok(size_bytes)
     });
     if written.is_err() {

@@ -1,6 +1,6 @@
 //! Backups: a copy of the database in one file, a snapshot made while others read and write the database.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -9,7 +9,7 @@ use rusqlite::{OpenFlags, TransactionBehavior};
 
 use super::open::{CACHE_KIB, check_version, connect, damaged};
 use super::{OpenError, Read, Schema};
-use crate::storage::StorageError;
+use crate::storage::{StorageError, sync_directory_of};
 
 /// Errors of a backup. The database is unchanged, and the incomplete copy is removed.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +65,7 @@ pub fn back_up<T>(
     let unfinished = unfinished_backup(target);
     let copied = copy(path, schema, &unfinished, inspect).and_then(|found| {
         std::fs::rename(&unfinished, target)
-            .and_then(|()| File::open(directory_of(target))?.sync_all())
+            .and_then(|()| sync_directory_of(target))
             .map_err(|error| unwritable(target, &error))?;
         // A user who may only read the directory has a copy all the same.
         let _ = modified_s(target).map(|at_s| remember(path, at_s));
@@ -151,10 +151,6 @@ fn copy<T>(
     let mut copy = connect(unfinished, read_only, CACHE_KIB).map_err(failed)?;
     let snapshot = copy.transaction_with_behavior(TransactionBehavior::Deferred).map_err(failed)?;
     Ok(inspect(&Read { connection: &snapshot })?)
-}
-
-fn directory_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> BackupError {

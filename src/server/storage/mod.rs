@@ -4,11 +4,13 @@
 //! A [`StorageError`] tells its caller what to do about it. Code that makes one of a library's error counts it with
 //! [`count_fault`].
 
+mod directory;
 mod disk_space;
 mod faults;
 mod hash;
 mod reservation;
 
+pub use directory::sync_directory_of;
 pub use disk_space::{DiskSpace, check_room, check_writable};
 pub use faults::{Origin, count_fault, faults, show_faults};
 pub use hash::Hash;

@@ -1,9 +1,10 @@
 //! Output that is long: read in part, cut off by the end of the hold, or finished in spite of it.
 
 use std::io::Read as _;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use super::{Site, done, grow, refuses};
+use crate::binary::skip;
 
 /// A running export to its standard output, of which the first byte was read, and that byte.
 fn begun_export(site: &Site) -> (Child, u8) {
@@ -35,6 +36,25 @@ fn an_export_is_the_repository() {
     assert_eq!(exported, serde_json::json!({ "file": file, "sizeBytes": car.len() }));
     assert!(std::fs::read(&file).unwrap() == car);
     refuses(&site, 1, &["repo", "export", "/nonexistent/hold.car"], &["/nonexistent/hold.car cannot be written"]);
+}
+
+/// Else a power cut takes it, or leaves what was there before.
+#[test]
+fn the_name_of_an_export_is_on_disk_at_the_end() {
+    let mut site = Site::new();
+    assert_eq!(site.start().stop(), Some(0));
+    if !Command::new("strace").args(["-o", "/dev/null", "true"]).status().is_ok_and(|status| status.success()) {
+        return skip("the name of an export on disk", "strace cannot be used");
+    }
+    let (file, trace) = (site.path("hold.car"), site.path("trace"));
+    let calls = "trace=fsync,rename,renameat,renameat2";
+    site.wrap(&["strace", "-f", "-qq", "-y", "-o", trace.to_str().unwrap(), "-e", calls]);
+    done(&site, &["repo", "export", file.to_str().unwrap()]);
+    let trace = std::fs::read_to_string(trace).unwrap();
+    let directory = site.directory.path().canonicalize().unwrap();
+    let (_, after) = trace.split_once("hold.car\")").expect("no rename");
+    let synced = format!("<{}>)", directory.display());
+    assert!(after.lines().any(|line| line.contains("fsync(") && line.contains(&synced)), "{trace}");
 }
 
 #[test]
