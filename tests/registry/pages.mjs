@@ -33,11 +33,12 @@ export class Person {
     return this.#request('GET', target)
   }
 
-  /** Sends a form of the page that was opened last. */
-  send(page, target, fields) {
+  /** Sends a form of the page that was opened last. Where its answer leads to a page that says what was done, that is opened. */
+  async send(page, target, fields) {
     const token = /name="token" value="([^"]+)"/.exec(page.text)?.[1]
     assert(token, `a page without a form: ${page.status} ${page.text}`)
-    return this.#request('POST', target, { token, ...fields })
+    const answer = await this.#request('POST', target, { token, ...fields })
+    return answer.status === 303 && /[?&]said=/.test(answer.location) ? this.open(answer.location) : answer
   }
 
   /** The cookie, as another browser may be given it. */

@@ -14,6 +14,14 @@ pub enum Owner {
     Handle(Handle),
 }
 
+/// Returns a name that a person typed or pasted, without the spaces and the marks of direction around it: what is copied from
+/// an app is often wrapped in them, and nobody sees them.
+#[must_use]
+pub fn typed(text: &str) -> &str {
+    let is_mark = |of: char| matches!(of, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.trim_matches(|of: char| of.is_whitespace() || is_mark(of))
+}
+
 /// Number of characters after `did-plc-`.
 const PLC_ID_CHARS: usize = 24;
 
@@ -103,7 +111,15 @@ pub enum Reference {
 
 #[cfg(test)]
 mod tests {
-    use super::{Owner, RepositoryName};
+    use super::{Owner, RepositoryName, typed};
+
+    #[test]
+    fn what_nobody_sees_around_a_name_is_no_part_of_it() {
+        assert_eq!(typed(" \u{202a}@alice.example.org\u{202c}\n"), "@alice.example.org");
+        assert_eq!(typed("\u{2068}alice.example.org\u{2069}\u{200e}"), "alice.example.org");
+        assert_eq!(typed("ali\u{202e}ce"), "ali\u{202e}ce");
+        assert_eq!(typed(" \u{202a}\u{202c}"), "");
+    }
 
     #[test]
     fn an_owner_is_a_did_with_hyphens_or_a_handle() {

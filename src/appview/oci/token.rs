@@ -15,7 +15,7 @@ use super::state::OciState;
 use crate::accounts::{AccountsError, Login};
 use crate::devices::is_device_secret;
 use crate::gate::{Refresh, Scope, parse_scopes};
-use crate::names::{Owner, RepositoryName};
+use crate::names::{self, Owner, RepositoryName};
 use atproto::syntax::{Datetime, Did};
 use server::bulkhead::Caller;
 use server::identity::ResolveError;
@@ -154,7 +154,7 @@ async fn by_oauth(state: &OciState, account: &Did) -> Result<Login, OciError> {
 }
 
 async fn by_password(state: &OciState, user: &str, secret: &str, network: &Caller) -> Result<Login, OciError> {
-    let user = user.trim_start_matches('@');
+    let user = names::typed(user).trim_start_matches('@');
     let nobody = |reason: String| OciError::wrong_credentials(format!("the user is a handle or a DID: {reason}"));
     let owner = Owner::parse(user).map_err(|error| nobody(error.to_string()))?;
     let account = match state.owners.find(&owner, network).await {

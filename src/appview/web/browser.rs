@@ -1,4 +1,5 @@
-//! Browsers: a cookie identifies one, and a CSRF token that is derived from the cookie protects its forms.
+//! Browsers: a cookie identifies one, and a CSRF token that is derived from the cookie protects its forms. After a form its page
+//! says what was done, by its query, with a code that is derived from the cookie as well.
 
 use data_encoding::BASE64URL_NOPAD;
 use http::header::{COOKIE, ORIGIN, SET_COOKIE};
@@ -8,6 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::Web;
 use super::browser_sessions::SIGNED_IN_FOR_S;
+use super::form::Fields;
+use super::pages;
 use super::refusal::WebError;
 use server::wire::Response;
 use server::xrpc::header;
@@ -66,6 +69,27 @@ impl Browser {
             return Err(WebError::forged());
         }
         Ok(())
+    }
+
+    /// Redirects the browser after a form to the page at `path`, which says `sentence`: then a reload sends no form again, and
+    /// there is a page to come back to.
+    pub(super) fn go_and_say(&self, path: &str, sentence: &str) -> Response {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.append_pair("said", sentence).append_pair("by", &self.code_of(sentence));
+        let mark = if path.contains('?') { '&' } else { '?' };
+        pages::go(&format!("{path}{mark}{}", query.finish()))
+    }
+
+    /// Returns the sentence that a page says after a form; empty without one, and when a stranger's link has it.
+    pub(super) fn said<'f>(&self, fields: &'f Fields) -> &'f str {
+        let sentence = fields.get("said").filter(|sentence| fields.get("by") == Some(&self.code_of(sentence)));
+        sentence.unwrap_or_default()
+    }
+
+    fn code_of(&self, sentence: &str) -> String {
+        let code =
+            Sha256::new().chain_update(b"said\0").chain_update(self.secret).chain_update(Sha256::digest(sentence));
+        BASE64URL_NOPAD.encode(&code.finalize()[..12])
     }
 
     /// Sets the cookie of a new browser: until the browser is closed, or with `is_signed_in` for as long as a session

@@ -3,7 +3,7 @@
 use http::request::Parts;
 
 use super::browser::Browser;
-use super::form::{self, Fields};
+use super::form::Fields;
 use super::refusal::WebError;
 use super::{Endpoint, Web, pages};
 use crate::devices::UserCode;
@@ -22,7 +22,7 @@ pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<R
         return Ok(pages::sign_in(web, &browser, "", code.as_ref()));
     };
     trace.caller = Some(account.clone());
-    let Some(typed) = typed else { return overview(web, &browser, &account, "").await };
+    let Some(typed) = typed else { return overview(web, &browser, &account, browser.said(&fields)).await };
     let guess = web.guesses.begin(&account, trace.network()).map_err(too_many_codes)?;
     let waiting = match &code {
         Some(code) => web.devices.waiting(code).await?,
@@ -48,7 +48,8 @@ pub(super) async fn decide(web: &Web, request: Request, trace: &mut Trace) -> Re
     };
     let guess = web.guesses.begin(&account, trace.network()).map_err(too_many_codes)?;
     if !web.devices.decide(&code, &account, is_let_in).await? {
-        return overview(web, &browser, &account, "This device waits no more: begin again on the device.").await;
+        let message = "This device waits no more: begin again on the device.";
+        return Ok(browser.go_and_say(Endpoint::Devices.path(), message));
     }
     guess.was_right();
     let message = if is_let_in {
@@ -57,7 +58,7 @@ pub(super) async fn decide(web: &Web, request: Request, trace: &mut Trace) -> Re
     } else {
         "The device was refused."
     };
-    overview(web, &browser, &account, message).await
+    Ok(browser.go_and_say(Endpoint::Devices.path(), message))
 }
 
 /// Handles `POST`: revokes a device.
@@ -73,18 +74,8 @@ pub(super) async fn revoke(web: &Web, request: Request, trace: &mut Trace) -> Re
 
 /// Returns the browser, the signed-in account and the fields of a form, whose CSRF token was checked.
 pub(super) async fn change(web: &Web, request: Request, trace: &mut Trace) -> Result<(Browser, Did, Fields), WebError> {
-    change_within(web, request, trace, form::MAX_BYTES).await
-}
-
-/// As [`change`], for a form of `max_bytes` at most.
-pub(super) async fn change_within(
-    web: &Web,
-    request: Request,
-    trace: &mut Trace,
-    max_bytes: u64,
-) -> Result<(Browser, Did, Fields), WebError> {
     let (browser, account) = signed_in(web, &request.head, trace).await?;
-    let (head, fields) = Fields::of_body_within(request, max_bytes).await?;
+    let (head, fields) = Fields::of_body(request).await?;
     browser.check(web, &head, fields.get("token").unwrap_or_default())?;
     Ok((browser, account, fields))
 }

@@ -13,7 +13,7 @@ const NOT_UTF8: &str = "the form is not in UTF-8";
 /// Media type of forms without a file.
 const FORM: &str = "application/x-www-form-urlencoded";
 /// Longest form without a file, unless an endpoint allows more.
-pub(super) const MAX_BYTES: u64 = 16 * 1024;
+const MAX_BYTES: u64 = 16 * 1024;
 /// Bytes that a form with a file may have besides the file.
 const FIELD_BYTES: u64 = 4096;
 

@@ -36,7 +36,7 @@ mod webhooks;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{ALLOW, HOST, RETRY_AFTER};
+use http::header::{ALLOW, HOST};
 use http::{HeaderValue, Method, StatusCode};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -249,12 +249,7 @@ async fn page(web: &Web, endpoint: Endpoint, request: Request, trace: &mut Trace
 
 /// A refusal, as whoever an endpoint is for reads it.
 fn refused(web: &Web, endpoint: Endpoint, viewer: &Viewer, error: WebError) -> Response {
-    let retry_s = error.retry_s;
-    let mut response = if endpoint.is_for_programs() { error.into_json() } else { pages::refusal(web, viewer, error) };
-    if let Some(seconds) = retry_s {
-        response.headers_mut().insert(RETRY_AFTER, seconds.into());
-    }
-    response
+    if endpoint.is_for_programs() { error.into_json() } else { pages::refusal(web, viewer, &error) }
 }
 
 async fn respond(web: &Web, endpoint: Endpoint, request: Request, trace: &mut Trace) -> Result<Response, WebError> {

@@ -11,9 +11,9 @@ use http::{HeaderValue, StatusCode};
 use sha2::{Digest as _, Sha256};
 
 use super::browser::Browser;
-use super::refusal::WebError;
+use super::refusal::{WebError, Written};
 use super::viewer::Viewer;
-use super::{Endpoint, Web, uncached, with_status};
+use super::{Endpoint, Web, uncached};
 use crate::devices::{DeviceRow, RequestRow, UserCode};
 use atproto::syntax::{Datetime, Did};
 use server::wire::{Response, ResponseBody};
@@ -22,8 +22,6 @@ use server::xrpc::response;
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const STYLE: &str = include_str!("pages/style.css");
 static STYLE_HASH: LazyLock<String> = LazyLock::new(|| BASE64.encode(&Sha256::digest(STYLE)));
-/// Longest message on an error page.
-const MAX_REFUSAL_CHARS: usize = 1000;
 /// Isolates our windows from those of other sites that opened them or that they opened.
 /// <https://html.spec.whatwg.org/#the-coop-headers>
 const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
@@ -91,6 +89,8 @@ struct SignInPage<'p> {
     action: &'static str,
     handle: &'p str,
     user_code: String,
+    /// Why the sign-in that was tried with this handle did not begin.
+    problem: Option<String>,
 }
 
 #[derive(Template)]
@@ -133,13 +133,35 @@ struct RefusalPage<'p> {
     message: String,
     /// Whether a sign-in may help.
     is_for_sign_in: bool,
+    /// A text that was not saved, and the path of its form.
+    written: Option<&'p Written>,
+    write: &'static str,
 }
 
 /// Returns the sign-in page.
 pub(super) fn sign_in(web: &Web, browser: &Browser, handle: &str, code: Option<&UserCode>) -> Response {
+    sign_in_after(web, browser, (handle, code), None)
+}
+
+/// Returns the sign-in page after a sign-in that did not begin, with what was typed.
+pub(super) fn sign_in_again(
+    web: &Web,
+    browser: &Browser,
+    typed: (&str, Option<&UserCode>),
+    error: &WebError,
+) -> Response {
+    error.mark(sign_in_after(web, browser, typed, Some(error.sentence())))
+}
+
+fn sign_in_after(
+    web: &Web,
+    browser: &Browser,
+    (handle, code): (&str, Option<&UserCode>),
+    problem: Option<String>,
+) -> Response {
     let user_code = code.map(ToString::to_string).unwrap_or_default();
     let frame = Frame::of(web, browser.form_token(), None);
-    let page = SignInPage { frame, action: Endpoint::SignIn.path(), handle, user_code };
+    let page = SignInPage { frame, action: Endpoint::SignIn.path(), handle, user_code, problem };
     finish(web, Some(browser), page.render(), Shown::default())
 }
 
@@ -178,14 +200,13 @@ pub(super) fn devices(web: &Web, browser: &Browser, account: &str, message: &str
 }
 
 /// Returns the page of an error for a viewer.
-pub(super) fn refusal(web: &Web, viewer: &Viewer, error: WebError) -> Response {
+pub(super) fn refusal(web: &Web, viewer: &Viewer, error: &WebError) -> Response {
     let title = if error.status == StatusCode::NOT_FOUND { "Not found" } else { "It did not work" };
     let frame = Frame::of_viewer(web, viewer);
     let is_for_sign_in = viewer.account.is_none() || error.status == StatusCode::FORBIDDEN;
-    // The message may contain text of other servers.
-    let message = server::text::line(&error.message, MAX_REFUSAL_CHARS).unwrap_or_default();
-    let page = RefusalPage { frame, title, message, is_for_sign_in };
-    with_status(finish(web, None, page.render(), Shown::default()), error.status)
+    let (written, write) = (error.written.as_deref(), Endpoint::WritePage.path());
+    let page = RefusalPage { frame, title, message: error.sentence(), is_for_sign_in, written, write };
+    error.mark(finish(web, None, page.render(), Shown::default()))
 }
 
 /// Redirects the browser by 303: to a path of ours, or to the authorization server of a sign-in.

@@ -1,8 +1,11 @@
 //! Errors of pages and forms: a status, and a message for people. Internal failures are logged.
+//!
+//! No error loses what a person wrote: a short form is shown again with it, and the page of the error has a long text.
 
 use std::fmt::Display;
 
 use http::StatusCode;
+use http::header::RETRY_AFTER;
 use serde_json::json;
 
 use super::{uncached, with_status};
@@ -29,7 +32,20 @@ pub(super) struct WebError {
     pub(super) message: String,
     /// Seconds for `Retry-After`, of limits and of servers that do not answer.
     pub(super) retry_s: Option<u64>,
+    /// A text that the form had, for the person to send again.
+    pub(super) written: Option<Box<Written>>,
 }
+
+/// A text for the page of a repository that was not saved.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// The repository, as the form named it.
+    pub(super) name: String,
+    pub(super) text: String,
+}
+
+/// Longest message on a page: it may have text of other servers.
+const MAX_MESSAGE_CHARS: usize = 1000;
 
 /// Seconds to retry after a server did not answer, or no place was free.
 const RETRY_S: u64 = 5;
@@ -38,7 +54,7 @@ const RETRY_BEGUN_S: u64 = 60;
 
 impl WebError {
     pub(super) fn new(status: StatusCode, name: &'static str, message: impl Into<String>) -> Self {
-        Self { status, name, message: message.into(), retry_s: None }
+        Self { status, name, message: message.into(), retry_s: None, written: None }
     }
 
     pub(super) fn not_found(message: impl Into<String>) -> Self {
@@ -77,6 +93,25 @@ impl WebError {
         Self { retry_s: Some(retry_s), ..self }
     }
 
+    /// Keeps a text that the form had.
+    pub(super) fn with_written(self, written: Written) -> Self {
+        Self { written: Some(Box::new(written)), ..self }
+    }
+
+    /// Returns the message as one line for people.
+    pub(super) fn sentence(&self) -> String {
+        server::text::line(&self.message, MAX_MESSAGE_CHARS).unwrap_or_default()
+    }
+
+    /// Gives a response the status of the error, and its `Retry-After`.
+    pub(super) fn mark(&self, response: Response) -> Response {
+        let mut response = with_status(response, self.status);
+        if let Some(seconds) = self.retry_s {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+
     /// 502 for a wrong response of another server.
     pub(super) fn wrong(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_GATEWAY, "temporarily_unavailable", message)
@@ -91,7 +126,7 @@ impl WebError {
     /// Returns the error as an OAuth error in JSON, for programs.
     pub(super) fn into_json(self) -> Response {
         let body = json!({ "error": self.name, "error_description": self.message });
-        uncached(with_status(response::json(&body), self.status))
+        uncached(self.mark(response::json(&body)))
     }
 }
 

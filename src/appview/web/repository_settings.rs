@@ -9,7 +9,7 @@ use http::request::Parts;
 use super::browser::Browser;
 use super::form::{Fields, Upload};
 use super::pages::{self, Frame, Shown};
-use super::refusal::WebError;
+use super::refusal::{WebError, Written};
 use super::settings::{login, own};
 use super::viewer::Viewer;
 use super::{Endpoint, Web, devices, webhooks};
@@ -20,10 +20,12 @@ use atproto::lexicon::RepoPage;
 use atproto::syntax::{Datetime, Did, Digest, ImageName, Tag};
 use server::identity::Account;
 use server::wire::{Request, Response};
-use server::xrpc::Trace;
+use server::xrpc::{Trace, header};
 
 /// Longest form with a page's text, if every byte of the text is percent-encoded, with the other fields.
 const MAX_FORM_BYTES: u64 = RepoPage::MAX_DESCRIPTION_BYTES as u64 * 3 + 4096;
+/// Longest name of a repository that a form which was refused is shown with.
+const MAX_NAME_CHARS: usize = 300;
 /// Most tags, and most manifests, that the page lists: the newest.
 const MAX_LISTED: usize = 200;
 
@@ -78,20 +80,38 @@ pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<R
     };
     trace.caller = Some(did.clone());
     let name = image_name(&fields)?;
-    overview(web, browser, did, &name, "").await
+    overview(web, browser, did, &name, browser.said(&fields)).await
 }
 
-/// Handles `POST`: changes the text of the page.
+/// Handles `POST`: changes the text of the page. What a person wrote for an hour is not lost with a session that ended
+/// meanwhile: then the form is read, too, if the browser says that it is of one of our pages, and its text is shown.
 pub(super) async fn write_page(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
-    let (browser, did, fields) = devices::change_within(web, request, trace, MAX_FORM_BYTES).await?;
-    let name = image_name(&fields)?;
-    let text = fields.get("text").unwrap_or_default().replace("\r\n", "\n");
-    if text.len() > RepoPage::MAX_DESCRIPTION_BYTES {
-        return Err(WebError::bad_form("the text has at most 100,000 bytes"));
+    let signed_in = devices::signed_in(web, &request.head, trace).await;
+    if signed_in.is_err() && header(&request.head, "sec-fetch-site") != Some("same-origin") {
+        return signed_in.and(Err(WebError::forged()));
     }
-    let (login, account) = (login(web, &did).await?, own(web, &did).await?);
-    web.catalog.write_page((&login, (web.settings.clock)()), &account, &name, (Some(text), NewPicture::Same)).await?;
-    overview(web, browser, did, &name, "The page is written.").await
+    let (head, fields) = Fields::of_body_within(request, MAX_FORM_BYTES).await?;
+    let text = fields.get("text").unwrap_or_default().replace("\r\n", "\n");
+    let name = fields.get("name").unwrap_or_default();
+    let written = async {
+        let (browser, did) = signed_in?;
+        browser.check(web, &head, fields.get("token").unwrap_or_default())?;
+        let name = image_name(&fields)?;
+        if text.len() > RepoPage::MAX_DESCRIPTION_BYTES {
+            return Err(WebError::bad_form("the text has at most 100,000 bytes"));
+        }
+        let (login, account) = (login(web, &did).await?, own(web, &did).await?);
+        let change = (Some(text.clone()), NewPicture::Same);
+        web.catalog.write_page((&login, (web.settings.clock)()), &account, &name, change).await?;
+        Ok(browser.go_and_say(&path_of(&name), "The page is written."))
+    };
+    written.await.map_err(|error: WebError| match text.as_str() {
+        "" => error,
+        text => error.with_written(Written {
+            name: server::text::line(name, MAX_NAME_CHARS).unwrap_or_default(),
+            text: server::text::lines(text),
+        }),
+    })
 }
 
 /// Handles `POST`: changes the picture of the page; an empty file removes it.
@@ -102,6 +122,7 @@ pub(super) async fn write_picture(web: &Web, request: Request, trace: &mut Trace
     let (head, upload) = Upload::of_body(request, RepoPage::MAX_PICTURE_BYTES).await?;
     browser.check(web, &head, upload.fields.get("token").unwrap_or_default())?;
     let name = image_name(&upload.fields)?;
+    let sentence = if upload.file.is_empty() { "The page has no picture now." } else { "The picture is changed." };
     let picture = match upload.file {
         file if file.is_empty() => NewPicture::None,
         file => {
@@ -114,7 +135,7 @@ pub(super) async fn write_picture(web: &Web, request: Request, trace: &mut Trace
     };
     let (login, account) = (login(web, &did).await?, own(web, &did).await?);
     web.catalog.write_page((&login, (web.settings.clock)()), &account, &name, (None, picture)).await?;
-    overview(web, browser, did, &name, "The picture is changed.").await
+    Ok(browser.go_and_say(&path_of(&name), sentence))
 }
 
 /// Handles `POST`: asks for confirmation, then deletes a tag or a manifest.
@@ -146,7 +167,7 @@ pub(super) async fn delete(web: &Web, request: Request, trace: &mut Trace) -> Re
     let was_there = web.images.delete(&permit, &account, &reference).await?;
     tracing::info!(%did, "{name} of {did}: {text} was deleted by a page");
     let message = if was_there { "It is deleted." } else { "It was not there any more." };
-    overview(web, browser, did, &name, message).await
+    Ok(browser.go_and_say(&path_of(&name), message))
 }
 
 /// Returns the path of a repository's settings.

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use askama::Template;
 use data_encoding::HEXLOWER;
+use http::StatusCode;
 use http::request::Parts;
 
 use super::browser::Browser;
+use super::form::Fields;
 use super::pages::{self, Frame, Shown};
 use super::refusal::WebError;
 use super::site::{self, Ago};
@@ -16,7 +18,7 @@ use super::viewer::Viewer;
 use super::{Endpoint, Web, devices, leaving};
 use crate::holds::{HoldChoice, SailorProfile, hold_of};
 use crate::images::RefusedNotice;
-use crate::names::Owner;
+use crate::names::{self, Owner};
 use atproto::syntax::{Did, Digest, ImageName, ServiceUrl};
 use server::bulkhead::Caller;
 use server::identity::Account;
@@ -25,6 +27,8 @@ use server::xrpc::Trace;
 
 /// Most holds in the menu.
 const MAX_HOLDS: usize = 12;
+/// Longest name of a hold that a form which was refused is shown with.
+const MAX_NAME_CHARS: usize = 500;
 /// Most images in the list of those that holds did not take.
 const MAX_REFUSED: usize = 20;
 
@@ -34,7 +38,35 @@ struct ShownHold {
     name: String,
     /// A text about who may pull from the hold, and whether the account may push to it.
     words: String,
-    is_chosen: bool,
+}
+
+/// What the form has in its fields.
+struct Form {
+    /// The value of the menu.
+    hold: String,
+    /// The hold that is typed in.
+    other: String,
+    auto_remove: bool,
+}
+
+impl Form {
+    /// Returns what is chosen, or what a form had that was refused.
+    fn of(chosen: &SailorProfile, refused: Option<&Fields>) -> Self {
+        if let Some(fields) = refused {
+            let text = |name: &str| fields.get(name).and_then(|text| server::text::line(text, MAX_NAME_CHARS));
+            return Self {
+                hold: text("hold").unwrap_or_default(),
+                other: text("other").unwrap_or_default(),
+                auto_remove: fields.get("auto_remove").is_some(),
+            };
+        }
+        let hold = match &chosen.choice {
+            HoldChoice::Default => "default".to_owned(),
+            HoldChoice::None => "none".to_owned(),
+            HoldChoice::Hold(hold) => hold.did().to_string(),
+        };
+        Self { hold, other: String::new(), auto_remove: chosen.auto_remove }
+    }
 }
 
 /// A browser that is signed in.
@@ -66,11 +98,9 @@ struct SettingsPage<'p> {
     data: &'static str,
     forget_action: &'static str,
     holds: Vec<ShownHold>,
+    form: Form,
     /// The registry's default hold, if it has one.
     default: Option<String>,
-    is_default: bool,
-    is_none: bool,
-    auto_remove: bool,
     sessions: Vec<ShownSession>,
     refused: Vec<ShownRefusal>,
 }
@@ -82,30 +112,58 @@ pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<R
         return Ok(pages::sign_in(web, &browser, "", None));
     };
     trace.caller = Some(account.clone());
-    overview(web, browser, account, "").await
+    let fields = Fields::of_query(head);
+    overview(web, browser, account, browser.said(&fields), None).await
 }
 
 /// Handles `POST`: changes the default hold, and whether untagged manifests are removed.
 pub(super) async fn choose_hold(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
     let (browser, did, fields) = devices::change(web, request, trace).await?;
-    let other = fields.get("other").map(str::trim).filter(|other| !other.is_empty());
-    let choice = match fields.get("hold") {
-        Some("default") => HoldChoice::Default,
-        Some("none") => HoldChoice::None,
-        Some("other") => HoldChoice::Hold(named(other.ok_or_else(|| WebError::bad_form("name the other hold"))?)?),
-        Some(did) => HoldChoice::Hold(named(did)?),
-        None => return Err(WebError::bad_form("choose a hold")),
+    let error = match choose(web, &did, &fields).await {
+        Ok(sentence) => return Ok(browser.go_and_say(Endpoint::Settings.path(), sentence)),
+        // Its page leads to the sign-in.
+        Err(error) if error.status == StatusCode::FORBIDDEN => return Err(error),
+        Err(error) => error,
+    };
+    // The form is shown again, with what was typed.
+    match overview(web, browser, did, "", Some((&fields, &error))).await {
+        Ok(page) => Ok(error.mark(page)),
+        Err(_) => Err(error),
+    }
+}
+
+/// Changes the settings to those of a form. Returns what to say then.
+async fn choose(web: &Web, did: &Did, fields: &Fields) -> Result<&'static str, WebError> {
+    let other = fields.get("other").map(names::typed).filter(|other| !other.is_empty());
+    let choice = match (fields.get("hold"), other) {
+        (Some("other"), Some(other)) => HoldChoice::Hold(named(other)?),
+        (Some("other"), None) => return Err(WebError::bad_form("name the other hold")),
+        (None, _) => return Err(WebError::bad_form("choose a hold")),
+        // Which of the two was meant?
+        (_, Some(_)) => {
+            let message = "another hold is named, but not chosen: choose “Another one”, or leave its name empty";
+            return Err(WebError::bad_form(message));
+        }
+        (Some("default"), None) => HoldChoice::Default,
+        (Some("none"), None) => HoldChoice::None,
+        (Some(did), None) => HoldChoice::Hold(named(did)?),
     };
     if let HoldChoice::Hold(hold) = &choice {
         let is_none = |unknown| WebError::bad_form(format!("this hold cannot be chosen: {unknown}"));
         web.catalog.captain(hold).await.map_err(is_none)?;
     }
-    let login = login(web, &did).await?;
-    let account = own(web, &did).await?;
+    let sentence = match &choice {
+        HoldChoice::None => "It is saved. You have no hold now: pushes are refused.",
+        HoldChoice::Default if web.holds.default_hold().is_none() => {
+            "It is saved. This registry has no hold for you: pushes are refused."
+        }
+        _ => "It is saved. Images that you push from now on go to this hold.",
+    };
+    let (login, account) = (login(web, did).await?, own(web, did).await?);
     let wanted = SailorProfile { choice, auto_remove: fields.get("auto_remove").is_some() };
     web.holds.choose((&login, (web.settings.clock)()), &account, &wanted).await?;
     tracing::info!(%did, "{did} chose a hold");
-    overview(web, browser, did, "The hold is chosen. Images that you push from now on go there.").await
+    Ok(sentence)
 }
 
 /// Handles `POST`: signs a browser out.
@@ -118,7 +176,7 @@ pub(super) async fn end_session(web: &Web, request: Request, trace: &mut Trace) 
         let ended = leaving::end_unused(web, &did).await?;
         return Ok(leaving::signed_out(web, ended.as_ref()));
     }
-    overview(web, browser, did, "That browser is signed in no more.").await
+    Ok(browser.go_and_say(Endpoint::Settings.path(), "That browser is signed in no more."))
 }
 
 /// Parses a hold that a user typed: its DID, URL or host.
@@ -138,7 +196,14 @@ pub(super) async fn own(web: &Web, account: &Did) -> Result<Arc<Account>, WebErr
     Ok(web.owners.find(&owner, &Caller::Account(account.clone())).await?)
 }
 
-async fn overview(web: &Web, browser: Browser, did: Did, message: &str) -> Result<Response, WebError> {
+/// Returns the settings. After a form that was refused, they have its fields in place of what is chosen.
+async fn overview(
+    web: &Web,
+    browser: Browser,
+    did: Did,
+    message: &str,
+    refused_form: Option<(&Fields, &WebError)>,
+) -> Result<Response, WebError> {
     let now_us = (web.settings.clock)();
     let this = browser.hash();
     let sessions = web.browsers.of_account(&did).await?;
@@ -156,6 +221,8 @@ async fn overview(web: &Web, browser: Browser, did: Did, message: &str) -> Resul
         Ok(chosen) => (chosen, None),
         Err(error) => (Default::default(), Some(format!("Your profile cannot be read now: {error}."))),
     };
+    let problem = refused_form.map(|(_, error)| error.sentence()).or(problem);
+    let form = Form::of(&chosen, refused_form.map(|(fields, _)| fields));
     let page = SettingsPage {
         frame: Frame::of_viewer(web, &viewer),
         name: &viewer.name,
@@ -167,10 +234,8 @@ async fn overview(web: &Web, browser: Browser, did: Did, message: &str) -> Resul
         data: Endpoint::AccountData.path(),
         forget_action: Endpoint::ForgetAccount.path(),
         holds: menu(web, &account, chosen.choice.hold()).await,
+        form,
         default: web.holds.default_hold().map(|hold| hold.to_string()),
-        is_default: matches!(chosen.choice, HoldChoice::Default),
-        is_none: matches!(chosen.choice, HoldChoice::None),
-        auto_remove: chosen.auto_remove,
         sessions,
         refused,
     };
@@ -207,8 +272,7 @@ async fn menu(web: &Web, account: &Arc<Account>, chosen: Option<&ServiceUrl>) ->
         }
     }
     let looks = holds.into_iter().map(|(did, hold)| async move {
-        let is_chosen = chosen.is_some_and(|chosen| chosen.did() == hold.did());
-        ShownHold { words: words(web, &hold, &account.did).await, name: hold.to_string(), did, is_chosen }
+        ShownHold { words: words(web, &hold, &account.did).await, name: hold.to_string(), did }
     });
     futures_util::future::join_all(looks).await
 }

@@ -11,7 +11,7 @@ use super::refusal::WebError;
 use super::{Endpoint, Web, leaving, pages};
 use crate::accounts::{Callback, SignInError};
 use crate::devices::UserCode;
-use crate::names::Owner;
+use crate::names::{self, Owner};
 use server::bulkhead::Caller;
 use server::identity::{Account, ResolveError};
 use server::wire::{Request, Response};
@@ -33,16 +33,33 @@ pub(super) async fn begin(web: &Web, request: Request, network: &Caller) -> Resu
     let (head, fields) = Fields::of_body(request).await?;
     let browser = Browser::of(web, &head)?;
     browser.check(web, &head, fields.get("token").unwrap_or_default())?;
-    let name = fields.get("handle").unwrap_or_default().trim();
-    let code = fields.get("user_code").and_then(UserCode::parse).map(|code| code.to_string());
+    let name = fields.get("handle").unwrap_or_default();
+    let code = fields.get("user_code").and_then(UserCode::parse);
+    match announce(web, &browser, (names::typed(name), code.as_ref()), network).await {
+        Ok(url) => Ok(pages::go(&url)),
+        Err(error) => {
+            let name = server::text::line(name, MAX_HANDLE_CHARS).unwrap_or_default();
+            Ok(pages::sign_in_again(web, &browser, (&name, code.as_ref()), &error))
+        }
+    }
+}
+
+/// Begins a sign-in as `name`. Returns the URL at the authorization server.
+async fn announce(
+    web: &Web,
+    browser: &Browser,
+    (name, code): (&str, Option<&UserCode>),
+    network: &Caller,
+) -> Result<String, WebError> {
     web.beginnings.require_place(network, Instant::now()).map_err(too_many)?;
     let _turn = web.beginning.try_acquire().map_err(|_| WebError::from(SignInError::TooMany))?;
+    let code = code.map(ToString::to_string);
     let url = match whom(web, name, network).await? {
         Named::Account(account) => web.sign_ins.begin(&account, browser.hash(), code).await?,
         Named::Server(origin) => web.sign_ins.begin_at(&origin, browser.hash(), code).await?,
     };
     web.beginnings.begun(network, Instant::now());
-    Ok(pages::go(&url))
+    Ok(url)
 }
 
 fn too_many(retry_s: u64) -> WebError {
@@ -87,8 +104,12 @@ pub(super) async fn end(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Re
     let (login, code) = web.sign_ins.end(browser.hash(), callback).await?;
     tracing::info!(did = %login.account, "{} signed in by a browser", login.account);
     let signed_in = Browser::fresh(web)?;
+    let former = web.browsers.find(browser.hash()).await?;
     web.browsers.begin(signed_in.hash(), &login.account).await?;
     web.browsers.end(browser.hash()).await?;
+    if let Some(former) = former.filter(|former| *former != login.account) {
+        leaving::end_unused(web, &former).await?;
+    }
     trace.caller = Some(login.account);
     let mut response = pages::go(&next_url(code.and_then(|code| UserCode::parse(&code)).as_ref()));
     signed_in.keep(web, &mut response, true);

@@ -18,6 +18,9 @@ use atproto::syntax::{Did, ImageName};
 use server::wire::{Request, Response};
 use server::xrpc::Trace;
 
+/// Longest text of a field that a form which was refused is shown with.
+const MAX_FIELD_CHARS: usize = 2048;
+
 /// A webhook in the list.
 struct ShownWebhook {
     path: String,
@@ -34,8 +37,19 @@ struct WebhooksPage<'p> {
     settings: String,
     /// URL and secret of the webhook that was just added.
     added: Option<(String, String)>,
+    form: Form,
     webhooks: Vec<ShownWebhook>,
     action: &'static str,
+}
+
+/// What came of the form that adds a webhook, and what it has in its fields.
+#[derive(Default)]
+struct Form {
+    added: Option<NewWebhook>,
+    /// Why the webhook was not added.
+    problem: Option<String>,
+    url: String,
+    secret: String,
 }
 
 /// A delivery in the list.
@@ -58,7 +72,7 @@ struct WebhookPage<'p> {
     frame: Frame<'p>,
     name: &'p str,
     back: String,
-    message: String,
+    message: &'p str,
     webhook: &'p Webhook,
     words: String,
     added: String,
@@ -83,18 +97,28 @@ pub(super) async fn show_all(web: &Web, head: &Parts, trace: &mut Trace) -> Resu
         return Ok(pages::sign_in(web, &browser, "", None));
     };
     trace.caller = Some(did.clone());
-    overview(web, browser, did, &image_name(&fields)?, None).await
+    overview(web, browser, did, &image_name(&fields)?, Form::default()).await
 }
 
 /// Handles `POST`: adds a webhook.
 pub(super) async fn add(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
     let (browser, did, fields) = devices::change(web, request, trace).await?;
     let name = image_name(&fields)?;
-    let url = fields.get("url").ok_or_else(|| WebError::bad_form("the address is missing"))?;
+    let url = fields.get("url").unwrap_or_default();
     let secret = fields.get("secret").map(str::trim).filter(|secret| !secret.is_empty());
-    let added = web.webhooks.add(&did, &name, url, secret).await?;
-    tracing::info!(%did, "{did} added a webhook to {name}");
-    overview(web, browser, did, &name, Some(added)).await
+    match web.webhooks.add(&did, &name, url, secret).await.map_err(WebError::from) {
+        Ok(added) => {
+            tracing::info!(%did, "{did} added a webhook to {name}");
+            overview(web, browser, did, &name, Form { added: Some(added), ..Form::default() }).await
+        }
+        // The form is shown again, with what was typed.
+        Err(error) => {
+            let line = |text: &str| server::text::line(text, MAX_FIELD_CHARS).unwrap_or_default();
+            let (url, secret) = (line(url), line(secret.unwrap_or_default()));
+            let form = Form { url, secret, problem: Some(error.sentence()), added: None };
+            Ok(error.mark(overview(web, browser, did, &name, form).await?))
+        }
+    }
 }
 
 /// Handles `GET`: shows the query's webhook.
@@ -105,7 +129,7 @@ pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<R
     };
     trace.caller = Some(did.clone());
     let webhook = find(web, &did, &fields).await?;
-    log(web, browser, did, &webhook, String::new()).await
+    log(web, browser, did, &webhook, browser.said(&fields)).await
 }
 
 /// Handles `POST`: tests, switches on or off, or deletes a webhook, or repeats a delivery.
@@ -141,9 +165,7 @@ pub(super) async fn change(web: &Web, request: Request, trace: &mut Trace) -> Re
         Some("delete") => return ask_before_deletion(web, browser, did, &webhook).await,
         _ => return Err(WebError::bad_form("what is to be done with it?")),
     };
-    // Read again: the change is shown.
-    let webhook = find(web, &did, &fields).await?;
-    log(web, browser, did, &webhook, message).await
+    Ok(browser.go_and_say(&path_of(id), &message))
 }
 
 /// Sends a ping; returns a message about its result.
@@ -187,13 +209,7 @@ async fn find(web: &Web, did: &Did, fields: &Fields) -> Result<Webhook, WebError
     web.webhooks.find(did, id).await?.ok_or_else(|| WebError::not_found("you have no such webhook"))
 }
 
-async fn overview(
-    web: &Web,
-    browser: Browser,
-    did: Did,
-    name: &ImageName,
-    added: Option<NewWebhook>,
-) -> Result<Response, WebError> {
+async fn overview(web: &Web, browser: Browser, did: Did, name: &ImageName, form: Form) -> Result<Response, WebError> {
     if !web.webhooks.is_on() {
         return Err(WebhooksError::Off.into());
     }
@@ -201,7 +217,7 @@ async fn overview(
     let webhooks = web.webhooks.of_account(&did).await?.into_iter().filter(|webhook| webhook.repository == *name);
     let webhooks: Vec<_> = webhooks.collect();
     let url = |id: i64| webhooks.iter().find(|webhook| webhook.id == id).map(|webhook| webhook.url.clone());
-    let added = added.and_then(|added| Some((url(added.id)?, added.secret)));
+    let added = form.added.as_ref().and_then(|added| Some((url(added.id)?, added.secret.clone())));
     let shown = webhooks.iter().map(|webhook| ShownWebhook {
         path: path_of(webhook.id),
         url: webhook.url.clone(),
@@ -215,13 +231,14 @@ async fn overview(
         path: format!("/{}/{name}", viewer.name),
         settings: repository_settings::path_of(name),
         added,
+        form,
         webhooks: shown,
         action: Endpoint::Webhooks.path(),
     };
     Ok(pages::finish(web, None, page.render(), Shown::default()))
 }
 
-async fn log(web: &Web, browser: Browser, did: Did, webhook: &Webhook, message: String) -> Result<Response, WebError> {
+async fn log(web: &Web, browser: Browser, did: Did, webhook: &Webhook, message: &str) -> Result<Response, WebError> {
     let now_us = (web.settings.clock)();
     let deliveries = web.webhooks.deliveries(webhook).await?;
     let viewer = Viewer::signed_in(web, browser, did).await;

@@ -4,6 +4,7 @@ mod bad_forms;
 mod devices;
 mod forms;
 mod hostile;
+mod kept;
 mod leaving;
 mod person;
 mod routes;

@@ -97,11 +97,16 @@ impl<'r> Person<'r> {
         self.keep(call.send().await)
     }
 
+    /// Sends a form. Where its answer leads to a page that says what was done, that is opened.
     pub(super) async fn send(&mut self, target: &str, fields: &[(&str, &str)]) -> Answer {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let call = self.registry.call("POST", target).header("host", HOST).header("cookie", &self.cookie);
         let call = call.header("content-type", "application/x-www-form-urlencoded").body(body);
-        self.keep(call.send().await)
+        let answer = self.keep(call.send().await);
+        match answer.header("location").filter(|page| answer.status == 303 && page.contains("said=")) {
+            Some(page) => self.open(page).await,
+            None => answer,
+        }
     }
 
     fn keep(&mut self, answer: Answer) -> Answer {

@@ -1,5 +1,6 @@
 //! Codes of devices in the hands of others: what is good for nothing, and how often somebody may guess.
 
+use crate::asked::Asked as _;
 use rusqlite::Connection;
 
 use super::person::{HOST, Person, form_token};
@@ -116,7 +117,9 @@ async fn who_looked_at_a_code_is_who_lets_it_in() {
     let mut tokens = registry.tokens();
     tokens["sub"] = json!(bob);
     registry.says(super::person::TOKEN, &tokens);
+    let revoked = registry.network.requests_of("/oauth/revoke");
     assert_eq!(person.come_back(&[]).await.status, 303);
+    assert_eq!(registry.network.requests_of("/oauth/revoke"), revoked + 1, "nobody uses alice's session any more");
     let fields = |token| [("token", token), ("user_code", user_code.as_str()), ("decision", "allow")];
     assert_eq!(person.send("/auth/device", &fields(&page)).await.status, 403, "the page was another account's");
     let others = form_token(&person.open("/auth/device").await);
