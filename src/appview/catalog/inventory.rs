@@ -37,11 +37,47 @@ pub struct ListedTag {
     pub written: Option<Datetime>,
 }
 
+/// The kind of a manifest's content, which decides what pulls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// An image of a container, or an index.
+    Image,
+    /// A Helm chart.
+    Chart,
+    /// Any other artifact: a signature, a bill of materials, files.
+    Artifact,
+}
+
+const HELM_CONFIG: &str = "application/vnd.cncf.helm.config.v1+json";
+const IMAGE_CONFIGS: [&str; 2] =
+    ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
+
+impl Content {
+    /// Returns the kind by the media types of the configuration and the layers. An index has no configuration; signatures
+    /// and attestations of some tools have that of an image, but other layers.
+    pub fn of<'t>(config: Option<&str>, mut layers: impl Iterator<Item = &'t str>) -> Self {
+        match config {
+            None => Self::Image,
+            Some(HELM_CONFIG) => Self::Chart,
+            Some(config) if is_image_config(config) && layers.all(|layer| layer.contains(".tar")) => Self::Image,
+            Some(_) => Self::Artifact,
+        }
+    }
+}
+
+/// Whether this is the media type of an image's configuration.
+#[must_use]
+pub fn is_image_config(media_type: &str) -> bool {
+    IMAGE_CONFIGS.contains(&media_type)
+}
+
 /// A manifest, from its record.
 #[derive(Clone, Debug)]
 pub struct ListedManifest {
     /// Repository of the first push.
     pub repository: ImageName,
+    /// Kind of the content.
+    pub content: Content,
     /// Size of configuration and layers together.
     pub size_bytes: u64,
     /// Time of the first push.
@@ -158,7 +194,10 @@ fn listed(found: FoundManifest) -> ListedManifest {
     let (hold, size_bytes) = (record.hold(), record.size_bytes());
     let description = record.description().and_then(|text| server::text::line(text, MAX_DESCRIPTION_CHARS));
     let created = record.other.get("createdAt").and_then(|at| at.as_str()).and_then(|at| Datetime::parse(at).ok());
+    let config = record.config.as_ref().and_then(|config| config.media_type.as_deref());
+    let layers = record.layers.iter().flatten().filter_map(|layer| layer.media_type.as_deref());
     ListedManifest {
+        content: Content::of(config, layers),
         hold,
         repository,
         size_bytes,
@@ -166,5 +205,32 @@ fn listed(found: FoundManifest) -> ListedManifest {
         description,
         children: record.children().take(MAX_CHILDREN).collect(),
         has_subject: record.has_subject(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Content;
+
+    #[test]
+    fn what_a_manifest_is_is_said_by_its_media_types() {
+        const OCI: &str = "application/vnd.oci.image.config.v1+json";
+        const DOCKER: &str = "application/vnd.docker.container.image.v1+json";
+        for (config, layers, content) in [
+            (None, vec![], Content::Image),
+            (Some(OCI), vec![], Content::Image),
+            (Some(OCI), vec!["application/vnd.oci.image.layer.v1.tar+zstd"], Content::Image),
+            (Some(DOCKER), vec!["application/vnd.docker.image.rootfs.diff.tar.gzip"], Content::Image),
+            (Some(OCI), vec!["application/vnd.dev.cosign.simplesigning.v1+json"], Content::Artifact),
+            (Some(OCI), vec!["application/vnd.in-toto+json"], Content::Artifact),
+            (
+                Some("application/vnd.oci.empty.v1+json"),
+                vec!["application/vnd.oci.image.layer.v1.tar"],
+                Content::Artifact,
+            ),
+            (Some(super::HELM_CONFIG), vec!["application/vnd.cncf.helm.chart.content.v1.tar+gzip"], Content::Chart),
+        ] {
+            assert_eq!(Content::of(config, layers.iter().copied()), content, "{config:?} {layers:?}");
+        }
     }
 }

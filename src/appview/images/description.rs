@@ -77,7 +77,11 @@ impl ParsedManifest {
     /// Returns the manifest for a notice to the hold.
     pub(super) fn info(&self) -> ManifestInfo {
         let size = |descriptor: &Descriptor| i64::try_from(descriptor.size).ok();
-        let config = |config: &Descriptor| BlobInfo { digest: Some(config.digest.to_string()), size: size(config) };
+        let config = |config: &Descriptor| BlobInfo {
+            digest: Some(config.digest.to_string()),
+            size: size(config),
+            media_type: None,
+        };
         let layer = |layer: &Descriptor| LayerInfo {
             digest: Some(layer.digest.to_string()),
             size: size(layer),

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 use super::{Images, ImagesError, ParsedManifest};
+use crate::catalog::Content;
 use crate::gate::PullPermit;
 use crate::holds::{HoldsError, Verb};
 use crate::repos::{MAX_MEDIA_TYPE_BYTES, digest_of};
@@ -97,6 +98,15 @@ impl ImageConfig {
         let texts = [&self.architecture, &self.os, &self.variant].into_iter().chain(&self.created);
         let commands = self.history.iter().map(|step| &step.created_by);
         texts.chain(commands).map(String::len).sum()
+    }
+}
+
+impl ManifestDetails {
+    /// Returns the kind of the content.
+    #[must_use]
+    pub fn content(&self) -> Content {
+        let config = self.config.as_ref().map(|config| config.media_type.as_str());
+        Content::of(config, self.layers.iter().map(|layer| layer.media_type.as_str()))
     }
 }
 

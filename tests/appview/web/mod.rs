@@ -6,6 +6,7 @@ mod forms;
 mod hostile;
 mod kept;
 mod leaving;
+mod pasted;
 mod person;
 mod routes;
 mod search;

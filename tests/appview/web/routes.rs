@@ -309,7 +309,10 @@ async fn whatever_a_query_is_it_is_answered_or_refused() {
             let target = format!("{}?{query}", target.split('?').next().unwrap());
             let call = registry.call("GET", &target).header("host", HOST).header("cookie", &person.cookie);
             let answer = call.header("accept", "text/html").send().await;
-            assert!(matches!(answer.status, 200 | 303 | 400 | 404 | 429), "{target:.200} {allowed}: {}", answer.status);
+            // Alice's server has nothing at all: a picture cannot be looked up.
+            let is_said = matches!(answer.status, 200 | 303 | 400 | 404 | 429);
+            let is_unknown = answer.status == 503 && target.starts_with("/picture/");
+            assert!(is_said || is_unknown, "{target:.200} {allowed}: {}", answer.status);
             assert!(!answer.text().contains("<script>alert") && !answer.text().contains('\u{202e}'), "{target:.200}");
         }
     }

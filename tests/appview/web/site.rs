@@ -271,12 +271,15 @@ async fn a_slow_pds_is_said_within_seconds_and_asked_once_for_all_who_look() {
     let pages = futures_util::future::join_all((0..8).map(|_| registry.page("/alice.test/app"))).await;
     assert!(began.elapsed() < Duration::from_secs(11), "{:?}", began.elapsed());
     for page in pages {
-        assert_eq!(page.status, 200);
+        assert_eq!((page.status, page.header("retry-after")), (503, Some("5")));
         assert!(page.text().contains("The tags cannot be shown now"), "{}", page.text());
+        for said in ["0 tags", "no tags", "docker pull"] {
+            assert!(!page.text().contains(said), "nobody knows: {}", page.text());
+        }
     }
     assert_eq!(registry.network.requests_of(&list), 1);
     let began = Instant::now();
-    assert_eq!(registry.page("/alice.test").await.status, 200);
+    assert_eq!(registry.page("/alice.test").await.status, 503);
     assert_eq!(registry.page("/alice.test/app:v1").await.status, 503);
     assert!(began.elapsed() < Duration::from_secs(3), "what failed is remembered: {:?}", began.elapsed());
     assert_eq!(registry.network.requests_of(&list), 1);

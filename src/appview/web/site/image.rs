@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::layers::{self, Step};
 use super::shown::{self, Ago, path_of};
 use super::{Subject, markdown, missing};
-use crate::catalog::{Answer, Inventory, Kept, RecordProof, Times, Unknown};
+use crate::catalog::{Answer, Inventory, Kept, RecordProof, Times, Unknown, is_image_config};
 use crate::gate::PullPermit;
 use crate::holds::HoldsError;
 use crate::images::{ImageConfig, ImagesError, ManifestDetails, ParsedManifest, RefusedNotice};
@@ -29,9 +29,10 @@ const PART_TIME: Duration = Duration::from_secs(5);
 /// Size of the cache of image configs.
 const MAX_REMEMBERED_BYTES: u64 = 8 * 1024 * 1024;
 const MAX_ANNOTATIONS: usize = 60;
-/// Most rows of each list (layers, platforms, tags, attached artifacts): a manifest of 5 MiB may name tens of
-/// thousands.
+/// Most rows of each list (layers, platforms, attached artifacts): a manifest of 5 MiB may name tens of thousands.
 const MAX_ROWS: usize = 500;
+/// Most tags of the image that are shown: the page of the repository has all of them.
+const MAX_TAGS: usize = 20;
 const MAX_VALUE_CHARS: usize = 600;
 
 /// A manifest in an index.
@@ -68,8 +69,8 @@ struct ImagePage<'p> {
     repository_path: String,
     /// The tag or the shortened digest, as in the page's path.
     reference: String,
-    /// The argument of `docker pull`.
-    image: String,
+    /// The command that pulls it.
+    pull: String,
     /// When the hold did not take the image, and why; for its owner alone.
     refused: Option<(Ago, String)>,
     digest: String,
@@ -79,6 +80,8 @@ struct ImagePage<'p> {
     created: Option<Ago>,
     pushed: Option<Ago>,
     tags: Vec<(String, String)>,
+    /// A text about the tags that are left out, if there are any.
+    more_tags: Option<String>,
     proof: Result<RecordProof, Unknown>,
     /// The proof of the tag in the page's path, if it has a tag.
     tag_proof: Option<Result<RecordProof, Unknown>>,
@@ -203,10 +206,6 @@ async fn history(
     web.configs.get(key, ask).await.map(Some)
 }
 
-fn is_image_config(media_type: &str) -> bool {
-    ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"].contains(&media_type)
-}
-
 /// Returns attached artifacts like signatures, by subject and by the tags of older programs, or the reason why they
 /// cannot be shown.
 async fn attached(
@@ -289,7 +288,8 @@ fn page<'p>(
     };
     let listed = inventory.manifests.get(&manifest.digest);
     let tags = inventory.repositories.get(name).into_iter().flatten();
-    let tags = tags.filter(|tag| tag.digest == manifest.digest && tag.tag.attached_to().is_none());
+    let tags: Vec<_> = tags.filter(|of| of.digest == manifest.digest && of.tag.attached_to().is_none()).collect();
+    let more_tags = tags.len().saturating_sub(MAX_TAGS) as u64;
     let size_bytes = details.config.iter().chain(&details.layers).map(|blob| blob.size_bytes);
     let mut cuts = Cuts::default();
     let created =
@@ -299,7 +299,7 @@ fn page<'p>(
         owner: subject.owner.to_string(),
         owner_path: format!("/{}", subject.owner),
         name: name.as_str(),
-        image: format!("{}{path}{suffix}", web.settings.registry),
+        pull: shown::pull(details.content(), &format!("{}{path}", web.settings.registry), reference),
         reference: match reference {
             Reference::Tag(_) => suffix,
             Reference::Digest(digest) => format!("@sha256:{}…", shown::short(digest)),
@@ -312,7 +312,8 @@ fn page<'p>(
         runs_on: config.as_deref().and_then(runs_on),
         created: Ago::of_record(created.as_ref(), now_us),
         pushed: Ago::of_record(listed.and_then(|listed| listed.created.as_ref()), now_us),
-        tags: cuts.rows(tags.map(|tag| (tag.tag.to_string(), format!("{path}:{}", tag.tag)))),
+        tags: tags.iter().take(MAX_TAGS).map(|of| (of.tag.to_string(), format!("{path}:{}", of.tag))).collect(),
+        more_tags: (more_tags > 0).then(|| server::text::with_noun(more_tags, "other")),
         proof,
         tag_proof,
         platforms: cuts.rows(platforms(&details, &path, inventory)),

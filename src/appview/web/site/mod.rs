@@ -48,6 +48,8 @@ pub(super) const PAGES: BulkheadLimits = BulkheadLimits {
 };
 /// Time limit of a page. Each call has a shorter one of its own.
 const PAGE_TIME: Duration = Duration::from_secs(12);
+/// Seconds to retry after a page was late.
+const LATE_RETRY_S: u64 = 60;
 
 /// The account that a page is about.
 pub(super) struct Subject {
@@ -75,6 +77,7 @@ pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<R
             "temporarily_unavailable",
             "the account's server is too slow: try again in a minute",
         )
+        .after(LATE_RETRY_S)
     };
     timeout(PAGE_TIME, making).await.map_err(late)?
 }

@@ -61,7 +61,12 @@ pub(super) async fn show(web: &Web, viewer: &Viewer, subject: &Subject) -> Resul
         problem,
         settings: viewer.is(&subject.account.did).then_some(Endpoint::Settings.path()),
     };
-    Ok(pages::finish(web, None, page.render(), Shown::default()))
+    let page = pages::finish(web, None, page.render(), Shown::default());
+    let unread = inventory.err().map(|unknown| WebError::unavailable(unknown.to_string()));
+    Ok(match unread {
+        Some(error) => error.mark(page),
+        None => page,
+    })
 }
 
 /// Returns a message if only a part of the records was listed.

@@ -5,6 +5,7 @@ use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY};
 
 use super::{Subject, missing};
+use crate::catalog::Unknown;
 use crate::web::Web;
 use crate::web::refusal::WebError;
 use atproto::syntax::ImageName;
@@ -16,7 +17,8 @@ pub(super) async fn show(web: &Web, subject: &Subject, name: Option<&ImageName>)
         Some(name) => web.catalog.page(&subject.account, name).await.map(|page| page.picture),
         None => web.catalog.profile(&subject.account).await.map(|profile| profile.picture),
     };
-    let digest = digest.ok().flatten().ok_or_else(missing)?;
+    let unknown = |error: Unknown| WebError::unavailable(format!("the picture: {error}"));
+    let digest = digest.map_err(unknown)?.ok_or_else(missing)?;
     let picture = web.catalog.picture(&subject.account, digest).await.map_err(|_| missing())?;
     let mut answer = response::full(HeaderValue::from_static(picture.media_type), picture.bytes);
     for (name, value) in [

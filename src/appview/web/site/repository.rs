@@ -6,13 +6,14 @@ use http::request::Parts;
 use super::owner::partial;
 use super::shown::{self, Ago, path_of};
 use super::{Subject, markdown, missing};
-use crate::catalog::{Inventory, ListedTag};
+use crate::catalog::{Content, Inventory, ListedTag};
+use crate::names::Reference;
 use crate::web::form::Fields;
 use crate::web::pages::{self, Frame, Shown};
 use crate::web::refusal::WebError;
 use crate::web::viewer::Viewer;
 use crate::web::{Endpoint, Web, repository_settings};
-use atproto::syntax::{Digest, ImageName};
+use atproto::syntax::{Did, Digest, ImageName};
 use server::wire::Response;
 
 /// Tags on a page.
@@ -35,13 +36,14 @@ struct RepositoryPage<'p> {
     owner: String,
     owner_path: String,
     name: &'p str,
-    /// The argument of `docker pull`.
-    image: String,
+    /// The command that pulls the tag `latest`, or the newest one.
+    pull: Option<String>,
     description: Option<&'p str>,
     readme: Option<String>,
     picture: Option<String>,
     tags: Vec<Row>,
-    count: String,
+    /// The number of tags, if they are known.
+    count: Option<String>,
     untagged: Option<String>,
     newer: Option<String>,
     older: Option<String>,
@@ -69,12 +71,15 @@ pub(super) async fn show(
 ) -> Result<Response, WebError> {
     let account = &subject.account;
     let (inventory, said) = tokio::join!(web.catalog.inventory(account), web.catalog.page(account, name));
-    let (inventory, problem) = match inventory {
+    let (inventory, problem, unread) = match inventory {
         Ok(inventory) => {
             let problem = partial(&inventory);
-            (inventory, problem)
+            (inventory, problem, None)
         }
-        Err(unknown) => (Default::default(), Some(format!("The tags cannot be shown now: {unknown}."))),
+        Err(unknown) => {
+            let problem = format!("The tags cannot be shown now: {unknown}.");
+            (Default::default(), Some(problem), Some(WebError::unavailable(unknown.to_string())))
+        }
     };
     let tags = match inventory.repositories.get(name) {
         Some(tags) => tags.as_slice(),
@@ -91,28 +96,18 @@ pub(super) async fn show(
     let (path, now_us) = (path_of(&subject.owner, name), (web.settings.clock)());
     let newest = tags.first().and_then(|tag| inventory.manifests.get(&tag.digest));
     let said = said.unwrap_or_default();
-    let (count, own) = web.index.stars(&account.did, name, viewer.account.as_ref()).await?;
-    let stars = Stars {
-        count,
-        words: server::text::with_noun(count, "star"),
-        is_given: own.is_some(),
-        owner: account.did.as_str(),
-        action: Endpoint::Star.path(),
-    };
-    let registry = &web.settings.registry;
-    let suffix = tags.iter().find(|tag| tag.tag.as_str() == "latest").or(tags.first());
-    let suffix = suffix.map_or_else(String::new, |tag| format!(":{}", tag.tag));
+    let stars = stars(web, viewer, &account.did, name).await?;
     let turned = |to: usize| format!("{path}?page={to}");
     let shown = RepositoryPage {
         frame: Frame::of_viewer(web, viewer),
         owner: subject.owner.to_string(),
         owner_path: format!("/{}", subject.owner),
         name: name.as_str(),
-        image: format!("{registry}{path}{suffix}"),
+        pull: pull(&inventory, &tags, &format!("{}{path}", web.settings.registry)),
         description: newest.and_then(|manifest| manifest.description.as_deref()),
         readme: said.text.as_deref().map(markdown::render),
         picture: said.picture.map(|digest| format!("/picture/{}/{name}?{}", subject.owner, shown::short(&digest))),
-        count: server::text::with_noun(tags.len() as u64, "tag"),
+        count: unread.is_none().then(|| server::text::with_noun(tags.len() as u64, "tag")),
         untagged: untagged(&inventory, name),
         newer: (page > 1).then(|| turned(page - 1)),
         older: (tags.len() > page * PAGE).then(|| turned(page + 1)),
@@ -122,7 +117,29 @@ pub(super) async fn show(
         edit: viewer.is(&account.did).then(|| repository_settings::path_of(name)),
         stars,
     };
-    Ok(pages::finish(web, None, shown.render(), Shown { script: true }))
+    let page = pages::finish(web, None, shown.render(), Shown { script: true });
+    Ok(match unread {
+        Some(error) => error.mark(page),
+        None => page,
+    })
+}
+
+async fn stars<'p>(web: &Web, viewer: &Viewer, owner: &'p Did, name: &ImageName) -> Result<Stars<'p>, WebError> {
+    let (count, own) = web.index.stars(owner, name, viewer.account.as_ref()).await?;
+    Ok(Stars {
+        count,
+        words: server::text::with_noun(count, "star"),
+        is_given: own.is_some(),
+        owner: owner.as_str(),
+        action: Endpoint::Star.path(),
+    })
+}
+
+/// Returns the command that pulls the tag `latest`, or the newest one.
+fn pull(inventory: &Inventory, tags: &[&ListedTag], repository: &str) -> Option<String> {
+    let tag = tags.iter().find(|tag| tag.tag.as_str() == "latest").or(tags.first())?;
+    let content = inventory.manifests.get(&tag.digest).map_or(Content::Image, |manifest| manifest.content);
+    Some(shown::pull(content, repository, &Reference::Tag(tag.tag.clone())))
 }
 
 fn row(inventory: &Inventory, tag: &ListedTag, path: &str, now_us: u64) -> Row {

@@ -1,7 +1,8 @@
 //! Times, sizes, names and links as pages show them.
 
+use crate::catalog::Content;
 use crate::names::{Owner, Reference};
-use atproto::syntax::{Datetime, Digest, ImageName, Size};
+use atproto::syntax::{Datetime, Digest, ImageName, Size, Tag};
 
 const UNITS: [(&str, u64); 6] =
     [("year", 31_557_600), ("month", 2_629_800), ("week", 604_800), ("day", 86_400), ("hour", 3_600), ("minute", 60)];
@@ -61,6 +62,28 @@ pub(super) fn suffix(reference: &Reference) -> String {
     }
 }
 
+/// Returns the command that pulls an image, a chart or another artifact.
+pub(super) fn pull(content: Content, repository: &str, reference: &Reference) -> String {
+    let suffix = suffix(reference);
+    match (content, reference) {
+        (Content::Image, _) => format!("docker pull {repository}{suffix}"),
+        // A `+` of a version is a `_` in its tag.
+        (Content::Chart, Reference::Tag(tag)) if is_version(tag) => {
+            format!("helm pull oci://{repository} --version {}", tag.as_str().replace('_', "+"))
+        }
+        (Content::Chart | Content::Artifact, _) => format!("oras pull {repository}{suffix}"),
+    }
+}
+
+/// Whether a tag is a version as Helm takes it: three numbers, and what may follow.
+fn is_version(tag: &Tag) -> bool {
+    let mut parts = tag.as_str().splitn(3, '.');
+    let is_number = |part: Option<&str>| part.is_some_and(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
+    is_number(parts.next())
+        && is_number(parts.next())
+        && parts.next().is_some_and(|rest| rest.starts_with(|of: char| of.is_ascii_digit()))
+}
+
 /// Returns the path of a repository's page.
 pub(in crate::web) fn path_of(owner: &Owner, name: &ImageName) -> String {
     format!("/{owner}/{name}")
@@ -91,7 +114,7 @@ pub(super) fn kind(media_type: &str, annotations: &[(String, String)]) -> &'stat
 
 #[cfg(test)]
 mod tests {
-    use super::{Ago, kind};
+    use super::{Ago, Content, Digest, Reference, Tag, kind, pull};
 
     #[test]
     fn times_are_said_by_their_largest_unit() {
@@ -108,6 +131,29 @@ mod tests {
         }
         assert_eq!(Ago::of(2_000_000, 1_000_000).text, "just now", "a clock that is ahead");
         assert_eq!(Ago::of(1_700_000_000_000_000, 0).exact, "2023-11-14 22:13 UTC");
+    }
+
+    #[test]
+    fn each_content_has_its_command() {
+        let digest = Digest::from_bytes([0x77; 32]);
+        let tag = |text: &str| Reference::Tag(Tag::parse(text).unwrap());
+        let by_digest = Reference::Digest(digest);
+        for (content, reference, command) in [
+            (Content::Image, tag("v1"), "docker pull r/a/b:v1".to_owned()),
+            (Content::Image, by_digest.clone(), format!("docker pull r/a/b@{digest}")),
+            (
+                Content::Chart,
+                tag("1.2.3-rc.1_build.7"),
+                "helm pull oci://r/a/b --version 1.2.3-rc.1+build.7".to_owned(),
+            ),
+            (Content::Chart, tag("latest"), "oras pull r/a/b:latest".to_owned()),
+            (Content::Chart, tag("v1.2.3"), "oras pull r/a/b:v1.2.3".to_owned()),
+            (Content::Chart, tag("1.2"), "oras pull r/a/b:1.2".to_owned()),
+            (Content::Chart, by_digest.clone(), format!("oras pull r/a/b@{digest}")),
+            (Content::Artifact, tag("v1"), "oras pull r/a/b:v1".to_owned()),
+        ] {
+            assert_eq!(pull(content, "r/a/b", &reference), command);
+        }
     }
 
     #[test]
