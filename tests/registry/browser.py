@@ -70,6 +70,15 @@ try:
     wait_for("document.querySelector('[role=status]')")
     assert "was let in" in run("document.body.innerText"), run("document.body.innerText")
     shoot("devices")
+    # A form that was taken leads to a page of its own, which the button back shows again; nothing is sent twice.
+    run("location.href = '/settings'")
+    wait_for("document.querySelector('form[action=\"/settings/hold\"]')")
+    run("document.querySelector('form[action=\"/settings/hold\"] button').click()")
+    wait_for("location.search.startsWith('?said=') && document.querySelector('[role=status]')")
+    run("location.href = '/search'")
+    wait_for("location.pathname === '/search'")
+    run("history.back()")
+    wait_for("location.pathname === '/settings' && document.querySelector('[role=status]')")
     # The button signs out, and the way back shows nothing of whoever was signed in.
     run("location.href = '/settings'")
     wait_for("document.querySelector('form[action=\"/settings/hold\"]')")

@@ -45,7 +45,8 @@ struct RepositorySettingsPage<'p> {
     path: String,
     message: &'p str,
     problem: Option<String>,
-    text: String,
+    /// The text, unless it cannot be read now: a form without it would be saved over it.
+    text: Option<String>,
     max_bytes: usize,
     picture: Option<String>,
     page_action: &'static str,
@@ -192,6 +193,7 @@ async fn overview(
     let (page, inventory) = tokio::join!(web.catalog.page(&account, name), web.catalog.inventory(&account));
     let problem =
         page.as_ref().err().map(ToString::to_string).or_else(|| inventory.as_ref().err().map(ToString::to_string));
+    let text = page.as_ref().ok().map(|page| page.text.clone().unwrap_or_default());
     let (page, inventory) = (page.unwrap_or_default(), inventory.unwrap_or_default());
     let tags = inventory.repositories.get(name);
     if tags.is_none() && inventory.is_whole && message.is_empty() {
@@ -220,7 +222,7 @@ async fn overview(
         path: format!("/{}/{name}", viewer.name),
         message,
         problem,
-        text: page.text.clone().unwrap_or_default(),
+        text,
         max_bytes: RepoPage::MAX_DESCRIPTION_BYTES,
         picture: page.picture.map(|digest| format!("/picture/{}/{name}?{}", viewer.name, digest.hex())),
         page_action: Endpoint::WritePage.path(),

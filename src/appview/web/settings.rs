@@ -98,7 +98,8 @@ struct SettingsPage<'p> {
     data: &'static str,
     forget_action: &'static str,
     holds: Vec<ShownHold>,
-    form: Form,
+    /// The form of the hold; none while nobody knows what is chosen: it would be saved over by what it shows.
+    form: Option<Form>,
     /// The registry's default hold, if it has one.
     default: Option<String>,
     sessions: Vec<ShownSession>,
@@ -221,8 +222,9 @@ async fn overview(
         Ok(chosen) => (chosen, None),
         Err(error) => (Default::default(), Some(format!("Your profile cannot be read now: {error}."))),
     };
+    let is_known = problem.is_none() || refused_form.is_some();
     let problem = refused_form.map(|(_, error)| error.sentence()).or(problem);
-    let form = Form::of(&chosen, refused_form.map(|(fields, _)| fields));
+    let form = is_known.then(|| Form::of(&chosen, refused_form.map(|(fields, _)| fields)));
     let page = SettingsPage {
         frame: Frame::of_viewer(web, &viewer),
         name: &viewer.name,

@@ -156,3 +156,28 @@ async fn what_was_done_is_said_by_a_page_of_its_own_to_this_browser_alone() {
     assert!(forged != page && !person.open(&forged).await.text().contains("a new hold"));
     assert!(!person.open("/settings?said=It+is+saved.").await.text().contains("It is saved"));
 }
+
+#[tokio::test]
+async fn what_cannot_be_read_now_has_no_form_that_is_saved_over_it() {
+    for (line, body, is_shown) in [("503 X", "{}", false), ("400 X", "{\"error\":\"RecordNotFound\"}", true)] {
+        let registry = Registry::start(NONE).await;
+        registry.has_oauth();
+        registry.has_artifact(&json!({ "schemaVersion": 2, "manifests": [] }), &["v1"]);
+        let mut person = Person::of(&registry);
+        person.sign_in().await;
+        for (collection, key) in [("io.atcr.sailor.profile", "self"), ("io.atcr.repo.page", "app")] {
+            let did = registry.alice.as_str().replace(':', "%3A");
+            let path = format!("/xrpc/com.atproto.repo.getRecord?repo={did}&collection={collection}&rkey={key}");
+            registry.network.set(&path, status(line, body));
+        }
+        for (path, form) in [
+            ("/settings", "action=\"/settings/hold\""),
+            ("/settings/repository?name=app", "action=\"/settings/repository/page\""),
+        ] {
+            let page = person.open(path).await;
+            assert_eq!(page.status, 200, "{path}");
+            assert_eq!(page.text().contains(form), is_shown, "{path}: {}", page.text());
+            assert_eq!(page.text().contains("role=\"alert\""), !is_shown, "{path}: {}", page.text());
+        }
+    }
+}

@@ -13,7 +13,7 @@ const NONE: [(&str, &str); 1] = [("UNRELATED", "1")];
 
 impl Registry {
     /// Alice has one repository `app`, whose one manifest is this, with these tags.
-    fn has_artifact(&self, manifest: &Value, tags: &[&str]) {
+    pub(super) fn has_artifact(&self, manifest: &Value, tags: &[&str]) {
         let (manifest, did) = (manifest.to_string(), self.alice.as_str().replace(':', "%3A"));
         let digest = Digest::from_bytes(sha2::Sha256::digest(&manifest).into());
         let mut record: Value = serde_json::from_str(&manifest).unwrap();
