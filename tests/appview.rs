@@ -41,5 +41,6 @@ mod support {
     pub(crate) mod http;
     pub(crate) mod manager;
     pub(crate) mod manual;
+    pub(crate) mod other_user;
     pub(crate) mod process;
 }

@@ -6,14 +6,14 @@
 //! | `json` | untrusted JSON, parsed within a limit of memory | – |
 //! | `text` | untrusted text, cleaned and shortened for display | – |
 //! | `bulkhead` | a limit of concurrent requests, a bounded queue, fair turns among waiters; locks by name | metrics |
-//! | `storage` | storage errors and their counters, disk space and its reservation, a hash whose state can be saved | metrics |
+//! | `storage` | storage errors and their counters, disk space and its reservation, owners of files, a hash whose state can be saved | metrics |
 //! | `sqlite` | the database engine: open, lock, migrate, one writer, readers, backup; the schema is handed in | metrics, storage |
 //! | `daemon` | sockets, accepting and draining, signals, the service manager, the log | metrics |
 //! | `wire` | HTTP/1.1 connections with their guards, WebSocket handshakes, ranges, rate limits; no error format | daemon |
 //! | `xrpc` | query, JSON, error envelope, CORS, request id, log line, request metrics, the public sockets | metrics, json, bulkhead, daemon, wire |
 //! | `settings` | layers of configuration, environment names, secrets, errors that name option, origin and remedy | daemon |
 //! | `reload` | reloads of the configuration at SIGHUP | daemon, settings |
-//! | `key_file` | the signing key on disk | – |
+//! | `key_file` | the signing key on disk | storage |
 //! | `egress` | the one way out: HTTP client, TLS roots, DNS look-ups and the SSRF guard, limits | – |
 //! | `control` | the admin socket: operations of any program over HTTP on a socket file, and its client; the sockets for metrics | metrics, storage, daemon, wire, egress |
 //! | `console` | the parts of a command line: output, tables, progress, errors, the manual, units, backups; where a command runs | storage, sqlite, daemon, settings, control |

@@ -101,6 +101,11 @@ with subtest("they restore the database alone in its place; what it does not kno
     machine.succeed("cd /root\n" + in_its_place)
     pull(captain, late)
 
+with subtest("what root makes by a command while it is stopped is in nobody's way"):
+    machine.succeed("systemctl stop atcr-hold.socket atcr-hold.service", f"rm {STATE}/hold.db.lock")
+    machine.succeed(f"atcr-hold --config {CONFIG} repo verify", "systemctl start atcr-hold.socket atcr-hold.service")
+    pull(captain, late)
+
 with subtest("they give it another key"):
     (new_key,) = GUIDE["The key is lost, or known to others"]
     before = get("/.well-known/did.json")[1]

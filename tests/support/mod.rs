@@ -7,6 +7,7 @@ pub(crate) mod http;
 pub(crate) mod log;
 pub(crate) mod manager;
 pub(crate) mod manual;
+pub(crate) mod other_user;
 pub(crate) mod process;
 pub(crate) mod repo_home;
 pub(crate) mod small;

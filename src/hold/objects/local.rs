@@ -14,7 +14,7 @@ use object_store::{GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt as 
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
 
 use super::{Listed, Object, ObjectInfo};
-use server::storage::StorageError;
+use server::storage::{StorageError, give_to_owner_of};
 
 /// Objects in memory, for tests; gone when the process ends.
 #[derive(Clone, Debug, Default)]
@@ -96,11 +96,21 @@ impl Local {
     }
 
     pub(super) async fn put(&self, key: &str, bytes: Bytes) -> Result<(), StorageError> {
-        self.store.put(&key.into(), bytes.into()).await.map(drop).map_err(storage_error)
+        self.store.put(&key.into(), bytes.into()).await.map_err(storage_error)?;
+        self.give(key)
     }
 
     pub(super) async fn rename(&self, from: &str, to: &str) -> Result<bool, StorageError> {
-        Ok(found(self.store.rename(&from.into(), &to.into()).await)?.is_some())
+        let is_renamed = found(self.store.rename(&from.into(), &to.into()).await)?.is_some();
+        if is_renamed {
+            self.give(to)?;
+        }
+        Ok(is_renamed)
+    }
+
+    /// Gives an object that root made to the owner of the directory.
+    fn give(&self, key: &str) -> Result<(), StorageError> {
+        self.root.as_ref().map_or(Ok(()), |root| Ok(give_to_owner_of(root, &root.join(key))?))
     }
 
     pub(super) async fn delete(&self, key: &str) -> Result<(), StorageError> {

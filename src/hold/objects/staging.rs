@@ -11,7 +11,7 @@ use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use server::storage::{Disk, DiskSpace, Need, Reservation, StorageError};
+use server::storage::{Disk, DiskSpace, Need, Reservation, StorageError, give_to_owner_of};
 
 /// The name of the file that is written as a probe at start.
 const PROBE: &str = "atcr-hold-probe";
@@ -37,6 +37,7 @@ impl Staging {
     pub fn open(root: &Path, name: &str) -> Result<Self, StorageError> {
         let directory = root.join(name);
         make_directory(&directory, 0o700)?;
+        give_to_owner_of(root, &directory)?;
         sync_directory(root)?;
         let disk = Disk::of(&directory)?;
         Ok(Self { root: root.into(), directory: directory.into(), disk, recorded: Arc::default() })
@@ -127,7 +128,9 @@ impl Staging {
     /// # Errors
     /// When it cannot be made.
     pub fn make_folder(&self, folder: &str) -> Result<(), StorageError> {
-        make_directory(&self.directory.join(folder), 0o700)?;
+        let path = self.directory.join(folder);
+        make_directory(&path, 0o700)?;
+        give_to_owner_of(&self.directory, &path)?;
         Ok(sync_directory(&self.directory)?)
     }
 
@@ -145,7 +148,9 @@ impl Staging {
     /// When it cannot be opened.
     pub fn open_file(&self, name: &str) -> Result<StagedFile, StorageError> {
         let path = self.directory.join(name);
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(FILE_MODE).open(path)?;
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(FILE_MODE).open(&path)?;
+        give_to_owner_of(&self.directory, &path)?;
         Ok(StagedFile { file })
     }
 
@@ -188,7 +193,8 @@ impl Staging {
         if let Some(parent) = target.parent() {
             DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(parent)?;
         }
-        Ok(std::fs::rename(self.directory.join(name), &target)?)
+        std::fs::rename(self.directory.join(name), &target)?;
+        Ok(give_to_owner_of(&self.root, &target)?)
     }
 
     /// Syncs an object's name to disk: its entry in its directory, and the entry of every directory above it that this

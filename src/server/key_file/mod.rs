@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use zeroize::Zeroizing;
 
+use crate::storage::give_to_owner_of;
 use atproto::keys::SigningKey;
 
 /// The name of the key file in its directory.
@@ -148,17 +149,8 @@ fn make_directory(directory: &Path) -> std::io::Result<()> {
     let parent = parent_of(directory);
     make_directory(parent)?;
     DirBuilder::new().mode(0o700).create(directory)?;
-    give_to_owner_of(parent, &File::open(directory)?)?;
+    give_to_owner_of(parent, directory)?;
     File::open(parent)?.sync_all()
-}
-
-/// Gives a file or directory that root created to the owner of the directory it is in.
-fn give_to_owner_of(directory: &Path, made: &File) -> std::io::Result<()> {
-    let directory = std::fs::metadata(directory)?;
-    if made.metadata()?.uid() == 0 && directory.uid() != 0 {
-        std::os::unix::fs::fchown(made, Some(directory.uid()), Some(directory.gid()))?;
-    }
-    Ok(())
 }
 
 fn parent_of(path: &Path) -> &Path {
@@ -174,7 +166,7 @@ fn write_synced(temporary: &Path, key: &SigningKey) -> std::io::Result<()> {
     let mut text = Zeroizing::new([b'\n'; HEX_DIGITS + 1]);
     HEXLOWER.encode_mut(key.to_bytes().as_slice(), &mut text[..HEX_DIGITS]);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary)?;
-    give_to_owner_of(parent_of(temporary), &file)?;
+    give_to_owner_of(parent_of(temporary), temporary)?;
     file.write_all(text.as_slice())?;
     file.sync_all()
 }

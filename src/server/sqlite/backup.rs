@@ -9,7 +9,7 @@ use rusqlite::{OpenFlags, TransactionBehavior};
 
 use super::open::{CACHE_KIB, check_version, connect, damaged};
 use super::{OpenError, Read, Schema};
-use crate::storage::{StorageError, sync_directory_of};
+use crate::storage::{StorageError, give_to_owner_of, sync_directory_of};
 
 /// Errors of a backup. The database is unchanged, and the incomplete copy is removed.
 #[derive(Debug, thiserror::Error)]
@@ -106,7 +106,9 @@ fn remember(path: &Path, at_s: u64) -> std::io::Result<()> {
     times.push(at_s);
     let last = &times[times.len().saturating_sub(REMEMBERED)..];
     std::fs::write(&mark, last.iter().map(|time| format!("{time}\n")).collect::<String>())?;
-    std::fs::set_permissions(&mark, std::fs::Permissions::from_mode(0o644))
+    std::fs::set_permissions(&mark, std::fs::Permissions::from_mode(0o644))?;
+    // Else a copy that the owner makes afterwards could not be recorded.
+    give_to_owner_of(path.parent().unwrap_or(Path::new("")), &mark)
 }
 
 /// Returns the times of the last copies, the newest last; of an empty file, as earlier versions wrote it, its own time.

@@ -8,12 +8,14 @@ mod directory;
 mod disk_space;
 mod faults;
 mod hash;
+mod ownership;
 mod reservation;
 
 pub use directory::sync_directory_of;
 pub use disk_space::{DiskSpace, check_room, check_writable};
 pub use faults::{Origin, count_fault, faults, show_faults};
 pub use hash::Hash;
+pub use ownership::give_to_owner_of;
 pub use reservation::{Disk, Need, Reservation};
 
 /// Errors of storage. `Display` is for the log, never for a response body.

@@ -1,5 +1,7 @@
 //! The operator's commands: on a running registry through its admin socket, and on one that is not running.
 
+use std::io::Write as _;
+
 use data_encoding::BASE64;
 use rusqlite::Connection;
 use serde_json::Value;
@@ -8,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::site::{Ended, Site};
 use crate::asked::Asked as _;
 use crate::support::did_server::Reply;
+use crate::support::other_user::{AS_NOBODY, can_be_nobody, give_to_nobody, of_root};
 
 /// Runs a command that is to be done; answers what it printed.
 #[track_caller]
@@ -46,6 +49,29 @@ fn queue_a_notice(site: &Site, session: i64) {
     let sql = "INSERT INTO notice (account, session, hold, notice, attempts, due_us, queued_us)
                VALUES (?1, ?4, ?2, ?3, 0, (unixepoch() + 3600) * 1000000, 1)";
     database.execute(sql, (site.alice.as_str(), hold, notice, session)).unwrap();
+}
+
+#[test]
+fn what_a_command_leaves_that_root_runs_the_registry_can_use() {
+    if !can_be_nobody(env!("CARGO_BIN_EXE_atcr-appview")) {
+        let _ = std::io::stderr().write_all(b"skipped: commands by root: this user cannot become another one\n");
+        return;
+    }
+    let mut site = Site::new();
+    give_to_nobody(&site.path(""));
+    site.wrap(&AS_NOBODY);
+    assert_eq!(site.start().stop(), Some(0));
+    // A restore has put the database alone into its place.
+    std::fs::remove_dir_all(site.path("keys")).unwrap();
+    std::fs::remove_dir(site.path("uploads")).unwrap();
+    std::fs::remove_file(site.path("appview.db.lock")).unwrap();
+    site.wrap(&[]);
+    done(&site, &["index", "rebuild"]);
+    assert!(site.path("uploads").exists());
+    let left = of_root(&site.path(""));
+    assert!(left.is_empty(), "{left:?}");
+    site.wrap(&AS_NOBODY);
+    assert_eq!(site.start().stop(), Some(0));
 }
 
 #[test]

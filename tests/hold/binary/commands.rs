@@ -1,6 +1,7 @@
 //! The operator's commands: on a running hold through its admin socket, and on one that is not running.
 
 mod both_ways;
+mod by_root;
 mod garbage;
 mod help;
 mod migration;

@@ -8,6 +8,7 @@ use std::path::Path;
 use super::{Site, done, refuses, started_once};
 use crate::binary::site::BINARY;
 use crate::binary::{process::PATIENCE, skip};
+use crate::support::other_user::{AS_NOBODY, can_be_nobody};
 
 fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o7777
@@ -31,15 +32,13 @@ fn another_user_is_refused() {
     let mut site = Site::new();
     let _daemon = site.start();
     std::fs::set_permissions(site.directory.path(), PermissionsExt::from_mode(0o711)).unwrap();
-    let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-    let can = std::process::Command::new(nobody[0]).args(&nobody[1..]).args([BINARY, "--version"]).output();
-    if !can.is_ok_and(|output| output.status.success()) {
+    if !can_be_nobody(BINARY) {
         return skip(
             "another_user_is_refused",
             "this user cannot become another one, or that one cannot run the binary",
         );
     }
-    site.wrap(&nobody);
+    site.wrap(&AS_NOBODY);
     let path = site.path("admin.sock");
     refuses(&site, 1, &["crew", "list"], &[path.to_str().unwrap(), "belongs to another user"]);
 }
