@@ -16,9 +16,14 @@ pub(crate) fn assert_whole<C: CommandFactory>(manual: &Manual, some: &[&str]) {
         assert!(manual.list().lines().any(|line| line.starts_with(&format!("{name} "))), "{name}");
     }
     let directory = tempfile::tempdir().unwrap();
-    manual.write_man_pages::<C>(directory.path()).unwrap();
+    // As on a machine where nobody has put pages yet; each section where `man` looks for it.
+    manual.write_man_pages::<C>(&directory.path().join("share/man/man1")).unwrap();
+    manual.write_man_pages::<C>(&directory.path().join("all")).unwrap();
     for page in some {
-        let file = directory.path().join(format!("{}{page}", manual.program));
-        assert!(std::fs::read_to_string(file).unwrap().contains(".TH"), "{page}");
+        let section = page.chars().last().unwrap();
+        for folder in [format!("share/man/man{section}"), "all".to_owned()] {
+            let file = directory.path().join(folder).join(format!("{}{page}", manual.program));
+            assert!(std::fs::read_to_string(file).unwrap().contains(".TH"), "{page}");
+        }
     }
 }

@@ -43,7 +43,8 @@ impl ManualArguments {
 /// Arguments of `man-pages`.
 #[derive(Args)]
 pub struct ManPagesArguments {
-    /// The directory, which must exist: /usr/local/share/man/man1.
+    /// The directory, made if it is missing: /usr/local/share/man/man1. The pages of the manual, of section 7, go to man7
+    /// beside one of this name.
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 }
@@ -66,15 +67,20 @@ impl Manual {
         self.topics.iter().map(|(name, page)| format!("{name:20} {}\n", title(page))).collect()
     }
 
-    /// Writes a page for each command of the command line `C` in section 1, and one for each topic in section 7.
+    /// Writes a page for each command of the command line `C` in section 1, and one for each topic in section 7: into
+    /// `man7` beside a directory `man1`, as `man` looks for each section in its own.
     ///
     /// # Errors
     /// When a file cannot be written.
     pub fn write_man_pages<C: CommandFactory>(&self, directory: &Path) -> io::Result<()> {
+        let is_section = directory.file_name().is_some_and(|name| name == "man1");
+        let topics = if is_section { directory.with_file_name("man7") } else { directory.to_owned() };
+        std::fs::create_dir_all(directory)?;
+        std::fs::create_dir_all(&topics)?;
         clap_mangen::generate_to(C::command(), directory)?;
         let program = self.program;
         for (name, page) in self.topics {
-            std::fs::write(directory.join(format!("{program}-{name}.7")), self.roff(name, page))?;
+            std::fs::write(topics.join(format!("{program}-{name}.7")), self.roff(name, page))?;
         }
         Ok(())
     }

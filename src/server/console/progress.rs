@@ -18,10 +18,10 @@ const EVERY: Duration = Duration::from_millis(100);
 const CLEAR: &str = "\r\u{1b}[K";
 
 impl ProgressLine {
-    /// Creates a line that shows nothing yet, and nothing at all where standard error is no terminal.
+    /// Creates a line that shows nothing yet, and nothing at all where standard error is no terminal that erases lines.
     #[must_use]
     pub fn new() -> Self {
-        Self { on_terminal: io::stderr().is_terminal(), last: None }
+        Self { on_terminal: io::stderr().is_terminal() && !is_dumb(), last: None }
     }
 
     /// Shows the progress, unless the line changed in the last tenth of a second.
@@ -46,6 +46,13 @@ impl Drop for ProgressLine {
             let _ = write!(io::stderr(), "{CLEAR}");
         }
     }
+}
+
+/// Whether the terminal knows no escape sequences.
+fn is_dumb() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "it describes the terminal, and is no setting of ours")]
+    let kind = std::env::var_os("TERM");
+    kind.is_some_and(|kind| kind == "dumb")
 }
 
 fn line(progress: &Progress) -> String {

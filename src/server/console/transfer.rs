@@ -64,10 +64,15 @@ pub async fn read_file(path: &Path) -> Result<ByteStream, CommandError> {
     })))
 }
 
-/// Writes a file atomically, readable by its owner only, and synced to disk. Returns its size in bytes.
+/// Writes a file atomically, readable by its owner only, and synced to disk; a device or a pipe is written as it is, and
+/// never replaced. Returns the number of bytes.
 async fn to_file(bytes: ByteStream, file: &Path) -> Result<u64, CommandError> {
-    let unfinished = file.with_added_extension("part");
     let failed = |error: io::Error| CommandError::failed(format!("{} cannot be written: {error}", file.display()));
+    if std::fs::metadata(file).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        let mut out = OpenOptions::new().write(true).open(file).map_err(failed)?;
+        return copy(bytes, &mut out).await;
+    }
+    let unfinished = file.with_added_extension("part");
     let mut out =
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished).map_err(failed)?;
     let written = copy(bytes, &mut out).await.and_then(|size_bytes| {

@@ -126,9 +126,9 @@ impl UnitsArguments {
             fs::write(&unfinished, text)
                 .and_then(|()| fs::rename(&unfinished, &path))
                 .map_err(|error| failed(&path, &error))?;
-            output::text(&format!("{}\n", path.display()))?;
         }
-        Ok(())
+        let written = units.iter().map(|(name, _)| format!("{}\n", directory.join(name).display()));
+        output::text(&written.collect::<String>())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Output that is long: read in part, cut off by the end of the hold, or finished in spite of it.
 
 use std::io::Read as _;
+use std::os::unix::fs::FileTypeExt as _;
 use std::process::{Child, Command, Stdio};
 
 use super::{Site, done, grow, refuses};
@@ -58,6 +59,21 @@ fn the_name_of_an_export_is_on_disk_at_the_end() {
 }
 
 #[test]
+fn a_pipe_is_written_and_not_replaced() {
+    let site = Site::new();
+    assert_eq!(site.start().stop(), Some(0));
+    let pipe = site.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let read = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::read(pipe).unwrap()
+    });
+    let exported = super::json_of(&site, &["repo", "export", pipe.to_str().unwrap()]);
+    assert!(std::fs::metadata(&pipe).unwrap().file_type().is_fifo(), "the pipe is replaced");
+    assert_eq!(exported["sizeBytes"].as_u64(), Some(read.join().unwrap().len() as u64));
+}
+
+#[test]
 fn what_streams_is_finished_before_the_end() {
     let site = Site::new();
     let mut daemon = site.start();
@@ -103,4 +119,22 @@ fn what_does_not_finish_is_cut_off_and_said_to_be() {
     let (_, code, _) = rest(export);
     assert_eq!(file.exists(), code == Some(0));
     assert!(!site.path("hold.car.part").exists());
+}
+
+#[test]
+fn progress_is_drawn_only_where_the_terminal_can_erase_it() {
+    let mut site = Site::new();
+    let daemon = site.start();
+    daemon.client(&site.alice).push(&[7; 1_000_000]);
+    if Command::new("script").arg("--version").output().is_err() {
+        return skip("progress", "there is no command `script`, which makes a terminal");
+    }
+    site.wrap(&["sh", "-c", "exec script -qec \"$*\" /dev/null", "sh"]);
+    for (terminal, is_drawn) in [("xterm", true), ("dumb", false)] {
+        site.set("TERM", terminal);
+        let shown = done(&site, &["storage", "verify", "--rate", "1"]);
+        assert!(shown.contains("1 right (1.0 MB), 0 wrong"), "{shown}");
+        assert_eq!(shown.contains('\u{1b}'), is_drawn, "{terminal}: {shown:?}");
+    }
+    assert_eq!(daemon.stop(), Some(0));
 }
