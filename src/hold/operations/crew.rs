@@ -87,12 +87,24 @@ impl Operation for CrewAdd {
     type Output = Member;
 
     async fn run(self, hold: Arc<Hold>, _: Reporter) -> Result<Member, AdminError> {
-        if !matches!(self.did.method(), "plc" | "web") {
-            return Err(AdminError::failed(format!("{}: only did:plc and did:web accounts can be resolved", self.did)));
-        }
+        let form = hold.resolver.check_form(&self.did);
+        form.map_err(|error| AdminError::failed(format!("{}: {error}", self.did)))?;
+        check_tier(&hold, self.tier.as_deref())?;
         let terms = Terms { role: self.role, permissions: self.permissions, tier: self.tier };
         let added = hold.crew.add_member(&self.did, terms, hold.now_us()).await;
         added.map(Member::from).map_err(|error| admin_error_of(&self.did, error))
+    }
+}
+
+/// Refuses a tier that is not configured, where some are: it would mean that of new members. The empty one is none.
+fn check_tier(hold: &Hold, tier: Option<&str>) -> Result<(), AdminError> {
+    let tiers = hold.images.tiers().all;
+    match tier.filter(|tier| !tier.is_empty()) {
+        Some(tier) if !tiers.is_empty() && tiers.iter().all(|one| one.name != tier) => {
+            let names = tiers.iter().map(|tier| tier.name.as_str()).collect::<Vec<_>>().join(", ");
+            Err(AdminError::failed(format!("there is no tier \"{tier}\": it may be {names}")))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -115,6 +127,7 @@ impl Operation for CrewSet {
     type Output = Member;
 
     async fn run(self, hold: Arc<Hold>, _: Reporter) -> Result<Member, AdminError> {
+        check_tier(&hold, self.tier.as_deref())?;
         let change = MemberChange { role: self.role, permissions: self.permissions, tier: self.tier };
         let changed = hold.crew.set_member(&self.did, change, hold.now_us()).await;
         changed.map(Member::from).map_err(|error| admin_error_of(&self.did, error))

@@ -124,6 +124,14 @@ impl Resolver {
         self.refresh(&account.did, asker).await.ok().filter(|now| now.pds != account.pds)
     }
 
+    /// Checks the form of a DID, without a look-up: whether its document could be found.
+    ///
+    /// # Errors
+    /// [`ResolveError::Unsupported`], or another error of its form.
+    pub fn check_form(&self, did: &Did) -> Result<(), ResolveError> {
+        self.locator.locate(did).map(drop)
+    }
+
     /// Returns the URL of the method `nsid` at `account`'s PDS.
     ///
     /// # Errors

@@ -43,12 +43,25 @@ fn members_that_are_or_are_not() {
     refuses_both_ways(&site, &["crew", "set", bob, "--role", "owner"], &["only the captain"]);
     refuses_both_ways(&site, &["crew", "set", bob, "--role", &"x".repeat(33)], &["at most 32 bytes"]);
     refuses_both_ways(&site, &["crew", "add", "did:key:zQ3sh"], &["did:plc and did:web"]);
+    refuses_both_ways(&site, &["crew", "add", "did:plc:short"], &["did:plc:short", "24 characters"]);
     refuses_both_ways(&site, &["uploads", "abort", &"a".repeat(32)], &["no such open upload"]);
     refuses_both_ways(&site, &["uploads", "abort", "../x"], &["no such open upload"]);
     // What changes nothing makes no commit.
     let before = json_of(&site, &["identity", "show"]);
     done(&site, &["crew", "set", bob, "--role", "member"]);
     assert_eq!(json_of(&site, &["identity", "show"]), before);
+}
+
+#[test]
+fn a_tier_that_there_is_not() {
+    let mut site = Site::new();
+    let bob = site.bob.did.as_str().to_owned();
+    site.configure("[tiers]\nbosun.quota = \"5 GB\"\n");
+    assert_eq!(site.start().stop(), Some(0));
+    refuses_both_ways(&site, &["crew", "add", &bob, "--tier", "bosn"], &["no tier \"bosn\"", "bosun"]);
+    done(&site, &["crew", "add", &bob, "--tier", "bosun"]);
+    refuses_both_ways(&site, &["crew", "set", &bob, "--tier", "gold"], &["no tier \"gold\"", "bosun"]);
+    done(&site, &["crew", "set", &bob, "--tier", ""]);
 }
 
 #[test]
