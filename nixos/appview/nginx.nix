@@ -5,7 +5,11 @@
       name = "atcr-appview";
       title = "registry";
       zone = "atcr_appview";
-      locations = _: [ "/" ];
+      # A hold on the same host name has the other methods.
+      locations = _: [
+        "/"
+        "/xrpc/io.atcr.appview."
+      ];
     })
   ];
 }

@@ -78,3 +78,4 @@ with subtest("Caddy with both on one name: an image goes in and comes back, and 
     image_passes("hold.example.org/alice.example.org/both:v1")
     expect(outside(f"{HOLD_URL}/.well-known/did.json"), 200, HOLD_DID)
     expect(outside(f"{HOLD_URL}/auth/oauth/login"), 200, "<title>Sign in")
+    expect(outside(f"{HOLD_URL}/xrpc/io.atcr.appview.searchRepositories?q=both"), 200, '"repositories"')
