@@ -11,7 +11,6 @@ use crate::operations::{AccountStorage, StorageAccounts, StorageAdopt, StorageMi
 use crate::upkeep::{Amount, BlobFinding, BlobsVerified, Findings, Migrated, Problem, Repair, Usage};
 use atproto::syntax::Did;
 use server::console::{CommandError, NONE, output, size, table};
-use server::control::AdminClient;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -101,7 +100,7 @@ impl Command {
 
 /// Adopts the storage. Not by a `Target`: a stopped hold cannot be opened with a storage that is not its own.
 async fn adopt(config: &Config, json: bool) -> Result<(), CommandError> {
-    match AdminClient::new(&config.admin_socket).connect().await? {
+    match target::paths(config).connect().await? {
         Some(connection) => connection.run(&StorageAdopt {}, |_| {}).await?,
         None => app::adopt_storage(config).await?,
     }

@@ -3,7 +3,7 @@
 use crate::app::{self, StartError};
 use crate::config::Config;
 use crate::hold::Hold;
-use server::console::{self, CommandError};
+use server::console::{self, CommandError, DaemonPaths};
 use server::sqlite::OpenError;
 
 /// The place where the operation of a command runs.
@@ -12,5 +12,10 @@ pub(super) type Target = console::Target<Hold>;
 /// Finds the daemon of this configuration, else opens the hold in this process.
 pub(super) async fn find(config: &Config) -> Result<Target, CommandError> {
     let is_in_use = |error: &StartError| matches!(error, StartError::Database(OpenError::InUse { .. }));
-    Target::find(&config.admin_socket, "HOLD_ADMIN_SOCKET", async || app::open(config).await, is_in_use).await
+    Target::find(paths(config), async || app::open(config).await, is_in_use).await
+}
+
+/// Returns the paths by which the daemon of this configuration is found.
+pub(super) fn paths(config: &Config) -> DaemonPaths<'_> {
+    DaemonPaths { admin_socket: &config.admin_socket, variable: "HOLD_ADMIN_SOCKET", database: &config.database_path }
 }

@@ -28,6 +28,19 @@ pub enum CommandError {
         /// The environment variable that sets the path.
         variable: &'static str,
     },
+    /// The daemon at the admin socket has another database than the configuration.
+    #[error(
+        "the daemon at {path} has another database than {database}: set {variable} to the socket of that one's daemon, or, \
+         where it has none, to a path where nothing is"
+    )]
+    OtherDatabase {
+        /// The socket file.
+        path: PathBuf,
+        /// The database file of the configuration.
+        database: PathBuf,
+        /// The environment variable that sets the path of the socket.
+        variable: &'static str,
+    },
     /// The combination of arguments is invalid.
     #[error("{0}")]
     Usage(String),
@@ -68,7 +81,7 @@ impl CommandError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) => EX_CONFIG,
+            Self::Config(_) | Self::OtherDatabase { .. } => EX_CONFIG,
             Self::Usage(_) => EX_USAGE,
             Self::Failed { exit_code, .. } => *exit_code,
             Self::Operation(_) | Self::NobodyAnswers { .. } => 1,

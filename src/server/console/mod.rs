@@ -27,6 +27,6 @@ pub use manual::{ManPagesArguments, Manual, ManualArguments};
 pub mod output;
 pub use progress::ProgressLine;
 pub use table::{NONE, duration, size, table};
-pub use target::Target;
+pub use target::{DaemonPaths, Target};
 pub use transfer::{export_to, read_file};
 pub use units::{Units, UnitsArguments};

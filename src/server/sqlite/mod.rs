@@ -26,7 +26,7 @@ use found::Found;
 
 pub use backup::{BackupError, Copies, back_up, unfinished_backup};
 pub use health::{DatabaseHealth, Unhealthy};
-pub use open::{OpenError, Schema};
+pub use open::{OpenError, Schema, is_locked};
 pub use readers::Sizes;
 
 /// A handle on the open database; cheap to clone. Dropping the last one closes it: the write-ahead log is checkpointed

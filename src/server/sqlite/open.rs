@@ -149,6 +149,22 @@ pub(super) fn connect(path: &Path, flags: OpenFlags, cache_kib: i32) -> rusqlite
     Ok(connection)
 }
 
+/// Whether a process has the lock of the database at `path`; `None` where there is no database, or this user cannot tell.
+#[must_use]
+pub fn is_locked(path: &Path) -> Option<bool> {
+    if !path.exists() {
+        return None;
+    }
+    match File::open(path.with_added_extension("lock")) {
+        Ok(file) => match file.try_lock_shared() {
+            Ok(()) => Some(false),
+            Err(TryLockError::WouldBlock) => Some(true),
+            Err(TryLockError::Error(_)) => None,
+        },
+        Err(error) => (error.kind() == io::ErrorKind::NotFound).then_some(false),
+    }
+}
+
 fn lock(path: &Path, schema: &Schema) -> Result<File, OpenError> {
     let lock_path = path.with_added_extension("lock");
     let file = OpenOptions::new()
