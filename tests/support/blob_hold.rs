@@ -183,7 +183,9 @@ async fn open(directory: &TempDir, bucket: Option<&(objects::Bucket, Presigned)>
         None => BlobPlace::Directory(directory.path().join("blobs")),
     };
     let settings = BlobSettings { place, limits: limits.clone() };
-    Blobs::open(settings, db).await.unwrap()
+    let blobs = Blobs::open(settings, db).await.unwrap();
+    blobs.recover().await.unwrap();
+    blobs
 }
 
 /// A part of `length` announced bytes on its way into an upload, now.

@@ -240,6 +240,7 @@ async fn start(
     database: &Database,
 ) -> Result<(Arc<Hold>, ApiState, Presence), StartError> {
     let (hold, urls, presence) = open_hold(config, profile, place, database, true).await?;
+    hold.blobs.recover().await?;
     if let Some(head) = hold.pds.head().await?
         && let Some(seconds) = head.ahead_s(now_us())
     {

@@ -101,7 +101,8 @@ use files::Files;
 use recent::Recent;
 use sessions::Sessions;
 
-/// The blobs of one hold; cheap to clone. The database's lock makes sure that one process alone opens a store.
+/// The blobs of one hold; cheap to clone. The database's lock makes sure that one daemon alone has a store; a command may
+/// open it meanwhile with a copy of the database.
 #[derive(Clone)]
 pub struct Blobs {
     sessions: Sessions,
@@ -139,7 +140,7 @@ impl std::fmt::Debug for Target {
 pub type Totals = BlobTotals;
 
 impl Blobs {
-    /// Opens the store. In a storage directory, removes staged bytes that no open upload owns.
+    /// Opens the store.
     ///
     /// # Errors
     /// [`OpenBlobsError`], with a remedy for the operator.
@@ -150,6 +151,18 @@ impl Blobs {
             BlobPlace::Bucket { bucket, presigned } => Store::Bucket(Bucket::new(bucket, presigned, sessions.clone())),
         };
         Ok(Self { sessions, store, digests: DigestLock::default(), recent: Recent::default(), presence: None })
+    }
+
+    /// Removes staged bytes that no open upload owns, which a killed process left in a storage directory. For the daemon
+    /// alone, before it serves: the database of a command may be a backup, which does not know the newest uploads.
+    ///
+    /// # Errors
+    /// As [`Blobs::open`].
+    pub async fn recover(&self) -> Result<(), OpenBlobsError> {
+        match &self.store {
+            Store::Files(files) => Ok(files.drop_orphans().await?),
+            Store::Bucket(_) => Ok(()),
+        }
     }
 
     /// Returns the room with a check of the storage: calls fail with [`BlobError::Unavailable`] while the storage is

@@ -2,6 +2,7 @@
 
 mod both_ways;
 mod by_root;
+mod copies;
 mod garbage;
 mod help;
 mod migration;

@@ -40,7 +40,7 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Opens the directory, and removes staged bytes that no open upload owns.
+    /// Opens the directory.
     pub(super) async fn open(root: &Path, sessions: Sessions) -> Result<Self, OpenBlobsError> {
         check_root(root)?;
         // The system's error alone: the message around it has the rest.
@@ -51,15 +51,13 @@ impl Files {
         let probe = move || tried.probe(&probed_folders()).map_err(|reason| OpenBlobsError::Unusable { path, reason });
         tokio::task::spawn_blocking(probe).await.map_err(|_| StorageError::failed("blob task panicked"))??;
         warn_of_little_room(&staging, sessions.limits().reserve_bytes);
-        let files = Self {
+        Ok(Self {
             sessions,
             objects: Objects::open(root).map_err(unusable)?,
             staging,
             writers: Arc::new(Semaphore::new(part_writer::WRITERS)),
             write_backs: Arc::new(Semaphore::new(part_writer::WRITE_BACKS)),
-        };
-        files.drop_orphans().await?;
-        Ok(files)
+        })
     }
 
     pub(super) async fn stat(&self, digest: &Digest) -> Result<Option<u64>, BlobError> {

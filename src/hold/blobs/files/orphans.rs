@@ -11,7 +11,7 @@ use server::storage::StorageError;
 
 impl Files {
     /// Removes all staged bytes without a row. For the start, while nothing is in flight.
-    pub(super) async fn drop_orphans(&self) -> Result<(), StorageError> {
+    pub(in crate::blobs) async fn drop_orphans(&self) -> Result<(), StorageError> {
         self.drop_orphan_folders().await.map_err(into_storage)?;
         for folder in self.folders().await.map_err(into_storage)? {
             self.drop_orphan_files(&folder).await.map_err(into_storage)?;
