@@ -145,10 +145,11 @@ where
     T: serde::Serialize + Send + 'static,
     F: Future<Output = Result<T, AdminError>> + Send + 'static,
 {
-    let started = Instant::now();
     let work = async move {
+        let mut under_way = UnderWay { operation: name, started: Instant::now(), is_done: false };
         let outcome = work.await;
-        log(name, started, outcome.as_ref().err());
+        under_way.is_done = true;
+        log(name, under_way.started, outcome.as_ref().err());
         let last = match outcome {
             Ok(output) => Line::Result(output),
             Err(error) => Line::Error(Failure { message: error.to_string() }),
@@ -189,8 +190,32 @@ async fn news(progress: &mut watch::Receiver<Option<Progress>>) -> Option<Progre
     progress.borrow_and_update().clone()
 }
 
+/// An operation under way. Dropped before its end, it logs that.
+struct UnderWay {
+    operation: &'static str,
+    started: Instant,
+    is_done: bool,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if !self.is_done {
+            let (operation, duration_ms) = (self.operation, milliseconds(self.started));
+            tracing::warn!(
+                operation,
+                duration_ms,
+                "admin operation cut off: {operation}: its command went away, or the daemon stops"
+            );
+        }
+    }
+}
+
+fn milliseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
 fn log(operation: &'static str, started: Instant, error: Option<&AdminError>) {
-    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let duration_ms = milliseconds(started);
     match error {
         None => tracing::info!(operation, duration_ms, "admin operation finished: {operation}"),
         Some(error) => {

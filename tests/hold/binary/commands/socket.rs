@@ -163,6 +163,9 @@ fn an_answer_that_breaks_off_is_none() {
     let path = site.path("false.sock");
     site.set("HOLD_ADMIN_SOCKET", &path);
     let listener = UnixListener::bind(&path).unwrap();
+    // As the daemon of this database has it.
+    let lock = std::fs::File::open(site.path("hold.db.lock")).unwrap();
+    lock.try_lock().unwrap();
     let result = "{\"result\":[]}";
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     let progress = "{\"progress\":null}\n";
@@ -184,4 +187,27 @@ fn an_answer_that_breaks_off_is_none() {
         refuses(&site, 1, &["uploads", "list"], &[words]);
         answering.join().unwrap();
     }
+}
+
+#[test]
+fn the_log_says_of_a_command_that_went_away_that_it_was_cut_off() {
+    let site = Site::new();
+    let daemon = site.start();
+    daemon.client(&site.alice).push(&[7; 3_000_000]);
+    // It takes three seconds, and says how far it is.
+    let body = r#"{"repair":false,"bytesPerS":1000000}"#;
+    let head = format!("POST /storage.verify HTTP/1.1\r\nhost: hold\r\ncontent-length: {}\r\n\r\n", body.len());
+    let mut stream = UnixStream::connect(site.path("admin.sock")).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+    let mut seen = String::new();
+    while !seen.contains("\"progress\"") {
+        let mut piece = [0; 1024];
+        let count = stream.read(&mut piece).unwrap();
+        assert!(count > 0, "{seen}");
+        seen.push_str(&String::from_utf8_lossy(&piece[..count]));
+    }
+    drop(stream);
+    daemon.wait_for_line("admin operation cut off: storage.verify");
+    assert_eq!(daemon.stop(), Some(0));
 }
