@@ -47,7 +47,8 @@ pub enum UpkeepError {
     /// Manifests that came with an imported repository, by their number: no record names their configs.
     #[error(
         "{0} manifests came with an imported repository, and which configs they need is not known: nothing is removed \
-         until each of them was pushed again, or its layers deleted"
+         until each of them is found in its owner's repository (images reconcile, which gc --run does first), is pushed \
+         again, or its layers are deleted"
     )]
     UnknownConfigs(u64),
     /// A collection would remove more than half of the blobs, or of their bytes.
