@@ -96,7 +96,8 @@ fn check_host(host: &str) -> Result<(), &'static str> {
     if host.bytes().any(|b| b.is_ascii_uppercase()) {
         return Err("write its host in lower case");
     }
-    super::Handle::parse(host).map(|_| ()).map_err(|_| "its host must be a domain name, not an address")
+    let problem = "its host must be a domain name with a dot, like hold.example.org, and not an address";
+    super::Handle::parse(host).map(|_| ()).map_err(|_| problem)
 }
 
 impl std::fmt::Display for ServiceUrl {

@@ -51,6 +51,7 @@ fn accounts_and_addresses_of_the_environment_are_explained() {
         ("HOLD_PUBLIC_URL", "https://my_hold.example.org", &["HOLD_PUBLIC_URL", "underscore"]),
         ("HOLD_PUBLIC_URL", "https://höld.example.org", &["HOLD_PUBLIC_URL", "xn--"]),
         ("HOLD_PUBLIC_URL", "https://[::1]", &["HOLD_PUBLIC_URL", "not an address"]),
+        ("HOLD_PUBLIC_URL", "https://hold", &["HOLD_PUBLIC_URL", "with a dot"]),
         ("HOLD_OWNER", "did:plc:short", &["owner (HOLD_OWNER)", "24 characters"]),
         ("HOLD_OWNER", "did:plc:EWVI7NXZYOUN6ZHXRHS64OIZ", &["owner (HOLD_OWNER)", "a to z"]),
         ("HOLD_OWNER", "did:web:localhost%3A8081", &["owner (HOLD_OWNER)", "test_mode"]),
