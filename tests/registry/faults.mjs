@@ -239,6 +239,11 @@ await step('pds: whatever it answers to a password, nobody is signed in by it', 
   }
   pds.answer = ({ url }) => (url.includes('createSession') ? saysJson(429, { error: 'RateLimitExceeded' }) : undefined)
   assert.deepEqual(await signIn(bob), [429, 'TOOMANYREQUESTS', '5'])
+  for (const [status, code] of [[429, 'TOOMANYREQUESTS'], [503, 'UNAVAILABLE']]) {
+    const busy = says(status, { 'retry-after': '77' }, '')
+    pds.answer = ({ url }) => (url.includes('createSession') ? busy : undefined)
+    assert.deepEqual(await signIn(erin), [status, code, '77'])
+  }
   const slow = { stalls: carol, trickles: dave }
   pds.answer = async (incoming) => {
     if (!incoming.url.includes('createSession')) return undefined

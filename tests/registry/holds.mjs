@@ -308,6 +308,20 @@ await step('faults: a hold that takes no token says so to whoever pushes', async
   assert.deepEqual([...told(later), later.headers.get('retry-after')], [429, 'TOOMANYREQUESTS', '5'])
 })
 
+await step('faults: a client is told how long a hold takes nothing, an hour at most', async () => {
+  const inAMinute = new Date(Date.now() + 90_000).toUTCString()
+  const cases = [['120', '120'], ['0', '1'], ['86400', '3600'], ['soon', '5'], [inAMinute, /^(8\d|90)$/]]
+  for (const status of [429, 503]) {
+    for (const [said, expected] of cases) {
+      const full = says(status, { 'content-type': 'application/json', 'retry-after': said }, '{"error":"Busy","message":"x"}')
+      faulty.proxy.answer = ({ url }) => (url.includes('initiateUpload') ? full : undefined)
+      const later = await blob(ivan, 'ivan.test/app', randomBytes(10))
+      assert.equal(later.status, status)
+      assert.match(later.headers.get('retry-after'), new RegExp(expected.source ?? `^${expected}$`), `${status}: ${said}`)
+    }
+  }
+})
+
 await step('faults: a token that a hold does not take any more is replaced, and nobody notices', async () => {
   faulty.proxy.answer = () => undefined
   assert.equal((await blob(ivan, 'ivan.test/app', randomBytes(10))).status, 201)
@@ -340,7 +354,9 @@ async function knows({ hold }, layer) {
 
 async function within(seconds, what, test) {
   const deadline = performance.now() + seconds * 1000
-  while (!(await test())) {
+  for (;;) {
+    const found = await test()
+    if (found) return found
     assert(performance.now() < deadline, what)
     await sleep(500)
   }
@@ -360,6 +376,27 @@ await step('notices: a hold that cannot be told of a manifest is told later, ove
   await appview.start()
   await within(150, 'the hold was never told', () => knows(deaf, layer))
   deaf.stop()
+})
+
+await step('notices: a hold that takes nothing for a while is left alone for so long', async () => {
+  const busy = await proxied('busy')
+  await profile(judy, busy.hold.did)
+  appview.settings.ATCR_ADMIN_SOCKET = path.join(work, 'admin.sock')
+  await restart()
+  busy.proxy.answer = ({ url }) => (url.includes('notifyManifest') ? says(503, { 'retry-after': '1200' }) : undefined)
+  await pushed(judy, 'judy.test/busy', 'v1')
+  assert.equal(busy.proxy.asked('notifyManifest'), 1, 'once, while the client waits')
+  await command('queue', 'retry')
+  await within(30, 'the queue did not ask', () => busy.proxy.asked('notifyManifest') === 2)
+  const [{ dueAt }] = await within(10, 'it is not put off', async () => {
+    const waiting = JSON.parse((await command('queue', 'list', '--json')).stdout)
+    return waiting.length === 1 && waiting[0].attempts === 1 && waiting
+  })
+  assert(Date.parse(dueAt) > Date.now() + 1_000_000, dueAt)
+  busy.proxy.answer = () => undefined
+  await command('queue', 'retry')
+  await within(30, 'it was never told', async () => JSON.parse((await command('queue', 'list', '--json')).stdout).length === 0)
+  busy.stop()
 })
 
 await step('notices: a hold that stalls keeps no other one waiting, and is asked once', async () => {

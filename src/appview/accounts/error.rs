@@ -1,5 +1,7 @@
 //! Errors of accounts, their sessions and sign-ins.
 
+use std::time::Duration;
+
 use crate::oauth::OauthError;
 use crate::remote::RemoteError;
 use server::identity;
@@ -38,6 +40,17 @@ pub enum AccountsError {
     /// The database failed.
     #[error("the database failed: {0}")]
     Storage(#[from] StorageError),
+}
+
+impl AccountsError {
+    /// Returns the time for which the account's server takes nothing, as it said.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Pds(error) | Self::Oauth(OauthError::Server(error)) => error.retry_after(),
+            _ => None,
+        }
+    }
 }
 
 /// Errors of a sign-in by OAuth.

@@ -1,5 +1,7 @@
 //! Errors of calls to holds.
 
+use std::time::Duration;
+
 use http::StatusCode;
 
 use crate::accounts::AccountsError;
@@ -51,7 +53,7 @@ impl HoldsError {
     pub(super) fn of(hold: &ServiceUrl, error: RemoteError) -> Self {
         let hold = hold.did().clone();
         match error {
-            RemoteError::Refused { status, name, message }
+            RemoteError::Refused { status, name, message, .. }
                 if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS =>
             {
                 // A bucket says why in a form of its own, a proxy says nothing.
@@ -72,9 +74,20 @@ impl HoldsError {
                         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::REQUEST_TIMEOUT
                     ) =>
             {
-                Self::Silent { hold, error: RemoteError::Refused { status, name, message } }
+                Self::Silent { hold, error: RemoteError::Refused { status, name, message, retry_after: None } }
             }
             error => error,
+        }
+    }
+
+    /// Returns the time for which the hold, or the PDS that was asked for it, takes nothing, as it said.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Silent { error, .. } => error.retry_after(),
+            Self::Account(error) => error.retry_after(),
+            Self::Repos(error) => error.retry_after(),
+            _ => None,
         }
     }
 

@@ -87,8 +87,14 @@ impl Images {
                     }
                     return outcome;
                 }
-                Err(error) if attempt == TRIES || began.elapsed() > PATIENCE => return Err(error),
-                Err(_) => tokio::time::sleep(PAUSE * attempt).await,
+                Err(error) => {
+                    // A hold that wants a longer pause gets it: the queue sends the notice later.
+                    let pause = (PAUSE * attempt).max(error.retry_after().unwrap_or_default());
+                    if attempt == TRIES || began.elapsed().saturating_add(pause) > PATIENCE {
+                        return Err(error);
+                    }
+                    tokio::time::sleep(pause).await;
+                }
             }
             attempt += 1;
         }
@@ -152,7 +158,8 @@ impl Images {
     /// Postpones all due notices of a hold that does not answer, or those of one account if the error is the account's.
     async fn put_off(&self, row: &NoticeRow, now_us: u64, error: &HoldsError) -> Result<(), ImagesError> {
         self.outcomes.inc(NoticeOutcome::Failed);
-        let pause_us = (FIRST_DUE_US << row.attempts.min(6)).min(LONGEST_PAUSE_US);
+        let asked_us = u64::try_from(error.retry_after().unwrap_or_default().as_micros()).unwrap_or(u64::MAX);
+        let pause_us = (FIRST_DUE_US << row.attempts.min(6)).max(asked_us).min(LONGEST_PAUSE_US);
         let (until_us, problem, hold) = (now_us + pause_us, error.to_string(), row.hold.clone());
         let account = (!matches!(error, HoldsError::Silent { .. })).then(|| row.login.account.clone());
         let change = move |write: &Write<'_>| {

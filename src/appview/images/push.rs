@@ -27,6 +27,8 @@ const SWAPS: usize = 5;
 /// Number of attempts to undo a push, and the pause after the first one.
 const UNDO_TRIES: u32 = 3;
 const UNDO_PAUSE: Duration = Duration::from_millis(500);
+/// Longest pause that a PDS gets which asks for one: the client waits meanwhile.
+const LONGEST_UNDO_PAUSE: Duration = Duration::from_secs(10);
 
 /// A write of a record: its state before and after.
 type Change = (Seen, Seen);
@@ -259,7 +261,10 @@ impl Images {
             };
             match undone.await {
                 Ok(()) => return,
-                Err(_) if attempt < UNDO_TRIES => tokio::time::sleep(UNDO_PAUSE * attempt).await,
+                Err(error) if attempt < UNDO_TRIES => {
+                    let asked = error.retry_after().unwrap_or_default().min(LONGEST_UNDO_PAUSE);
+                    tokio::time::sleep((UNDO_PAUSE * attempt).max(asked)).await;
+                }
                 Err(error) => {
                     let did = &login.account;
                     tracing::warn!(%did, manifest = %digest, "a push that its hold refused is not undone: {error}");

@@ -4,6 +4,7 @@
 //! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes>
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use http::header::{ALLOW, CONNECTION, HeaderName, HeaderValue, LOCATION, RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response as HttpResponse, StatusCode};
@@ -26,6 +27,8 @@ use server::xrpc::{Cause, Refusal};
 
 /// Seconds after which a client that met a limit may come back.
 const RETRY_S: u32 = 5;
+/// Longest such time that a server behind the registry may ask for, in seconds: an hour.
+const MAX_RETRY_S: u64 = 60 * 60;
 
 /// An error of the registry on its way to the client.
 #[derive(Debug)]
@@ -159,6 +162,17 @@ impl OciError {
         }
     }
 
+    /// Has the client retry after the time that a server behind the registry asked for, if it did: 1 s to an hour.
+    fn after(mut self, asked: Option<Duration>) -> Self {
+        if let Some(asked) = asked
+            && let Some((_, value)) = self.headers.iter_mut().find(|(name, _)| *name == RETRY_AFTER)
+        {
+            let rounded_s = asked.as_secs().saturating_add(u64::from(asked.subsec_nanos() > 0));
+            *value = rounded_s.clamp(1, MAX_RETRY_S).into();
+        }
+        self
+    }
+
     fn with(mut self, header: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((header, value));
         self
@@ -242,7 +256,7 @@ impl From<AccountsError> for OciError {
             }
             AccountsError::TooManyPasswords { retry_s } => Self::too_many_for(retry_s, error.to_string()),
             AccountsError::Pds(error) => of_remote("the account's PDS", error),
-            AccountsError::Oauth(error) => Self::unavailable(error.to_string()),
+            AccountsError::Oauth(_) => Self::unavailable(error.to_string()).after(error.retry_after()),
             AccountsError::Storage(error) => Self::of_storage(error),
         }
     }
@@ -327,13 +341,13 @@ impl From<UploadsError> for OciError {
 pub(super) fn of_remote(who: &str, error: RemoteError) -> OciError {
     match error {
         RemoteError::Refused { status: StatusCode::TOO_MANY_REQUESTS, .. } => {
-            OciError::too_many_requests(format!("{who} takes no more requests at present"))
+            OciError::too_many_requests(format!("{who} takes no more requests at present")).after(error.retry_after())
         }
         RemoteError::Refused { status: StatusCode::INSUFFICIENT_STORAGE, .. } => {
             tracing::warn!("{who} has no space left: {error}");
             OciError::new(StatusCode::INSUFFICIENT_STORAGE, "UNAVAILABLE", format!("{who} has no space left"))
         }
-        RemoteError::Refused { status, ref name, ref message } if status.is_client_error() => {
+        RemoteError::Refused { status, ref name, ref message, .. } if status.is_client_error() => {
             OciError::new(StatusCode::FORBIDDEN, "DENIED", format!("{who} refuses it: {name}: {message}"))
         }
         error => does_not_answer(who, &error),
@@ -342,5 +356,5 @@ pub(super) fn of_remote(who: &str, error: RemoteError) -> OciError {
 
 fn does_not_answer(who: &str, error: &RemoteError) -> OciError {
     tracing::warn!("{who} does not answer: {error}");
-    OciError::unavailable(format!("{who} does not answer at present"))
+    OciError::unavailable(format!("{who} does not answer at present")).after(error.retry_after())
 }

@@ -9,15 +9,17 @@ mod proofs;
 mod stream;
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderValue, LOCATION};
-use http::{Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use serde::Deserialize;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use server::egress::{AnswerLimits, ClientBody, ClientPolicy, EgressError, HttpClient, Reach, full_body, system_dns};
+use server::egress::{
+    AnswerLimits, ClientBody, ClientPolicy, EgressError, HttpClient, Reach, full_body, retry_after, system_dns,
+};
 use server::json;
 
 use atproto::keys::P256Key;
@@ -64,6 +66,8 @@ pub enum RemoteError {
         name: String,
         /// The `message` or `error_description` of the body, for people.
         message: String,
+        /// The time for which the server takes nothing, if it says so.
+        retry_after: Option<Duration>,
     },
     /// The server answered with a redirect to this `Location`, which was not followed.
     #[error("it answered with a redirect")]
@@ -104,6 +108,15 @@ impl RemoteError {
         !self.is_named(name::RECORD_NOT_FOUND) && !self.is_named(name::INVALID_SWAP)
     }
 
+    /// Returns the time for which the server takes nothing, as it said; the caller bounds it.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
     /// Whether the server answered with this error name.
     #[must_use]
     pub fn is_named(&self, wanted: &str) -> bool {
@@ -135,6 +148,8 @@ struct Call<'c> {
 pub struct Remote {
     http: HttpClient,
     proofs: Proofs,
+    /// Returns microseconds since 1970.
+    clock: fn() -> u64,
 }
 
 impl Remote {
@@ -152,7 +167,8 @@ impl Remote {
             idle_limit: Duration::from_secs(30),
             buffer_bytes: 64 * 1024,
         };
-        Ok(Self { http: HttpClient::new(&policy, system_dns(DNS_THREADS))?, proofs: Proofs::new(clock, random) })
+        let http = HttpClient::new(&policy, system_dns(DNS_THREADS))?;
+        Ok(Self { http, proofs: Proofs::new(clock, random), clock })
     }
 
     /// Calls an XRPC query at the method's `url`.
@@ -294,7 +310,7 @@ impl Remote {
         let limits = AnswerLimits { time: PART_TIME, body_bytes: PART_ANSWER_BYTES };
         let answer = self.http.exchange(request, limits).await?;
         let etag = answer.headers().get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
-        judge(answer)?;
+        self.judge(answer)?;
         etag.ok_or(RemoteError::Unintelligible)
     }
 
@@ -306,7 +322,7 @@ impl Remote {
             answer = self.send(&call, &uri).await?;
             self.proofs.observe(&uri, &answer);
         }
-        judge(answer)
+        self.judge(answer)
     }
 
     async fn send(&self, call: &Call<'_>, uri: &Uri) -> Result<Response<Bytes>, RemoteError> {
@@ -327,26 +343,31 @@ impl Remote {
         let request = request.map_err(|error| EgressError::Request(error.to_string()))?;
         Ok(self.http.exchange(request, call.limits).await?)
     }
+
+    /// Returns the body of a successful response, else its error.
+    fn judge(&self, answer: Response<Bytes>) -> Result<Bytes, RemoteError> {
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(answer.into_body());
+        }
+        if status.is_redirection()
+            && let Some(location) = answer.headers().get(LOCATION).and_then(|location| location.to_str().ok())
+        {
+            return Err(RemoteError::Redirected(location.to_owned()));
+        }
+        let XrpcError { error, message } = serde_json::from_slice(answer.body()).unwrap_or_default();
+        let retry_after = self.retry_after(status, answer.headers());
+        Err(RemoteError::Refused { status, name: line(&error), message: line(&message), retry_after })
+    }
+
+    fn retry_after(&self, status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
+        retry_after(status, headers, SystemTime::UNIX_EPOCH + Duration::from_micros((self.clock)()))
+    }
 }
 
 fn with_query(url: &str, parameters: &[(&str, &str)]) -> String {
     let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
     format!("{url}?{query}")
-}
-
-/// Returns the body of a successful response, else its error.
-fn judge(answer: Response<Bytes>) -> Result<Bytes, RemoteError> {
-    let status = answer.status();
-    if status.is_success() {
-        return Ok(answer.into_body());
-    }
-    if status.is_redirection()
-        && let Some(location) = answer.headers().get(LOCATION).and_then(|location| location.to_str().ok())
-    {
-        return Err(RemoteError::Redirected(location.to_owned()));
-    }
-    let XrpcError { error, message } = serde_json::from_slice(answer.body()).unwrap_or_default();
-    Err(RemoteError::Refused { status, name: line(&error), message: line(&message) })
 }
 
 /// Returns text of another server as one line of [`MAX_MESSAGE_CHARS`] at most.

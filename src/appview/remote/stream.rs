@@ -51,7 +51,10 @@ impl Remote {
             StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => Ok(answer),
             status => Err(match redirected(url, &answer) {
                 Some(next) => RemoteError::Redirected(next),
-                None => RemoteError::Refused { status, name: String::new(), message: String::new() },
+                None => {
+                    let retry_after = self.retry_after(status, answer.headers());
+                    RemoteError::Refused { status, name: String::new(), message: String::new(), retry_after }
+                }
             }),
         }
     }

@@ -11,6 +11,7 @@ mod writing;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -76,6 +77,16 @@ pub enum ReposError {
 }
 
 impl ReposError {
+    /// Returns the time for which the PDS takes nothing, as it said.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Pds(error) => error.retry_after(),
+            Self::Account(error) => error.retry_after(),
+            _ => None,
+        }
+    }
+
     /// Whether a write that failed with this error certainly wrote nothing.
     #[must_use]
     pub fn wrote_nothing(&self) -> bool {
