@@ -1,11 +1,13 @@
 //! Uploads of a blob to a hold: begin, parts, completion, abort.
 
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{COMPLETE_TIME, Holds, HoldsError};
 use crate::accounts::Login;
 use crate::remote::RemoteError;
+use atproto::lexicon::error as name;
 use atproto::lexicon::nsid;
 use atproto::lexicon::{
     AbortUpload, CompleteUpload, CompletedPart, GetPartUploadUrl, InitiateUpload, UploadIdOutput, UploadStatus,
@@ -64,6 +66,14 @@ impl Holds {
         let target = self.call::<PartUrl>(hold, login, nsid::GET_PART_UPLOAD_URL, &input).await;
         let target = target.map_err(HoldsError::silent_if_of_a_proxy)?;
         match self.remote.put_part(&target.url, length_bytes, body).await {
+            // The hold's store has lost the upload, of which the hold learns only now.
+            Err(RemoteError::Refused { status: StatusCode::NOT_FOUND, message, .. }) => {
+                if let Err(error) = self.abort(hold, login, upload).await {
+                    tracing::debug!(%error, "an upload that its store has lost stays at the hold until it is swept");
+                }
+                let (hold, name) = (hold.did().clone(), name::INVALID_UPLOAD_ID.to_owned());
+                Err(HoldsError::Refused { hold, status: StatusCode::NOT_FOUND, name, message })
+            }
             Ok(etag) if etag.len() > MAX_ETAG_BYTES => Err(HoldsError::of(hold, RemoteError::Unintelligible)),
             sent => sent.map_err(|error| HoldsError::of(hold, error)),
         }
