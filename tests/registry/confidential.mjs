@@ -122,6 +122,13 @@ if (libfaketime) {
     await new Person(`https://${NAME}`, alice, behind).signIn()
     await pushes(secret)
   })
+
+  await step('with a clock that is a hundred days ahead for a moment nobody has to sign in again', async () => {
+    await restart({ FAKETIME: '+100d' })
+    await new Promise((resolve) => setTimeout(resolve, 2000))
+    await restart({ FAKETIME: '+0' })
+    await pushes(secret)
+  })
 } else {
   console.log('skipped: a clock that is ahead: no libfaketime here')
 }

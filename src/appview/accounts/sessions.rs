@@ -7,6 +7,7 @@
 //! in a task of its own, so that the result is not lost when the client disconnects.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -81,6 +82,8 @@ pub struct Sessions {
     pub(super) oauth: Arc<Client>,
     /// Tasks that must not be aborted.
     tasks: TaskTracker,
+    /// Time of the last look for unused sessions, microseconds since 1970; 0 before the first.
+    pub(super) looked_us: AtomicU64,
     locks: Locks<Did>,
     attempts: Attempts,
     /// Refused passwords: whether it was the main password, and when.
@@ -109,6 +112,7 @@ impl Sessions {
             resolver,
             oauth,
             tasks: TaskTracker::new(),
+            looked_us: AtomicU64::new(0),
             locks: Locks::default(),
             refused: Cache::new(MAX_REMEMBERED),
             service_tokens: Cache::new(MAX_REMEMBERED),

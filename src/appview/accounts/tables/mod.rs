@@ -208,6 +208,15 @@ pub fn count(read: &Read<'_>) -> Result<u64, StorageError> {
     Ok(count.unwrap_or_default().cast_unsigned())
 }
 
+/// Returns the time of the last confirmation of any session, microseconds since 1970.
+///
+/// # Errors
+/// As [`by_password`].
+pub fn last_proven_us(read: &Read<'_>) -> Result<Option<u64>, StorageError> {
+    let newest = read.first("SELECT max(proven_us) FROM pds_session", [], |row| row.get::<_, Option<i64>>(0))?;
+    Ok(newest.flatten().map(i64::cast_unsigned))
+}
+
 /// Forgets sessions that were not confirmed since `before_us`. Returns their number.
 ///
 /// # Errors
