@@ -259,6 +259,23 @@ await step('who signs out of the last browser has no session left at the PDS', a
   await hasEnded(session, last.client)
 })
 
+await step('a device that the operator takes back leaves no session at the PDS, if it was the last that used it', async () => {
+  const last = new Person(origin, carol)
+  const asked = await ask()
+  await last.letIn(asked.user_code)
+  const device = await poll(asked.device_code)
+  assert.equal(device.did, carol.did, JSON.stringify(device))
+  secrets.add(device.device_secret)
+  assert.equal((await last.send(await last.open('/settings'), '/auth/logout', {})).location, '/auth/oauth/login')
+  const [session] = await sessionsOf(carol)
+  assert(session, 'the device uses it')
+  const [{ id }] = JSON.parse(await appview.run('devices', 'list', carol.did, '--json'))
+  const said = await appview.run('devices', 'revoke', `${id}`)
+  assert.equal(said, `device ${id} of ${carol.did}, the laptop, is taken back\nNothing uses the session of its account any more: it is ended.\n`)
+  assert.deepEqual(await sessionsOf(carol), [])
+  await hasEnded(session, last.client)
+})
+
 await step('a code is good for the program that asked, and no more when somebody else polls with it', async () => {
   const asked = await ask()
   const other = await post('/auth/device/token', { grant_type: DEVICE_GRANT, device_code: asked.device_code, client_id: 'another' })

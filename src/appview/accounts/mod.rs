@@ -19,4 +19,4 @@ pub use listing::SessionSummary;
 pub use owners::Owners;
 pub use revocation::SessionEnd;
 pub use sessions::{Login, SessionId, SessionSettings, Sessions};
-pub use sign_ins::{Callback, SignIns};
+pub use sign_ins::{Callback, SignIns, SignedIn};

@@ -15,6 +15,7 @@ use crate::remote::RemoteError;
 use atproto::lexicon::nsid;
 use atproto::syntax::Did;
 use server::identity::Pool;
+use server::storage::StorageError;
 
 /// How long an account's server has to end its sessions: the request that ends them waits for it.
 const REVOKE_FOR: Duration = Duration::from_secs(10);
@@ -33,6 +34,13 @@ pub struct SessionEnd {
     pub left: Option<String>,
 }
 
+/// The sessions of an account that are to end.
+enum Which {
+    None,
+    One(SessionId),
+    All,
+}
+
 impl Sessions {
     /// Ends a session here, and at the account's server if that answers in time: its clients must sign in again.
     /// Returns `None` if there is no such session.
@@ -41,7 +49,7 @@ impl Sessions {
     /// [`AccountsError::Storage`]; the same below.
     pub async fn end(self: &Arc<Self>, id: SessionId) -> Result<Option<SessionEnd>, AccountsError> {
         let Some(row) = self.database.read(move |read| tables::by_id(read, id)).await? else { return Ok(None) };
-        Ok(self.end_of(&row.account, Some(id)).await?.pop())
+        Ok(self.end_those(&row.account, async move { Ok(Which::One(id)) }).await?.pop())
     }
 
     /// Ends all sessions of an account like [`Sessions::end`].
@@ -49,26 +57,46 @@ impl Sessions {
     /// # Errors
     /// As [`Sessions::end`].
     pub async fn end_all(self: &Arc<Self>, account: &Did) -> Result<Vec<SessionEnd>, AccountsError> {
-        self.end_of(account, None).await
+        self.end_those(account, async { Ok(Which::All) }).await
     }
 
-    /// Ends the account's session by OAuth like [`Sessions::end`].
+    /// Ends the account's session by OAuth like [`Sessions::end`], unless `is_used`, which runs when no sign-in of the
+    /// account is being stored.
     ///
     /// # Errors
     /// As [`Sessions::end`].
-    pub async fn end_by_oauth(self: &Arc<Self>, account: &Did) -> Result<Option<SessionEnd>, AccountsError> {
-        let did = account.clone();
-        let Some(row) = self.database.read(move |read| tables::by_oauth(read, &did)).await? else { return Ok(None) };
-        Ok(self.end_of(account, Some(row.id)).await?.pop())
+    pub async fn end_by_oauth_unless(
+        self: &Arc<Self>,
+        account: &Did,
+        is_used: impl Future<Output = Result<bool, StorageError>> + Send + 'static,
+    ) -> Result<Option<SessionEnd>, AccountsError> {
+        let (database, did) = (self.database.clone(), account.clone());
+        let which = async move {
+            if is_used.await? {
+                return Ok(Which::None);
+            }
+            let row = database.read(move |read| tables::by_oauth(read, &did)).await?;
+            Ok(row.map_or(Which::None, |row| Which::One(row.id)))
+        };
+        Ok(self.end_those(account, which).await?.pop())
     }
 
-    async fn end_of(self: &Arc<Self>, account: &Did, id: Option<SessionId>) -> Result<Vec<SessionEnd>, AccountsError> {
+    async fn end_those(
+        self: &Arc<Self>,
+        account: &Did,
+        which: impl Future<Output = Result<Which, StorageError>> + Send + 'static,
+    ) -> Result<Vec<SessionEnd>, AccountsError> {
         let (this, account) = (Arc::clone(self), account.clone());
         self.finish(async move {
             let deadline = Instant::now() + REVOKE_FOR;
             // A renewal that is under way makes other tokens, so wait for it. It does not keep a session from ending
             // here.
             let turn = timeout_at(deadline, this.lock(&account)).await.ok();
+            let id = match which.await? {
+                Which::None => return Ok(Vec::new()),
+                Which::One(id) => Some(id),
+                Which::All => None,
+            };
             let did = account.clone();
             let rows = this.database.write(move |write| tables::take(write, &did, id)).await?;
             this.service_tokens.retain(|(of, _), _| rows.iter().all(|row| row.id != *of));

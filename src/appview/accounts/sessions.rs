@@ -207,7 +207,8 @@ impl Sessions {
         Ok(sessions.first().map(|newest| Login { account: account.clone(), session: newest.id }))
     }
 
-    /// Stores the tokens of a sign-in by OAuth in place of the account's previous ones, which are revoked.
+    /// Stores the tokens of a sign-in by OAuth in place of the account's previous ones, which are revoked. Returns the
+    /// account's lock as well.
     ///
     /// # Errors
     /// [`AccountsError::Storage`]
@@ -216,8 +217,8 @@ impl Sessions {
         account: &Did,
         (server, binding): (&AuthorizationServer, Binding),
         tokens: NewTokens,
-    ) -> Result<Login, AccountsError> {
-        let _turn = self.lock(account).await;
+    ) -> Result<(Login, LockGuard<Did>), AccountsError> {
+        let turn = self.lock(account).await;
         let (did, now_us) = (account.clone(), (self.settings.clock)());
         let last = self.database.read(move |read| tables::by_oauth(read, &did)).await?;
         let did = account.clone();
@@ -231,7 +232,7 @@ impl Sessions {
         {
             self.oauth.give_back(server, &last.refresh, &binding.key()?).await;
         }
-        Ok(Login { account: account.clone(), session })
+        Ok((Login { account: account.clone(), session }, turn))
     }
 
     /// Waits for tasks that must not be aborted, for 10 s at most.

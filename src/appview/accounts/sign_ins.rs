@@ -17,6 +17,7 @@ use crate::accounts::tables::{self, Binding, SignInRow};
 use crate::oauth::{AuthorizationServer, OauthError, Sought};
 use atproto::keys::P256Key;
 use atproto::syntax::Did;
+use server::bulkhead::LockGuard;
 use server::identity::{Account, Pool, ResolveError};
 use server::storage::StorageError;
 
@@ -36,6 +37,16 @@ pub struct Callback {
     pub code: Option<String>,
     /// `error`: the error code of a sign-in without a code.
     pub error: Option<String>,
+}
+
+/// A sign-in that was completed.
+pub struct SignedIn {
+    /// The account with its session.
+    pub login: Login,
+    /// The `user_code` that was given when it began.
+    pub user_code: Option<String>,
+    /// Keeps [`Sessions::end_by_oauth_unless`] from ending the session until this is dropped.
+    pub turn: LockGuard<Did>,
 }
 
 /// Begins and completes sign-ins by OAuth.
@@ -112,11 +123,11 @@ impl SignIns {
         if begun { Ok(url) } else { Err(SignInError::TooMany) }
     }
 
-    /// Completes a sign-in. Returns the account with its session, and the `user_code` that was given when it began.
+    /// Completes a sign-in.
     ///
     /// # Errors
     /// [`SignInError`]
-    pub async fn end(&self, browser: [u8; 32], callback: Callback) -> Result<(Login, Option<String>), SignInError> {
+    pub async fn end(&self, browser: [u8; 32], callback: Callback) -> Result<SignedIn, SignInError> {
         let sessions = Arc::clone(&self.sessions);
         // The code is good for one use, so this must not be cut off.
         self.sessions.finish(async move { end(&sessions, browser, callback).await }).await
@@ -164,11 +175,7 @@ impl SignIns {
     }
 }
 
-async fn end(
-    sessions: &Sessions,
-    browser: [u8; 32],
-    callback: Callback,
-) -> Result<(Login, Option<String>), SignInError> {
+async fn end(sessions: &Sessions, browser: [u8; 32], callback: Callback) -> Result<SignedIn, SignInError> {
     let state = Sha256::digest(&callback.state).into();
     let taken = sessions.database.write(move |write| tables::take_sign_in(write, &state)).await;
     let row = taken.map_err(AccountsError::Storage)?.ok_or(SignInError::Unknown)?;
@@ -207,7 +214,8 @@ async fn end(
             return Err(refusal);
         }
     }
-    Ok((sessions.adopt(&account, (&server, binding), tokens).await?, row.user_code))
+    let (login, turn) = sessions.adopt(&account, (&server, binding), tokens).await?;
+    Ok(SignedIn { login, user_code: row.user_code, turn })
 }
 
 /// Whether an account's document could not be read at present.

@@ -3,8 +3,9 @@
 use atproto::syntax::Did;
 use clap::Subcommand;
 
+use super::sessions::left_at_pds;
 use super::target::Target;
-use crate::operations::{Device, DevicesList, DevicesRevoke};
+use crate::operations::{Device, DevicesList, DevicesRevoke, RevokedDevice};
 use server::console::{CommandError, NONE, listed_number, output, table};
 
 #[derive(Subcommand)]
@@ -33,11 +34,22 @@ impl Command {
             }
             Self::Revoke { id } => {
                 let revoked = target.run(DevicesRevoke { id }).await?;
-                let Device { id, account, name, .. } = &revoked;
-                output::result(json, &revoked, || format!("device {id} of {account}, {name}, is taken back\n"))
+                output::result(json, &revoked, || revoked_shown(&revoked))
             }
         }
     }
+}
+
+fn revoked_shown(revoked: &RevokedDevice) -> String {
+    let Device { id, account, name, .. } = &revoked.device;
+    let session = match &revoked.left_session {
+        _ if !revoked.session_ended => String::new(),
+        None => "Nothing uses the session of its account any more: it is ended.\n".to_owned(),
+        Some(why) => {
+            format!("Nothing uses the session of its account any more: it is ended here; {}\n", left_at_pds(why))
+        }
+    };
+    format!("device {id} of {account}, {name}, is taken back\n{session}")
 }
 
 fn shown(devices: &[Device]) -> String {

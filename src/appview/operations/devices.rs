@@ -61,7 +61,22 @@ impl Operation for DevicesList {
     }
 }
 
-/// Revokes a device's secret: it gets no token any more. Returns the device.
+/// The result of revoking a device.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RevokedDevice {
+    /// The device.
+    #[serde(flatten)]
+    pub device: Device,
+    /// Whether the account's OAuth session was ended, because nothing uses it any more.
+    #[serde(default)]
+    pub session_ended: bool,
+    /// The reason why that session could not be ended at the account's PDS. Nobody uses it any more.
+    pub left_session: Option<String>,
+}
+
+/// Revokes a device's secret: it gets no token any more. If nothing else of the account uses its OAuth session, that ends
+/// as well, here and at its PDS. Returns the device.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct DevicesRevoke {
     /// The device's id.
@@ -71,10 +86,15 @@ pub struct DevicesRevoke {
 impl Operation for DevicesRevoke {
     const NAME: &'static str = "devices.revoke";
     type Subject = OciState;
-    type Output = Device;
+    type Output = RevokedDevice;
 
-    async fn run(self, registry: Arc<OciState>, _: Reporter) -> Result<Device, AdminError> {
+    async fn run(self, registry: Arc<OciState>, _: Reporter) -> Result<RevokedDevice, AdminError> {
         let revoked = registry.devices.take_back(self.id).await?;
-        revoked.map(Device::from).ok_or_else(|| AdminError::failed(format!("there is no device {}", self.id)))
+        let device =
+            revoked.map(Device::from).ok_or_else(|| AdminError::failed(format!("there is no device {}", self.id)))?;
+        let ended = registry.web.end_unused_session(&device.account).await;
+        let ended = ended.map_err(|error| AdminError::failed(error.to_string()))?;
+        let (session_ended, left_session) = (ended.is_some(), ended.and_then(|session| session.left));
+        Ok(RevokedDevice { device, session_ended, left_session })
     }
 }

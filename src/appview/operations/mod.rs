@@ -19,7 +19,7 @@ use crate::oci::OciState;
 use server::control::AdminRoute;
 
 pub use accounts::{AccountData, AccountsDelete, AccountsExport, AccountsList, DeletedAccount, HeldAccount};
-pub use devices::{Device, DevicesList, DevicesRevoke};
+pub use devices::{Device, DevicesList, DevicesRevoke, RevokedDevice};
 pub use index::{IndexForget, IndexRebuild, IndexShow, IndexStatus};
 pub use queue::{Notice, QueueDrop, QueueList, QueueRetried, QueueRetry};
 pub use sessions::{EndedSession, Session, SessionsEnd, SessionsList};

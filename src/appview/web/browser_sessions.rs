@@ -9,7 +9,8 @@ use server::storage::StorageError;
 /// Life of a browser's session, in seconds.
 pub(super) const SIGNED_IN_FOR_S: u64 = 30 * 24 * 60 * 60;
 
-/// The browsers that are signed in.
+/// The browsers that are signed in; cheap to clone.
+#[derive(Clone)]
 pub(super) struct BrowserSessions {
     database: Database,
     clock: fn() -> u64,

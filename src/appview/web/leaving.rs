@@ -1,13 +1,18 @@
 //! Signing out: of a browser, and of the session at the account's PDS once nothing here uses it.
 
+use std::sync::Arc;
+
 use askama::Template;
 
 use super::browser;
+use super::browser_sessions::BrowserSessions;
 use super::pages::{self, Frame, Shown};
-use super::refusal::WebError;
 use super::{Endpoint, Web};
-use crate::accounts::SessionEnd;
+use crate::accounts::{AccountsError, SessionEnd};
+use crate::devices::Devices;
+use crate::images::Images;
 use atproto::syntax::Did;
+use server::storage::StorageError;
 use server::wire::Response;
 
 #[derive(Template)]
@@ -20,11 +25,25 @@ struct LeftPage<'p> {
 }
 
 /// Ends the account's OAuth session if no browser, device or notice uses it any more. Returns how it ended, if it did.
-pub(super) async fn end_unused(web: &Web, account: &Did) -> Result<Option<SessionEnd>, WebError> {
-    let is_used = !web.browsers.of_account(account).await?.is_empty()
-        || web.devices.act_for(account).await?
-        || !web.images.waiting_of(account).await?.is_empty();
-    if is_used { Ok(None) } else { Ok(web.sessions.end_by_oauth(account).await?) }
+pub(super) async fn end_unused(web: &Web, account: &Did) -> Result<Option<SessionEnd>, AccountsError> {
+    let (browsers, devices, images) = (&web.browsers, &web.devices, &web.images);
+    if is_used((browsers, devices, images), account).await? {
+        return Ok(None);
+    }
+    let (browsers, devices, images, did) = (browsers.clone(), Arc::clone(devices), Arc::clone(images), account.clone());
+    // Looked at again once no sign-in is under way: one that has just ended has its browser by then.
+    let is_used = async move { is_used((&browsers, &devices, &images), &did).await };
+    web.sessions.end_by_oauth_unless(account, is_used).await
+}
+
+/// Whether a browser, a device or a notice uses the account's OAuth session.
+async fn is_used(
+    (browsers, devices, images): (&BrowserSessions, &Devices, &Images),
+    account: &Did,
+) -> Result<bool, StorageError> {
+    Ok(!browsers.of_account(account).await?.is_empty()
+        || devices.act_for(account).await?
+        || !images.waiting_of(account).await?.is_empty())
 }
 
 /// Returns a message about the first session that could not be ended at the account's PDS, if there is one.

@@ -41,7 +41,7 @@ use http::{HeaderValue, Method, StatusCode};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::accounts::{Owners, Sessions, SignIns};
+use crate::accounts::{AccountsError, Owners, SessionEnd, Sessions, SignIns};
 use crate::catalog::Catalog;
 use crate::devices::Devices;
 use crate::holds::Holds;
@@ -199,6 +199,15 @@ impl Web {
         };
         let handle = timeout(NAME_TIME, handle).await.ok().flatten();
         handle.map_or_else(|| account.to_string(), |handle| handle.to_string())
+    }
+
+    /// Ends the account's OAuth session, also at its PDS, if no browser, device or notice uses it any more. Returns how it
+    /// ended, if it did.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn end_unused_session(&self, account: &Did) -> Result<Option<SessionEnd>, AccountsError> {
+        leaving::end_unused(self, account).await
     }
 
     /// Deletes expired sign-ins and browser sessions.

@@ -9,7 +9,7 @@ use super::browser::Browser;
 use super::form::Fields;
 use super::refusal::WebError;
 use super::{Endpoint, Web, leaving, pages};
-use crate::accounts::{Callback, SignInError};
+use crate::accounts::{Callback, SignInError, SignedIn};
 use crate::devices::UserCode;
 use crate::names::{self, Owner};
 use server::bulkhead::Caller;
@@ -101,17 +101,18 @@ pub(super) async fn end(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Re
         code: text("code"),
         error: text("error"),
     };
-    let (login, code) = web.sign_ins.end(browser.hash(), callback).await?;
+    let SignedIn { login, user_code, turn } = web.sign_ins.end(browser.hash(), callback).await?;
     tracing::info!(did = %login.account, "{} signed in by a browser", login.account);
     let signed_in = Browser::fresh(web)?;
     let former = web.browsers.find(browser.hash()).await?;
     web.browsers.begin(signed_in.hash(), &login.account).await?;
+    drop(turn);
     web.browsers.end(browser.hash()).await?;
     if let Some(former) = former.filter(|former| *former != login.account) {
         leaving::end_unused(web, &former).await?;
     }
     trace.caller = Some(login.account);
-    let mut response = pages::go(&next_url(code.and_then(|code| UserCode::parse(&code)).as_ref()));
+    let mut response = pages::go(&next_url(user_code.and_then(|code| UserCode::parse(&code)).as_ref()));
     signed_in.keep(web, &mut response, true);
     Ok(response)
 }

@@ -1,8 +1,10 @@
 //! Signing out: the account's own server ends the session once nothing here uses it, or the page says that it does not.
 
+use std::time::Duration;
+
 use rusqlite::Connection;
 
-use super::person::{Person, form_token, status};
+use super::person::{Person, TOKEN, form_token, status};
 use crate::asked::Asked as _;
 use crate::oci::registry::Registry;
 use crate::support::did_server::Reply;
@@ -44,6 +46,46 @@ async fn the_last_browser_that_signs_out_ends_the_session_at_the_accounts_server
     database.execute(device, (registry.alice.as_str(), [7; 32])).unwrap();
     assert_eq!(sign_out(&mut one).await.0, to_sign_in);
     assert_eq!((revoked(), sessions()), (before + 1, 1), "a device uses it");
+}
+
+#[tokio::test]
+async fn the_last_browser_that_signs_out_beside_a_sign_in_leaves_the_new_session() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    let (mut one, mut other) = (Person::of(&registry), Person::of(&registry));
+    one.sign_in().await;
+    let token = form_token(&one.open("/settings").await);
+    assert_eq!(other.begin().await.status, 303);
+    let mut tokens = registry.tokens();
+    tokens["refresh_token"] = "newer".into();
+    registry.says(TOKEN, &tokens);
+    // The new tokens are stored, and the old ones are being given back.
+    registry.network.set(REVOKE, Reply::Held("{}".into()));
+    let before = registry.network.requests_of(REVOKE);
+    let database = Connection::open(registry.database()).unwrap();
+    let count = |table: &str| {
+        database.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, u32>(0)).unwrap()
+    };
+    let until = async |test: &dyn Fn() -> bool| {
+        while !test() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let leave = async {
+        until(&|| registry.network.requests_of(REVOKE) > before).await;
+        one.send("/auth/logout", &[("token", &token)]).await
+    };
+    let release = async {
+        until(&|| registry.network.requests_of(REVOKE) > before && count("browser_session") == 0).await;
+        // It waits for the sign-in.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        registry.network.release();
+    };
+    let (signed_in, signed_out, ()) = tokio::join!(other.come_back(&[]), leave, release);
+    assert_eq!((signed_in.status, signed_out.status), (303, 303));
+    assert_eq!((count("pds_session"), count("browser_session")), (1, 1));
+    assert_eq!(registry.network.requests_of(REVOKE), before + 1, "only the old tokens were given back");
+    assert!(other.open("/settings").await.text().contains("This browser"));
 }
 
 #[tokio::test]
