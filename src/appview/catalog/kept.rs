@@ -6,10 +6,11 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use quick_cache::sync::{Cache, DefaultLifecycle};
-use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 use tokio::time::{Instant, timeout};
 
+use crate::repos::undivided;
 use server::bulkhead::Locks;
 
 /// Error of a look-up, as a sentence for people.
@@ -50,20 +51,6 @@ pub struct Kept<K, V, W> {
     /// change.
     under_way: Mutex<HashMap<K, bool>>,
     times: Times,
-}
-
-/// Makes a cache of one shard for about `items` entries with the total weight `weight`: a shard takes no entry that is
-/// heavier than itself, and there would be more of them the more cores there are.
-#[must_use]
-pub fn undivided<K: Hash + Eq, V: Clone, W: Weighter<K, V> + Clone>(
-    items: usize,
-    weight: u64,
-    weighter: W,
-) -> Cache<K, V, W> {
-    let mut options = OptionsBuilder::new();
-    options.estimated_items_capacity(items).weight_capacity(weight).shards(1);
-    let options = options.build().unwrap_or_else(|error| unreachable!("all that is required is set: {error}"));
-    Cache::with_options(options, weighter, DefaultHashBuilder::default(), DefaultLifecycle::default())
 }
 
 impl<K, V, W> Kept<K, V, W>

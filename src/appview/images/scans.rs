@@ -9,8 +9,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
-use crate::catalog::undivided;
-use crate::repos::{Repos, ReposError};
+use crate::repos::{Repos, ReposError, undivided};
 use atproto::syntax::{Did, Digest};
 use server::bulkhead::Locks;
 use server::identity::Account;

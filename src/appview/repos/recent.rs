@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 use tokio::time::Instant;
 
 use super::{ManifestRecord, Repos, ReposError};
@@ -21,7 +21,8 @@ use server::identity::Account;
 const TTL: Duration = Duration::from_secs(5);
 /// Tags in the cache, at some 400 bytes each.
 const MAX_TAGS: usize = 2048;
-/// Size of the cache of manifests' records, and of the cache of manifests' bytes.
+/// Size of the cache of manifests' records, and of the cache of manifests' bytes. A manifest of 2,000 layers, the most
+/// that holds take, has some 500 KB.
 const MAX_BYTES: u64 = 2 * 1024 * 1024;
 /// Expected number of manifests in each of these caches.
 const USUAL_MANIFESTS: usize = 512;
@@ -51,6 +52,20 @@ impl Weighter<(Did, Digest), Found<ManifestRecord>> for ByLength {
     }
 }
 
+/// Makes a cache of one shard for about `items` entries with the total weight `weight`: a shard takes no entry that is
+/// heavier than itself, and there would be more of them the more cores there are.
+#[must_use]
+pub fn undivided<K: Hash + Eq, V: Clone, W: Weighter<K, V> + Clone>(
+    items: usize,
+    weight: u64,
+    weighter: W,
+) -> Cache<K, V, W> {
+    let mut options = OptionsBuilder::new();
+    options.estimated_items_capacity(items).weight_capacity(weight).shards(1);
+    let options = options.build().unwrap_or_else(|error| unreachable!("all that is required is set: {error}"));
+    Cache::with_options(options, weighter, DefaultHashBuilder::default(), DefaultLifecycle::default())
+}
+
 /// The cache.
 pub(super) struct Recent {
     /// Tags by account and `<repository>:<tag>`, for two tags may have the same record key.
@@ -65,8 +80,8 @@ impl Default for Recent {
     fn default() -> Self {
         Self {
             tags: Cache::new(MAX_TAGS),
-            manifests: Cache::with_weighter(USUAL_MANIFESTS, MAX_BYTES, ByLength),
-            bytes: Cache::with_weighter(USUAL_MANIFESTS, MAX_BYTES, ByLength),
+            manifests: undivided(USUAL_MANIFESTS, MAX_BYTES, ByLength),
+            bytes: undivided(USUAL_MANIFESTS, MAX_BYTES, ByLength),
             writes: (0..COUNTS).map(|_| AtomicU64::new(0)).collect(),
         }
     }
@@ -148,5 +163,20 @@ impl Repos {
             self.recent.bytes.insert(*digest, bytes);
         }
         Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Bytes, Digest, Recent};
+
+    #[test]
+    fn the_largest_manifests_are_kept_however_many_cores_there_are() {
+        let recent = Recent::default();
+        for (number, length) in [(1, 500_000), (2, 1_000_000)] {
+            let digest = Digest::from_bytes([number; 32]);
+            recent.bytes.insert(digest, Bytes::from(vec![0; length]));
+            assert!(recent.bytes.get(&digest).is_some(), "{length}");
+        }
     }
 }
