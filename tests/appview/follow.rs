@@ -97,9 +97,13 @@ fn now_us() -> u64 {
 
 /// An account whose PDS, the test's server, has no records.
 fn account(registry: &Registry, number: u8) -> Did {
+    account_at(registry, number, registry.network.port)
+}
+
+fn account_at(registry: &Registry, number: u8, port: u16) -> Did {
     let did = plc(number.into());
     let mut document = document(&did, number);
-    let here = format!("http://localhost:{}", registry.network.port);
+    let here = format!("http://localhost:{port}");
     document["service"] =
         json!([{ "id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": here }]);
     registry.network.publish(&did, &document);
@@ -136,6 +140,32 @@ async fn events_are_found_the_next_address_is_taken_and_a_cursor_goes_on() {
     let back = json!({ "did": registry.alice, "time_us": at_us + 3, "kind": "account", "account": { "active": true } });
     socket.send(Message::text(back.to_string())).await.unwrap();
     found(&registry, "app", 1).await;
+}
+
+/// It has accounts for two minutes of listings, if none were beside them.
+#[tokio::test]
+async fn a_pds_that_stalls_keeps_no_account_of_another_one_waiting() {
+    let mut jetstream = Jetstream::start().await;
+    let registry = registry(&jetstream.url).await;
+    // Connections are accepted by the system, and nobody answers.
+    let stalling = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (_, mut socket) = jetstream.connection().await;
+    let profile = ("self".to_owned(), json!({ "createdAt": "2026-01-01T00:00:00Z" }));
+    for number in 30..54 {
+        let did = account_at(&registry, number, stalling.local_addr().unwrap().port());
+        socket.send(commit(&did, now_us(), "create", "io.atcr.sailor.profile", &profile)).await.unwrap();
+    }
+    let _listed = tokio::time::timeout(Duration::from_secs(60), stalling.accept()).await.expect("a listing").unwrap();
+    let quick = account(&registry, 60);
+    socket.send(commit(&quick, now_us(), "create", "io.atcr.sailor.profile", &profile)).await.unwrap();
+    let asked = format!("listRecords?repo={}&", quick.as_str().replace(':', "%3A"));
+    for _ in 0..1_200 {
+        if registry.network.shared.asked.lock().unwrap().keys().any(|path| path.contains(&asked)) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("it waits for those of the PDS that stalls");
 }
 
 #[tokio::test]

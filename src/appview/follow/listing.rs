@@ -1,9 +1,15 @@
 //! Listing of an account's records: of new accounts, and of all when events were missed.
+//!
+//! A PDS that is slow has no more than its share of the places, however many accounts it has: those of others are listed
+//! beside them, and its own that find no place come later.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use tokio::time::timeout;
 
 use super::{COLLECTIONS, Follow};
@@ -11,13 +17,20 @@ use crate::index::Change;
 use crate::names::Owner;
 use crate::repos::ReposError;
 use atproto::syntax::Did;
-use server::bulkhead::Caller;
-use server::identity::{ListError, ResolveError};
+use server::bulkhead::{BulkheadLimits, Caller};
+use server::identity::{Account, ListError, ResolveError};
 use server::storage::StorageError;
 
-/// Number of accounts that are listed at once: the records of one need some 10 MB of memory at most.
-const AT_ONCE: usize = 3;
-const ROUND: usize = 16;
+/// Number of accounts that are listed, or wait for a place.
+const UNDER_WAY: usize = 32;
+/// Places of listings: the records of one account need some 10 MB of memory at most. The callers are PDSes.
+pub(super) const PLACES: BulkheadLimits = BulkheadLimits {
+    places: 3,
+    places_per_caller: 2,
+    queue: UNDER_WAY,
+    queue_per_caller: UNDER_WAY,
+    max_wait: Duration::from_secs(30),
+};
 /// Maximum number of pages of 100 records of one collection.
 const MAX_PAGES: usize = 60;
 /// Time-out of all collections of an account together.
@@ -32,61 +45,89 @@ enum Listed {
     Refused,
     /// A transient error: the listing is tried again later.
     Failed(String),
+    /// Others had the places.
+    Later,
 }
 
 impl Follow {
     /// Lists the accounts that are due, as long as the registry runs.
     pub async fn keep_listing(&self) {
         let mut wakes = self.index.wakes();
+        let (mut under_way, mut lists) = (HashSet::new(), FuturesUnordered::new());
         loop {
-            match self.list_due().await {
-                Ok(listed) if listed >= ROUND => {}
-                Ok(_) => drop(timeout(OFTEN, wakes.changed()).await),
+            let free = UNDER_WAY - under_way.len();
+            // Those under way are due as well until they end.
+            let due = self.index.due_lists(UNDER_WAY).await;
+            let due = due.map(|due| due.into_iter().filter(|account| !under_way.contains(account)).take(free));
+            let new: Vec<Did> = match due {
+                Ok(due) => due.collect(),
                 Err(error) => {
                     tracing::warn!(%error, "what accounts have cannot be listed");
                     tokio::time::sleep(OFTEN).await;
+                    continue;
                 }
+            };
+            for account in new {
+                under_way.insert(account.clone());
+                lists.push(async move {
+                    let outcome = self.list(account.clone()).await;
+                    (account, outcome)
+                });
+            }
+            tokio::select! {
+                Some((account, outcome)) = lists.next(), if !under_way.is_empty() => {
+                    if let Err(error) = outcome {
+                        tracing::warn!(%error, "what an account has cannot be listed");
+                        tokio::time::sleep(OFTEN).await;
+                    }
+                    under_way.remove(&account);
+                }
+                _ = timeout(OFTEN, wakes.changed()), if under_way.len() < UNDER_WAY => {}
             }
         }
-    }
-
-    /// Lists a round of accounts. Returns their number.
-    async fn list_due(&self) -> Result<usize, StorageError> {
-        let accounts = self.index.due_lists(ROUND).await?;
-        let listed = accounts.len();
-        let mut lists = stream::iter(accounts.into_iter().map(|account| self.list(account))).buffer_unordered(AT_ONCE);
-        while let Some(outcome) = lists.next().await {
-            outcome?;
-        }
-        Ok(listed)
     }
 
     async fn list(&self, account: Did) -> Result<(), StorageError> {
+        let found = match self.found(&account).await {
+            Ok(found) => found,
+            Err(listed) => return self.end(&account, listed).await,
+        };
+        // Kept to the end: until then the records are in memory.
+        let Ok(_place) = self.listings.enter(&found.pds.clone().unwrap_or_default()).await else {
+            return self.end(&account, Listed::Later).await;
+        };
         self.index.begin_listing(&account);
         let late = |_| Listed::Failed("it is too slow".into());
-        match timeout(TIME, self.records_of(&account)).await.unwrap_or_else(late) {
-            Listed::Changes(changes) => self.index.replace(&account, changes).await,
-            Listed::Refused => self.index.not_listed(&account, false).await,
+        let listed = timeout(TIME, self.records_of(&found)).await.unwrap_or_else(late);
+        self.end(&account, listed).await
+    }
+
+    async fn end(&self, account: &Did, listed: Listed) -> Result<(), StorageError> {
+        match listed {
+            Listed::Changes(changes) => self.index.replace(account, changes).await,
+            Listed::Refused => self.index.not_listed(account, false).await,
+            Listed::Later => self.index.list_later(account).await,
             Listed::Failed(reason) => {
                 tracing::info!(did = %account, "the records of {account} cannot be listed yet: {reason}");
-                self.index.not_listed(&account, true).await
+                self.index.not_listed(account, true).await
             }
         }
     }
 
-    async fn records_of(&self, did: &Did) -> Listed {
-        let account = match self.owners.find(&Owner::Did(did.clone()), &Caller::Program).await {
-            Ok(account) => account,
-            Err(ResolveError::NotFound | ResolveError::Invalid(_) | ResolveError::Unsupported(_)) => {
-                return Listed::Refused;
-            }
-            Err(error) => return Listed::Failed(error.to_string()),
-        };
+    async fn found(&self, did: &Did) -> Result<Arc<Account>, Listed> {
+        self.owners.find(&Owner::Did(did.clone()), &Caller::Program).await.map_err(|error| match error {
+            ResolveError::NotFound | ResolveError::Invalid(_) | ResolveError::Unsupported(_) => Listed::Refused,
+            ResolveError::Busy(_) => Listed::Later,
+            error => Listed::Failed(error.to_string()),
+        })
+    }
+
+    async fn records_of(&self, account: &Account) -> Listed {
         let (now_us, mut changes) = ((self.clock)(), Vec::new());
         for collection in COLLECTIONS {
-            let listing = self.repos.each_record(&account, collection, MAX_PAGES, |view| {
+            let listing = self.repos.each_record(account, collection, MAX_PAGES, |view| {
                 let key = view.uri.as_str().rsplit('/').next().unwrap_or_default();
-                changes.extend(Change::of(did, &collection, key, Some(&view.value), now_us));
+                changes.extend(Change::of(&account.did, &collection, key, Some(&view.value), now_us));
                 ControlFlow::Continue(())
             });
             match listing.await {

@@ -21,6 +21,7 @@ use crate::holds::Holds;
 use crate::index::Index;
 use crate::repos::Repos;
 use atproto::lexicon::nsid::{self, Collection};
+use server::bulkhead::Bulkhead;
 use server::egress::{ClientPolicy, HttpClient, Reach, system_dns};
 
 pub use events::{EventKind, FollowCounts};
@@ -63,6 +64,8 @@ pub struct Follow {
     settings: FollowSettings,
     http: HttpClient,
     counts: FollowCounts,
+    /// Places of listings, by PDS.
+    listings: Bulkhead<String>,
     clock: fn() -> u64,
 }
 
@@ -86,7 +89,8 @@ impl Follow {
             buffer_bytes: 64 * 1024,
         };
         let http = HttpClient::new(&policy, system_dns(2))?;
-        Ok(Self { index, owners, repos, holds, settings, http, counts: FollowCounts::default(), clock })
+        let (counts, listings) = (FollowCounts::default(), Bulkhead::new(listing::PLACES));
+        Ok(Self { index, owners, repos, holds, settings, http, counts, listings, clock })
     }
 
     /// Returns the counts of events.

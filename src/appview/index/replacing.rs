@@ -13,6 +13,9 @@ pub(super) const BATCH: usize = 500;
 /// Maximum number of kept changes of one account; beyond it the account is listed again.
 const MAX_KEPT: usize = 2000;
 
+/// Time until an account is listed for which no place was free, in microseconds: five minutes.
+const LIST_LATER_US: u64 = 5 * 60 * 1_000_000;
+
 /// Changes that came for accounts during their listing.
 #[derive(Default)]
 pub(super) struct Listings(Mutex<HashMap<Did, Vec<Change>>>);
@@ -94,6 +97,14 @@ impl Index {
         self.listings.with(|listings| listings.remove(account));
         let pause_us = self.retries.pause_us((Asked::Records, account), !again, LIST_AGAIN_US);
         self.set_list_time(account, again.then(|| (self.clock)() + pause_us)).await
+    }
+
+    /// Has an account listed in some minutes that was not listed now: others had the places.
+    ///
+    /// # Errors
+    /// As [`Index::replace`].
+    pub async fn list_later(&self, account: &Did) -> Result<(), StorageError> {
+        self.set_list_time(account, Some((self.clock)() + LIST_LATER_US)).await
     }
 
     async fn set_list_time(&self, account: &Did, at_us: Option<u64>) -> Result<(), StorageError> {
