@@ -1,7 +1,7 @@
 //! Settings of a signed-in account: its default hold, and the browsers in which it is signed in. The hold is in a
 //! record of the account, the browsers are in the database.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use askama::Template;
@@ -259,23 +259,24 @@ async fn refused(web: &Web, did: &Did, now_us: u64) -> Result<Vec<ShownRefusal>,
     Ok(web.images.refused_of(did).await?.into_iter().filter_map(shown).take(MAX_REFUSED).collect())
 }
 
-/// Returns the holds to choose from: the account's choice, the registry's default, those that have the account's
-/// images, and those of whose crew it is a member.
+/// Returns the holds to choose from, in this order: the account's choice, the registry's default, those that have the
+/// account's images, and those that name it as a member of their crew, which any hold may do with any account.
 async fn menu(web: &Web, account: &Arc<Account>, chosen: Option<&ServiceUrl>) -> Vec<ShownHold> {
-    let mut holds: BTreeMap<String, ServiceUrl> = BTreeMap::new();
     let inventory = web.catalog.inventory(account).await.ok();
     let of_images = inventory.iter().flat_map(|inventory| inventory.manifests.values());
-    let of_images = of_images.filter_map(|manifest| manifest.hold.clone());
+    let of_images: BTreeMap<_, _> =
+        of_images.filter_map(|manifest| manifest.hold.clone()).map(|hold| (hold.did().to_string(), hold)).collect();
     let of_crew = web.index.holds_of(&account.did, MAX_HOLDS).await.unwrap_or_default();
     let of_crew = of_crew.iter().filter_map(|hold| ServiceUrl::of_did(hold).ok());
-    for hold in chosen.cloned().into_iter().chain(web.holds.default_hold()).chain(of_images).chain(of_crew) {
-        if holds.len() < MAX_HOLDS {
-            holds.insert(hold.did().to_string(), hold);
-        }
-    }
-    let looks = holds.into_iter().map(|(did, hold)| async move {
-        ShownHold { words: words(web, &hold, &account.did).await, name: hold.to_string(), did }
-    });
+    let own = chosen.cloned().into_iter().chain(web.holds.default_hold()).chain(of_images.into_values());
+    let mut known = BTreeSet::new();
+    let holds = own.chain(of_crew).filter(|hold| known.insert(hold.did().to_string())).take(MAX_HOLDS);
+    let looks: Vec<_> = holds
+        .map(|hold| async move {
+            let words = words(web, &hold, &account.did).await;
+            ShownHold { did: hold.did().to_string(), words, name: hold.to_string() }
+        })
+        .collect();
     futures_util::future::join_all(looks).await
 }
 

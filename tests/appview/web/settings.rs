@@ -130,8 +130,20 @@ async fn a_choice_is_written_over_what_others_wrote_and_what_is_no_hold_is_refus
     registry.says(PUT, &json!({ "uri": uri, "cid": "bafz" }));
     let mut person = Person::of(&registry);
     person.sign_in().await;
+    // Any hold may name anybody as its crew.
+    let database = Connection::open(registry.database()).unwrap();
+    for number in 10..30 {
+        let hold = format!("did:web:a{number}.example");
+        database.execute("INSERT INTO index_hold (did, ask_us) VALUES (?1, 9000000000000000)", [&hold]).unwrap();
+        let crew = "INSERT INTO index_crew (hold, member) VALUES (?1, ?2)";
+        database.execute(crew, [hold.as_str(), registry.alice.as_str()]).unwrap();
+    }
     let page = person.open("/settings").await;
-    assert!(page.text().contains("did:web:old.example") && page.text().contains("This browser"), "{}", page.text());
+    assert!(page.text().contains("This browser"), "{}", page.text());
+    let places =
+        ["did:web:old.example", "did:web:a10.example"].map(|hold| page.text().find(&format!("value=\"{hold}\"")));
+    assert!(places[0].is_some() && places[0] < places[1], "one's own comes first: {}", page.text());
+    assert_eq!(page.text().matches("value=\"did:web:").count(), 12);
     let token = form_token(&page);
     for hold in
         ["", "<b>", "javascript:alert(1)", "did:plc:ewvi7nxzyoun6zhxrhs64oiz", "did:web:localhost%3A1", "https://"]
