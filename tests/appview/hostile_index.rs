@@ -1,8 +1,9 @@
 //! Records that say anything, and what they come to in the index: nothing, or something bounded that harms nobody else.
 
-use atcr_appview::index::{Change, Index, IndexLimits, RecordOf, RepositoryOrder};
+use atcr_appview::index::{Change, Index, IndexLimits, RecordOf, RepositoryOrder, SearchWords};
 use atcr_appview::schema;
 use atproto::syntax::Did;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -14,6 +15,27 @@ const HOLD: &str = "did:web:hold.example.org";
 
 fn index(folder: &TempDir) -> Index {
     Index::new(schema::open(&folder.path().join("appview.db")).unwrap(), IndexLimits::of_total(100_000), || NOW)
+}
+
+/// Texts that have the words of a search again and again, and never as it has them.
+#[tokio::test]
+async fn a_search_that_goes_through_many_texts_and_never_matches_is_ended() {
+    let folder = TempDir::new().unwrap();
+    let index = index(&folder);
+    index.take(image(&did(1), "else", "v1", HOLD, "another"), None).await.unwrap();
+    index.hold_said(&Did::parse(HOLD).unwrap(), Some(true)).await.unwrap();
+    let texts = "WITH RECURSIVE n (n) AS (SELECT 1000 UNION ALL SELECT n + 1 FROM n WHERE n < 50000)
+                 INSERT INTO index_text (rowid, name, owner, about, tags)
+                 SELECT n, 'app', 'm', replace(hex(zeroblob(75)), '00', 'a b '), 'v1' FROM n";
+    Connection::open(folder.path().join("appview.db")).unwrap().execute(texts, ()).unwrap();
+    let search = async |text: &str| {
+        let words = SearchWords::of(text).unwrap();
+        let found = index.search(&words, RepositoryOrder::Pushed, 10, None).await.unwrap();
+        (found.repositories.len(), found.is_partial)
+    };
+    let sequence = format!("{}a.a ", "a.b.".repeat(15));
+    assert_eq!(search(&sequence.repeat(8)).await, (0, true));
+    assert_eq!(search("else").await, (1, false));
 }
 
 /// All that lists show, in an order.

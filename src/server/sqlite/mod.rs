@@ -15,6 +15,9 @@ mod writer;
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 
@@ -208,6 +211,39 @@ impl Read<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Returns the rows of a query that are found within `limit`, and whether those are all: the query then ends.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn all_within<T>(
+        &self,
+        limit: Duration,
+        sql: &str,
+        params: impl Params,
+        row: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<(Vec<T>, bool), StorageError> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let (mut found, interrupt) = (Vec::new(), self.connection.get_interrupt_handle());
+        // The scope ends after the thread: no later statement is interrupted.
+        let outcome = thread::scope(|scope| {
+            let (ends, ended) = mpsc::channel::<()>();
+            scope.spawn(move || {
+                if ended.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
+                    interrupt.interrupt();
+                }
+            });
+            let rows = statement.query_map(params, row)?.try_for_each(|row| row.map(|row| found.push(row)));
+            drop(ends);
+            rows
+        });
+        match outcome {
+            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) => {
+                Ok((found, false))
+            }
+            outcome => Ok((found, outcome.map(|()| true)?)),
+        }
+    }
+
     /// Returns all rows of a query for a number of each account: the account's DID, and the number.
     ///
     /// # Errors
@@ -299,9 +335,26 @@ fn without_secrets(error: rusqlite::Error) -> rusqlite::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use rusqlite::Connection;
 
     use super::{Did, Read, StorageError};
+
+    #[test]
+    fn a_query_that_takes_too_long_is_ended_and_the_connection_goes_on() {
+        let memory = Connection::open_in_memory().unwrap();
+        let read = Read { connection: &memory };
+        let numbers = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?1) SELECT n FROM n";
+        let within = |limit, sql, last: i64| read.all_within(limit, sql, [last], |row| row.get::<_, i64>(0)).unwrap();
+        let without_end = numbers.replace("SELECT n FROM", "SELECT max(n) FROM");
+        assert_eq!(within(Duration::from_millis(20), &without_end, i64::MAX), (vec![], false));
+        let (found, is_whole) = within(Duration::from_millis(20), numbers, i64::MAX);
+        assert!(!is_whole && found.first() == Some(&1));
+        assert_eq!(within(Duration::from_secs(600), numbers, 3), (vec![1, 2, 3], true));
+        // Nor does it end a later query.
+        assert_eq!(read.all(numbers, [100_000], |row| row.get::<_, i64>(0)).unwrap().len(), 100_000);
+    }
 
     #[test]
     fn a_number_of_what_is_no_account_is_damage() {

@@ -1,5 +1,7 @@
 //! The SQL of searches. Each statement uses an index, and reads a number of rows that does not grow with the table.
 
+use std::time::Duration;
+
 use crate::index::{FoundRepository, Position, RepositoryOrder};
 use atproto::syntax::{Did, Handle, ImageName, SyntaxError, Tag};
 use server::sqlite::{Read, Write};
@@ -59,18 +61,25 @@ pub fn clear_words(write: &Write<'_>) -> Result<(), StorageError> {
     write.execute("INSERT INTO index_text (index_text) VALUES ('delete-all')", []).map(drop)
 }
 
-/// Returns the newest shown repositories that match an FTS5 expression. At most four times `limit` matches are read, as
-/// some are not shown.
+/// Returns the newest shown repositories that match an FTS5 expression, and whether the search came to its end. At most four
+/// times `limit` matches are read, as some are not shown; those that never match are only bounded by `time`.
 ///
 /// # Errors
 /// When the database fails or has an invalid row; the same below.
-pub fn matching(read: &Read<'_>, expression: &str, limit: usize) -> Result<Vec<FoundRepository>, StorageError> {
+pub fn matching(
+    read: &Read<'_>,
+    expression: &str,
+    limit: usize,
+    time: Duration,
+) -> Result<(Vec<FoundRepository>, bool), StorageError> {
     let sql = "SELECT r.id, a.did, r.name, r.description, r.page, r.platforms, r.newest_tag, a.handle,
                       r.size_bytes, r.tags, r.pushed_us, r.pulls, r.stars
                FROM (SELECT rowid AS id FROM index_text WHERE index_text MATCH ?1 ORDER BY rowid DESC LIMIT ?3) AS t
                CROSS JOIN index_repository AS r ON r.id = t.id CROSS JOIN index_account AS a ON a.id = r.account
                WHERE r.is_shown = 1 LIMIT ?2";
-    all(read.all(sql, (expression, count(limit), count(limit).saturating_mul(4)), raw)?)
+    let parameters = (expression, count(limit), count(limit).saturating_mul(4));
+    let (rows, is_whole) = read.all_within(time, sql, parameters, raw)?;
+    Ok((all(rows)?, is_whole))
 }
 
 /// Returns the repositories with exactly this name, those with the most stars first.
