@@ -49,6 +49,11 @@ STRUCTURE = """(() => {
 })()"""
 
 
+PLACEHOLDERS = """[...document.querySelectorAll('[placeholder]')].map((field) => [
+  field.name, getComputedStyle(field, '::placeholder').color, getComputedStyle(field).backgroundColor,
+])"""
+
+
 def run(script: str):
     return browser.call("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
 
@@ -77,6 +82,9 @@ def look(name: str, path: str, kind: str, width: int, height: int, dark: bool) -
         needed = 3 if float(size.removesuffix("px")) >= LARGE_PX else 4.5
         if element not in ("style", "script", "title") and contrast(colour, behind) < needed:
             problems.append(f"{label}: {element} {text[:60]!r}: {colour} on {behind} is {contrast(colour, behind):.2f}")
+    for field, colour, behind in run(PLACEHOLDERS):
+        if contrast(colour, behind) < 4.5:
+            problems.append(f"{label}: what stands in {field} before it is filled in: {colour} on {behind} is {contrast(colour, behind):.2f}")
     asked = [event["request"]["url"] for event in browser.seen("Network.requestWillBeSent")]
     elsewhere = [url for url in asked if not url.startswith("data:") and not url.startswith(origin)]
     complaints = [entry["entry"]["text"] for entry in browser.seen("Log.entryAdded") if "404 (Not Found)" not in entry["entry"]["text"]]

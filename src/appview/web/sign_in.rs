@@ -80,7 +80,12 @@ async fn whom(web: &Web, name: &str, network: &Caller) -> Result<Named, WebError
         let wrong = || WebError::bad_form("the address of a PDS is https:// and its host: https://pds.example.org");
         return origin.map(Named::Server).ok_or_else(wrong);
     }
-    let owner = Owner::parse(name.trim_start_matches('@')).map_err(|error| WebError::bad_form(error.to_string()))?;
+    let unknown = |error| {
+        let message =
+            format!("{error}. Type all of your handle (alice.example.org), your DID, or the address of your PDS");
+        WebError::bad_form(message)
+    };
+    let owner = Owner::parse(name.trim_start_matches('@')).map_err(unknown)?;
     match (web.owners.find(&owner, network).await, &owner) {
         (Ok(account), _) => Ok(Named::Account(account)),
         (Err(ResolveError::NotFound), Owner::Handle(host)) => {

@@ -30,7 +30,7 @@ async fn a_handle_that_is_wrong_stays_in_its_field_beside_the_reason() {
     let answer = person.begin_as("@alise").await;
     assert_eq!(answer.status, 400);
     assert!(
-        answer.text().contains("role=\"alert\"") && answer.text().contains("not a valid handle"),
+        answer.text().contains("role=\"alert\"") && answer.text().contains("Type all of your handle"),
         "{}",
         answer.text()
     );

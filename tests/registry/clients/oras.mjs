@@ -1,7 +1,7 @@
 // oras: images and artifacts, and what refers to them.
 
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { digestOfLayout } from '../images.mjs'
 
@@ -15,6 +15,15 @@ async function pull(at, registryConfig, directory) {
   const target = `${path.join(at.home, directory)}:it`
   await cli(at, 'cp', '--from-plain-http', '--from-registry-config', registryConfig, '--to-oci-layout', at.image('app:v1'), target)
   assert.equal(digestOfLayout(path.join(at.home, directory)), at.one.manifest.digest)
+}
+
+/** Pushes an artifact, and pulls it by the very command that the page of its repository shows. */
+async function pullAsItsPageSays(at) {
+  await cli(at, 'push', ...as(at), '--artifact-type', 'application/x-list', at.image('list:v1'), 'list.txt:text/plain')
+  const page = await (await fetch(`http://${at.image('list')}`, { headers: { accept: 'text/html' } })).text()
+  const [, command] = /<code id="pull">(oras pull [^<]+)<\/code>/.exec(page) ?? assert.fail(page)
+  await cli(at, ...command.split(' ').slice(1), '--plain-http', '--registry-config', at.emptyAuth, '--output', 'pulled')
+  assert.equal(await readFile(path.join(at.home, 'pulled', 'list.txt'), 'utf8'), 'what is in it')
 }
 
 export default {
@@ -39,6 +48,7 @@ export default {
       await cli(at, 'attach', ...as(at), '--artifact-type', 'application/x-list', at.image('app:v1'), 'list.txt:text/plain')
       const { stdout } = await cli(at, 'discover', '--plain-http', '--registry-config', at.emptyAuth, '-o', 'json', at.image('app:v1'))
       assert.deepEqual(JSON.parse(stdout).manifests.map((one) => one.artifactType), ['application/x-list'])
+      await pullAsItsPageSays(at)
     },
     delete: async (at) => {
       await cli(at, 'manifest', 'delete', ...as(at), '--force', at.image('app:both'))
