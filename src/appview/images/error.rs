@@ -1,7 +1,5 @@
 //! Errors of pulling, pushing and deleting images.
 
-use std::time::Duration;
-
 use crate::holds::HoldsError;
 use crate::repos::ReposError;
 use atproto::syntax::Digest;
@@ -45,14 +43,6 @@ pub enum ImagesError {
 }
 
 impl ImagesError {
-    /// Returns the time for which the owner's PDS takes nothing, as it said.
-    pub(super) fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Repos(error) => error.retry_after(),
-            _ => None,
-        }
-    }
-
     /// Whether the write of a record that failed with this error certainly wrote nothing.
     pub(super) fn wrote_nothing(&self) -> bool {
         match self {

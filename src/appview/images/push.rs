@@ -6,14 +6,13 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
 
-use super::turns::{ManifestTurn, TagTurn};
+use super::turns::{IndexesTurn, ManifestTurn, TagTurn};
 use super::{Images, ImagesError, ParsedManifest};
-use crate::accounts::Login;
 use crate::catalog::PushedRepository;
 use crate::gate::PushPermit;
 use crate::holds::{HoldsError, Verb};
 use crate::names::Reference;
-use crate::repos::{ReposError, Seen, manifest_key};
+use crate::repos::{Replacement, ReposError, manifest_key};
 use crate::webhooks::PushedImage;
 use atproto::lexicon::nsid;
 use atproto::lexicon::{NotifyManifest, TagRecord};
@@ -30,8 +29,22 @@ const UNDO_PAUSE: Duration = Duration::from_millis(500);
 /// Longest pause that a PDS gets which asks for one: the client waits meanwhile.
 const LONGEST_UNDO_PAUSE: Duration = Duration::from_secs(10);
 
-/// A write of a record: its state before and after.
-type Change = (Seen, Seen);
+/// A push whose blobs are at the hold. It has the turns of the records that it writes.
+struct Push<'p> {
+    images: &'p Images,
+    permit: &'p PushPermit,
+    owner: &'p Account,
+    hold: &'p ServiceUrl,
+    manifest: &'p ParsedManifest,
+    tag: Option<&'p Tag>,
+    _turns: (ManifestTurn, Option<TagTurn>),
+}
+
+/// What a push wrote.
+struct Written {
+    manifest: Replacement,
+    tag: Option<Replacement>,
+}
 
 impl Images {
     /// Stores a manifest. The push is acknowledged only when its blobs are at the hold, its records in the owner's
@@ -64,42 +77,13 @@ impl Images {
         };
         self.check(permit, owner, &hold, manifest).await?;
         let manifest_turn = self.turns.manifest(&owner.did, &manifest.digest).await;
-        let tag = match tag {
-            Some(tag) => Some((tag, self.turns.tag(&owner.did, repository, tag).await)),
+        let tag_turn = match tag {
+            Some(tag) => Some(self.turns.tag(&owner.did, repository, tag).await),
             None => None,
         };
-        // A blob without a record is removed by the PDS, so a push that fails here needs no notice.
-        let blob = self.repos.upload_blob(login, &manifest.media_type, &manifest.bytes).await?;
-        // The notice is stored before the records, so that the hold is notified even after a crash at any later point.
-        let notice = NotifyManifest {
-            repository: repository.to_string(),
-            user_did: owner.did.clone(),
-            manifest_digest: manifest.digest.to_string(),
-            manifest: manifest.info(),
-            tag: tag.as_ref().map(|(tag, _)| tag.to_string()),
-            operation: Some("push".into()),
-        };
-        let pending = self.enqueue(login, &hold, &notice).await?;
-        let turns = (&manifest_turn, tag.as_ref());
-        let (recorded, tagged) = self.write_records(pending, turns, (permit, owner, &hold), (manifest, blob)).await?;
-        drop(indexes_turn);
-        let left = tagged.as_ref().and_then(|(before, _)| before.tagged(&owner.did));
-        match self.deliver(pending, login, &hold, &notice).await {
-            Ok(()) => {}
-            // The account's quota is exceeded, or the blobs are gone: the push fails.
-            Err(error @ HoldsError::Refused { .. }) => {
-                self.undo((&manifest_turn, tag.as_ref()), permit, &manifest.digest, (recorded, tagged)).await;
-                return Err(error.into());
-            }
-            // The queue repeats the notice.
-            Err(error) => tracing::warn!(manifest = %manifest.digest, "a hold is not told of a manifest yet: {error}"),
-        }
-        if let Some((tag, turn)) = &tag {
-            self.announce(turn, (permit, owner), tag, manifest).await?;
-        }
-        self.place(owner, manifest.blobs(), &hold);
-        self.remember_referrer(owner, manifest).await?;
-        drop((tag, manifest_turn));
+        let _turns = (manifest_turn, tag_turn);
+        let push = Push { images: self, permit, owner, hold: &hold, manifest, tag, _turns };
+        let left = push.store(indexes_turn).await?;
         if let Some(left) = left.filter(|left| *left != manifest.digest) {
             self.remove_untagged(login, owner, &left).await;
         }
@@ -108,30 +92,6 @@ impl Images {
             self.catalog.pushed(PushedRepository { account, name, hold, pushed_us: (self.clock)() }).await?;
         }
         Ok(())
-    }
-
-    /// Queues the event for the webhooks of the repository: for images, not for manifests attached to them.
-    async fn announce(
-        &self,
-        _turn: &TagTurn,
-        (permit, owner): (&PushPermit, &Account),
-        tag: &Tag,
-        manifest: &ParsedManifest,
-    ) -> Result<(), ImagesError> {
-        if manifest.subject.is_some() || tag.attached_to().is_some() {
-            return Ok(());
-        }
-        let image = PushedImage {
-            tag: tag.to_string(),
-            image: format!("{}:{tag}", permit.repository().as_str()),
-            digest: manifest.digest.to_string(),
-            media_type: manifest.media_type.clone(),
-            size: manifest.bytes.len() as u64,
-            artifact_type: manifest.artifact_type(),
-            platforms: manifest.platforms(),
-            pushed_by: permit.login().account.clone(),
-        };
-        Ok(self.webhooks.pushed(owner, &permit.repository().name, image).await?)
     }
 
     /// Checks that all blobs and manifests that the manifest names are there.
@@ -158,84 +118,122 @@ impl Images {
         stream::iter(children.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
         Ok(())
     }
+}
 
-    /// Writes the record of a manifest, then that of the tag: each refers to what is there. Returns both changes. If the
-    /// PDS refuses the tag, the change of the manifest is undone. The notice `pending` is removed if no record is left.
-    async fn write_records(
-        &self,
-        pending: i64,
-        (turn, tag): (&ManifestTurn, Option<&(&Tag, TagTurn)>),
-        (permit, owner, hold): (&PushPermit, &Account, &ServiceUrl),
-        (manifest, blob): (&ParsedManifest, Value),
-    ) -> Result<(Change, Option<Change>), ImagesError> {
-        let recorded = self.write_manifest(turn, (permit, owner, hold), (manifest, blob)).await;
-        let (leaves_nothing, error) = match (recorded, tag) {
-            (Err(error), _) => (error.wrote_nothing(), error),
-            (Ok(recorded), None) => return Ok((recorded, None)),
-            (Ok(recorded), Some((tag, tag_turn))) => {
-                match self.write_tag(tag_turn, (permit, owner), tag, &manifest.digest).await {
-                    Ok(tagged) => return Ok((recorded, Some(tagged))),
-                    Err(error) if !error.wrote_nothing() => (false, error),
-                    Err(error) => {
-                        let undone = self.undo_manifest(turn, permit.login(), &manifest.digest, recorded).await;
-                        (undone.is_ok(), error)
-                    }
-                }
+impl Push<'_> {
+    /// Uploads the manifest, writes the records and notifies the hold. Returns where the tag led before.
+    async fn store(self, indexes_turn: Option<IndexesTurn>) -> Result<Option<Digest>, ImagesError> {
+        let Self { images, permit, owner, hold, manifest, .. } = self;
+        let login = permit.login();
+        // A blob without a record is removed by the PDS, so a push that fails here needs no notice.
+        let blob = images.repos.upload_blob(login, &manifest.media_type, &manifest.bytes).await?;
+        // The notice is stored before the records, so that the hold is notified even after a crash at any later point.
+        let notice = self.notice();
+        let pending = images.enqueue(login, hold, &notice).await?;
+        let written = self.write_records(pending, blob).await?;
+        drop(indexes_turn);
+        match images.deliver(pending, login, hold, &notice).await {
+            Ok(()) => {}
+            // The account's quota is exceeded, or the blobs are gone: the push fails.
+            Err(error @ HoldsError::Refused { .. }) => {
+                self.undo(&written).await;
+                return Err(error.into());
             }
+            // The queue repeats the notice.
+            Err(error) => tracing::warn!(manifest = %manifest.digest, "a hold is not told of a manifest yet: {error}"),
+        }
+        self.announce().await?;
+        images.place(owner, manifest.blobs(), hold);
+        images.remember_referrer(owner, manifest).await?;
+        Ok(written.tag.and_then(|tag| tag.before.tagged(&owner.did)))
+    }
+
+    fn notice(&self) -> NotifyManifest {
+        NotifyManifest {
+            repository: self.permit.repository().name.to_string(),
+            user_did: self.owner.did.clone(),
+            manifest_digest: self.manifest.digest.to_string(),
+            manifest: self.manifest.info(),
+            tag: self.tag.map(ToString::to_string),
+            operation: Some("push".into()),
+        }
+    }
+
+    /// Queues the event for the webhooks of the repository: for tagged images, not for manifests attached to them.
+    async fn announce(&self) -> Result<(), ImagesError> {
+        let Self { permit, manifest, .. } = *self;
+        let Some(tag) = self.tag.filter(|tag| manifest.subject.is_none() && tag.attached_to().is_none()) else {
+            return Ok(());
+        };
+        let image = PushedImage {
+            tag: tag.to_string(),
+            image: format!("{}:{tag}", permit.repository().as_str()),
+            digest: manifest.digest.to_string(),
+            media_type: manifest.media_type.clone(),
+            size: manifest.bytes.len() as u64,
+            artifact_type: manifest.artifact_type(),
+            platforms: manifest.platforms(),
+            pushed_by: permit.login().account.clone(),
+        };
+        Ok(self.images.webhooks.pushed(self.owner, &permit.repository().name, image).await?)
+    }
+
+    /// Writes the record of the manifest, then that of the tag: each refers to what is there. If the PDS refuses the
+    /// tag, the change of the manifest is undone. The notice `pending` is removed if no record is left.
+    async fn write_records(&self, pending: i64, blob: Value) -> Result<Written, ImagesError> {
+        let (leaves_nothing, error) = match self.write_manifest(blob).await {
+            Err(error) => (error.wrote_nothing(), error),
+            Ok(manifest) => match self.write_tag().await {
+                Ok(tag) => return Ok(Written { manifest, tag }),
+                Err(error) if !error.wrote_nothing() => (false, error),
+                Err(error) => (self.undo_manifest(&manifest).await.is_ok(), error),
+            },
         };
         if leaves_nothing {
-            self.drop_notice(pending).await?;
+            self.images.drop_notice(pending).await?;
         }
         Err(error)
     }
 
-    /// Writes the record of a manifest, whose bytes were uploaded as `blob`. Returns the record before and after.
-    async fn write_manifest(
-        &self,
-        _turn: &ManifestTurn,
-        (permit, owner, hold): (&PushPermit, &Account, &ServiceUrl),
-        (manifest, blob): (&ParsedManifest, Value),
-    ) -> Result<Change, ImagesError> {
-        let (login, now) = (permit.login(), Datetime::from_micros((self.clock)()));
-        let key = manifest_key(&manifest.digest);
-        let mut record = manifest.record();
+    /// Writes the record of the manifest, whose bytes were uploaded as `blob`.
+    async fn write_manifest(&self, blob: Value) -> Result<Replacement, ImagesError> {
+        let (repos, login) = (&self.images.repos, self.permit.login());
+        let now = Datetime::from_micros((self.images.clock)());
+        let key = manifest_key(&self.manifest.digest);
+        let mut record = self.manifest.record();
         record.insert("$type".into(), json!(nsid::MANIFEST.as_str()));
-        record.insert("holdDid".into(), json!(hold.did()));
+        record.insert("holdDid".into(), json!(self.hold.did()));
         record.insert("manifestBlob".into(), blob);
         for _ in 0..SWAPS {
-            let before = self.repos.record(owner, nsid::MANIFEST, &key).await?;
+            let before = repos.record(self.owner, nsid::MANIFEST, &key).await?;
             let known = |field: &str| before.value.as_ref().and_then(|record| record.get(field)).cloned();
             // A record that exists keeps its repository and time: the same push again makes no commit.
-            let repository = known("repository").unwrap_or_else(|| json!(permit.repository().name));
+            let repository = known("repository").unwrap_or_else(|| json!(self.permit.repository().name));
             record.insert("repository".into(), repository);
             record.insert("createdAt".into(), known("createdAt").unwrap_or_else(|| json!(now)));
-            match self.repos.put(login, nsid::MANIFEST, &key, Value::Object(record.clone()), &before).await {
+            match repos.put(login, nsid::MANIFEST, &key, Value::Object(record.clone()), &before).await {
                 Err(ReposError::Changed) => {}
-                written => return Ok((before, written?)),
+                after => return Ok(Replacement { before, after: after? }),
             }
         }
         Err(ReposError::Changed.into())
     }
 
-    /// Writes the record of a tag. Returns the record before and after.
-    async fn write_tag(
-        &self,
-        _turn: &TagTurn,
-        (permit, owner): (&PushPermit, &Account),
-        tag: &Tag,
-        digest: &Digest,
-    ) -> Result<Change, ImagesError> {
-        let (login, repository) = (permit.login(), &permit.repository().name);
+    /// Writes the record of the tag, if the push has one.
+    async fn write_tag(&self) -> Result<Option<Replacement>, ImagesError> {
+        let Some(tag) = self.tag else { return Ok(None) };
+        let (repos, repository) = (&self.images.repos, &self.permit.repository().name);
+        let now = Datetime::from_micros((self.images.clock)());
         let key = TagRecord::key_of(repository, tag);
-        let record = tag_record(&owner.did, repository, tag, digest, Datetime::from_micros((self.clock)()));
+        let record = tag_record(&self.owner.did, repository, tag, &self.manifest.digest, now);
         for _ in 0..SWAPS {
-            let before = self.repos.record(owner, nsid::TAG, &key).await?;
+            let before = repos.record(self.owner, nsid::TAG, &key).await?;
             if let Some(other) = before.value.as_ref().and_then(|found| other_image(found, repository, tag)) {
                 return Err(ImagesError::TagTaken(other));
             }
-            match self.repos.put(login, nsid::TAG, &key, record.clone(), &before).await {
+            match repos.put(self.permit.login(), nsid::TAG, &key, record.clone(), &before).await {
                 Err(ReposError::Changed) => {}
-                written => return Ok((before, written?)),
+                after => return Ok(Some(Replacement { before, after: after? })),
             }
         }
         Err(ReposError::Changed.into())
@@ -243,21 +241,12 @@ impl Images {
 
     /// Undoes the writes of a push that the hold refused: the tag first, so that none points to a missing manifest. What
     /// the PDS does not undo stays; the client is told of the refusal all the same, for another push would not help.
-    async fn undo(
-        &self,
-        (turn, tag): (&ManifestTurn, Option<&(&Tag, TagTurn)>),
-        permit: &PushPermit,
-        digest: &Digest,
-        (recorded, tagged): (Change, Option<Change>),
-    ) {
-        let login = permit.login();
+    async fn undo(&self, written: &Written) {
         let mut attempt = 1;
         loop {
             let undone = async {
-                if let (Some((tag, turn)), Some(change)) = (tag, tagged.clone()) {
-                    self.undo_tag(turn, permit, tag, change).await?;
-                }
-                self.undo_manifest(turn, login, digest, recorded.clone()).await
+                self.undo_tag(written.tag.as_ref()).await?;
+                self.undo_manifest(&written.manifest).await
             };
             match undone.await {
                 Ok(()) => return,
@@ -266,7 +255,7 @@ impl Images {
                     tokio::time::sleep((UNDO_PAUSE * attempt).max(asked)).await;
                 }
                 Err(error) => {
-                    let did = &login.account;
+                    let (did, digest) = (&self.permit.login().account, &self.manifest.digest);
                     tracing::warn!(%did, manifest = %digest, "a push that its hold refused is not undone: {error}");
                     return;
                 }
@@ -275,25 +264,15 @@ impl Images {
         }
     }
 
-    async fn undo_tag(
-        &self,
-        _turn: &TagTurn,
-        permit: &PushPermit,
-        tag: &Tag,
-        (before, written): Change,
-    ) -> Result<(), ImagesError> {
-        let key = TagRecord::key_of(&permit.repository().name, tag);
-        Ok(self.repos.restore(permit.login(), nsid::TAG, &key, (before, &written)).await?)
+    async fn undo_tag(&self, replacement: Option<&Replacement>) -> Result<(), ReposError> {
+        let (Some(tag), Some(replacement)) = (self.tag, replacement) else { return Ok(()) };
+        let key = TagRecord::key_of(&self.permit.repository().name, tag);
+        self.images.repos.restore(self.permit.login(), nsid::TAG, &key, replacement).await
     }
 
-    async fn undo_manifest(
-        &self,
-        _turn: &ManifestTurn,
-        login: &Login,
-        digest: &Digest,
-        (before, written): Change,
-    ) -> Result<(), ImagesError> {
-        Ok(self.repos.restore(login, nsid::MANIFEST, &manifest_key(digest), (before, &written)).await?)
+    async fn undo_manifest(&self, replacement: &Replacement) -> Result<(), ReposError> {
+        let key = manifest_key(&self.manifest.digest);
+        self.images.repos.restore(self.permit.login(), nsid::MANIFEST, &key, replacement).await
     }
 }
 

@@ -27,6 +27,15 @@ pub struct Seen {
     cid: Option<String>,
 }
 
+/// The versions of a record before and after a write of this program.
+#[derive(Debug)]
+pub struct Replacement {
+    /// The version that was replaced.
+    pub before: Seen,
+    /// The version that was written.
+    pub after: Seen,
+}
+
 impl Seen {
     pub(super) fn of(view: RecordView) -> Self {
         Self { value: Some(view.value), cid: view.cid }
@@ -159,7 +168,7 @@ impl Repos {
         self.index.written(&account.did, collection, key, None).await;
     }
 
-    /// Restores the version `before` that this program replaced by `written`. A later write of another program is kept.
+    /// Undoes a write of this program. A later write of another program is kept.
     ///
     /// # Errors
     /// [`ReposError`]
@@ -168,11 +177,12 @@ impl Repos {
         login: &Login,
         collection: Collection,
         key: &RecordKey,
-        (before, written): (Seen, &Seen),
+        replacement: &Replacement,
     ) -> Result<(), ReposError> {
-        let restored = match before.value {
-            Some(record) => self.put(login, collection, key, record, written).await.map(drop),
-            None => self.delete(login, collection, key, written).await,
+        let Replacement { before, after } = replacement;
+        let restored = match &before.value {
+            Some(record) => self.put(login, collection, key, record.clone(), after).await.map(drop),
+            None => self.delete(login, collection, key, after).await,
         };
         match restored {
             Err(ReposError::Changed) => Ok(()),
