@@ -31,6 +31,7 @@ const FENCES: [(&str, &[&str]); 22] = [
             "appview/web/tables",
             "appview/catalog/tables",
             "appview/index/tables",
+            "appview/webhooks/tables",
         ],
     ),
     ("object_store", &["hold/objects"]),

@@ -6,6 +6,7 @@
 //! [`Write`] and [`Read`], which run the SQL of the room that owns the table.
 
 mod backup;
+mod columns;
 mod found;
 mod health;
 mod open;
@@ -28,6 +29,7 @@ use crate::storage::{Origin, Reservation, StorageError, count_fault};
 use found::Found;
 
 pub use backup::{BackupError, Copies, back_up, unfinished_backup};
+pub use columns::Columns;
 pub use health::{DatabaseHealth, Unhealthy};
 pub use open::{OpenError, Schema, is_locked};
 pub use readers::Sizes;
@@ -249,9 +251,7 @@ impl Read<'_> {
     /// # Errors
     /// [`StorageError`]; [`StorageError::Damaged`] when an account is not a DID.
     pub fn of_accounts(&self, sql: &str, params: impl Params) -> Result<Vec<(Did, u64)>, StorageError> {
-        let rows = self.all(sql, params, |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
-        let account = |text: &str| Did::parse(text).map_err(|error| StorageError::Damaged(error.into()));
-        rows.into_iter().map(|(did, number)| Ok((account(&did)?, number.cast_unsigned()))).collect()
+        self.all(sql, params, |row| Ok((row.parse(0, Did::parse)?, row.number(1)?)))
     }
 
     /// Calls `visit` with each row of a query, one in memory at a time, until it returns an error.
@@ -310,7 +310,10 @@ impl Write<'_> {
 impl From<rusqlite::Error> for StorageError {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode as Code;
-        let error = without_secrets(error);
+        let error = match columns::damage_of(error) {
+            Ok(source) => return Self::Damaged(source),
+            Err(error) => without_secrets(error),
+        };
         let error = match error.sqlite_error_code() {
             Some(Code::DiskFull) => Self::NoSpace(error.into()),
             Some(Code::ReadOnly | Code::CannotOpen | Code::DatabaseBusy | Code::DatabaseLocked) => {

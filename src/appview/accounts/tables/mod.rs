@@ -8,7 +8,7 @@ use rusqlite::Row;
 
 use crate::accounts::SessionSummary;
 use atproto::syntax::Did;
-use server::sqlite::{Read, Write};
+use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
 pub use sign_ins::{SignInRow, begin_sign_in, forget_sign_ins, sign_ins_of, sweep_sign_ins, take_sign_in};
@@ -48,7 +48,7 @@ pub struct Binding {
 pub fn by_password(read: &Read<'_>, account: &Did, password: &[u8; 32]) -> Result<Option<SessionRow>, StorageError> {
     let sql = "SELECT id, account, access, refresh, proven_us, issuer, key, begun_us FROM pds_session
                WHERE account = ?1 AND password = ?2";
-    read.first(sql, (account.as_str(), password), columns)?.map(session).transpose()
+    read.first(sql, (account.as_str(), password), session)
 }
 
 /// Returns the account's session by OAuth.
@@ -58,7 +58,7 @@ pub fn by_password(read: &Read<'_>, account: &Did, password: &[u8; 32]) -> Resul
 pub fn by_oauth(read: &Read<'_>, account: &Did) -> Result<Option<SessionRow>, StorageError> {
     let sql = "SELECT id, account, access, refresh, proven_us, issuer, key, begun_us FROM pds_session
                WHERE account = ?1 AND password IS NULL";
-    read.first(sql, [account.as_str()], columns)?.map(session).transpose()
+    read.first(sql, [account.as_str()], session)
 }
 
 /// Returns the session with this number.
@@ -67,22 +67,20 @@ pub fn by_oauth(read: &Read<'_>, account: &Did) -> Result<Option<SessionRow>, St
 /// As [`by_password`].
 pub fn by_id(read: &Read<'_>, id: i64) -> Result<Option<SessionRow>, StorageError> {
     let sql = "SELECT id, account, access, refresh, proven_us, issuer, key, begun_us FROM pds_session WHERE id = ?1";
-    read.first(sql, [id], columns)?.map(session).transpose()
+    read.first(sql, [id], session)
 }
 
-type Columns = (i64, String, String, String, i64, Option<String>, Option<[u8; 32]>, Option<i64>);
-
-fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?))
-}
-
-fn session(
-    (id, account, access, refresh, proven_us, issuer, key, begun_us): Columns,
-) -> Result<SessionRow, StorageError> {
-    let account = Did::parse(&account).map_err(|error| StorageError::Damaged(error.into()))?;
-    let binding = issuer.zip(key).map(|(issuer, key)| Binding { issuer, key });
-    let begun_us = begun_us.map(i64::cast_unsigned);
-    Ok(SessionRow { id, account, access, refresh, proven_us: proven_us.cast_unsigned(), binding, begun_us })
+fn session(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
+    let (issuer, key): (Option<String>, Option<[u8; 32]>) = (row.get(5)?, row.get(6)?);
+    Ok(SessionRow {
+        id: row.get(0)?,
+        account: row.parse(1, Did::parse)?,
+        access: row.get(2)?,
+        refresh: row.get(3)?,
+        proven_us: row.number(4)?,
+        binding: issuer.zip(key).map(|(issuer, key)| Binding { issuer, key }),
+        begun_us: row.number_or_null(7)?,
+    })
 }
 
 /// Adds a session by password, or replaces the tokens of the one there is. Returns its number.
@@ -164,7 +162,7 @@ pub fn delete(write: &Write<'_>, id: i64) -> Result<(), StorageError> {
 pub fn take(write: &Write<'_>, account: &Did, id: Option<i64>) -> Result<Vec<SessionRow>, StorageError> {
     let sql = "DELETE FROM pds_session WHERE account = ?1 AND id = coalesce(?2, id)
                RETURNING id, account, access, refresh, proven_us, issuer, key, begun_us";
-    write.all(sql, (account.as_str(), id), columns)?.into_iter().map(session).collect()
+    write.all(sql, (account.as_str(), id), session)
 }
 
 /// Returns all sessions, the most recently confirmed first.
@@ -173,7 +171,7 @@ pub fn take(write: &Write<'_>, account: &Did, id: Option<i64>) -> Result<Vec<Ses
 /// As [`by_password`].
 pub fn list(read: &Read<'_>) -> Result<Vec<SessionSummary>, StorageError> {
     let sql = "SELECT id, account, proven_us, password IS NULL FROM pds_session ORDER BY proven_us DESC";
-    read.all(sql, [], summary_columns)?.into_iter().map(summary).collect()
+    read.all(sql, [], summary)
 }
 
 /// The sessions of an account, the one that was proven last first.
@@ -182,21 +180,18 @@ pub fn list(read: &Read<'_>) -> Result<Vec<SessionSummary>, StorageError> {
 /// As [`by_password`].
 pub fn of_account(read: &Read<'_>, account: &Did) -> Result<Vec<SessionSummary>, StorageError> {
     let sql = "SELECT id, account, proven_us, password IS NULL FROM pds_session WHERE account = ?1";
-    let rows = read.all(sql, [account.as_str()], summary_columns)?;
-    let mut sessions = rows.into_iter().map(summary).collect::<Result<Vec<_>, _>>()?;
+    let mut sessions = read.all(sql, [account.as_str()], summary)?;
     sessions.sort_by_key(|session| std::cmp::Reverse(session.proven_us));
     Ok(sessions)
 }
 
-type SummaryColumns = (i64, String, i64, bool);
-
-fn summary_columns(row: &Row<'_>) -> rusqlite::Result<SummaryColumns> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-}
-
-fn summary((id, account, proven_us, by_oauth): SummaryColumns) -> Result<SessionSummary, StorageError> {
-    let account = Did::parse(&account).map_err(|error| StorageError::Damaged(error.into()))?;
-    Ok(SessionSummary { id, account, by_oauth, proven_us: proven_us.cast_unsigned() })
+fn summary(row: &Row<'_>) -> rusqlite::Result<SessionSummary> {
+    Ok(SessionSummary {
+        id: row.get(0)?,
+        account: row.parse(1, Did::parse)?,
+        proven_us: row.number(2)?,
+        by_oauth: row.get(3)?,
+    })
 }
 
 /// Returns the number of sessions.
@@ -204,8 +199,7 @@ fn summary((id, account, proven_us, by_oauth): SummaryColumns) -> Result<Session
 /// # Errors
 /// As [`by_password`].
 pub fn count(read: &Read<'_>) -> Result<u64, StorageError> {
-    let count = read.first("SELECT count(*) FROM pds_session", [], |row| row.get::<_, i64>(0))?;
-    Ok(count.unwrap_or_default().cast_unsigned())
+    Ok(read.first("SELECT count(*) FROM pds_session", [], |row| row.number(0))?.unwrap_or_default())
 }
 
 /// Returns the time of the last confirmation of any session, microseconds since 1970.

@@ -1,7 +1,7 @@
 //! The SQL of sign-ins by OAuth that are under way.
 
 use atproto::syntax::Did;
-use server::sqlite::{Read, Write};
+use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
 /// A sign-in that is under way.
@@ -51,17 +51,18 @@ pub fn begin_sign_in(write: &Write<'_>, state: &[u8; 32], row: &SignInRow, limit
 pub fn take_sign_in(write: &Write<'_>, state: &[u8; 32]) -> Result<Option<SignInRow>, StorageError> {
     let sql = "DELETE FROM sign_in WHERE state = ?1
                RETURNING browser, account, issuer, verifier, key, user_code, expires_us";
-    let row = write.first(sql, [state], |row| {
-        let account: String = row.get(1)?;
-        let expires_us: i64 = row.get(6)?;
-        let rest = (row.get(0)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?);
-        Ok((account, expires_us, rest))
-    })?;
-    let Some((account, expires_us, (browser, issuer, verifier, key, user_code))) = row else { return Ok(None) };
-    let account = Some(account).filter(|account| !account.is_empty()).map(|account| Did::parse(&account));
-    let account = account.transpose().map_err(|error| StorageError::Damaged(error.into()))?;
-    let expires_us = expires_us.cast_unsigned();
-    Ok(Some(SignInRow { browser, account, issuer, verifier, key, user_code, expires_us }))
+    let account = |text: &str| if text.is_empty() { Ok(None) } else { Did::parse(text).map(Some) };
+    write.first(sql, [state], |row| {
+        Ok(SignInRow {
+            browser: row.get(0)?,
+            account: row.parse(1, account)?,
+            issuer: row.get(2)?,
+            verifier: row.get(3)?,
+            key: row.get(4)?,
+            user_code: row.get(5)?,
+            expires_us: row.number(6)?,
+        })
+    })
 }
 
 /// Returns the servers of an account's sign-ins under way, each with its time of expiry in microseconds since 1970.
@@ -70,7 +71,7 @@ pub fn take_sign_in(write: &Write<'_>, state: &[u8; 32]) -> Result<Option<SignIn
 /// As [`begin_sign_in`].
 pub fn sign_ins_of(read: &Read<'_>, account: &Did) -> Result<Vec<(String, u64)>, StorageError> {
     let sql = "SELECT issuer, expires_us FROM sign_in WHERE account = ?1";
-    read.all(sql, [account.as_str()], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))
+    read.all(sql, [account.as_str()], |row| Ok((row.get(0)?, row.number(1)?)))
 }
 
 /// Forgets the sign-ins of an account that are under way.

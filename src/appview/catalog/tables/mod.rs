@@ -5,8 +5,8 @@
 use rusqlite::Row;
 
 use crate::catalog::PushedRepository;
-use atproto::syntax::{Did, ImageName, ServiceUrl, SyntaxError};
-use server::sqlite::{Read, Write};
+use atproto::syntax::{Did, ImageName, ServiceUrl};
+use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
 /// Notes a push: adds the repository, or replaces its row.
@@ -42,7 +42,7 @@ pub fn delete_of(write: &Write<'_>, account: &Did) -> Result<(), StorageError> {
 /// As [`put`].
 pub fn recent(read: &Read<'_>, limit: usize) -> Result<Vec<PushedRepository>, StorageError> {
     let sql = "SELECT account, name, hold, pushed_us FROM pushed_repository ORDER BY pushed_us DESC LIMIT ?1";
-    read.all(sql, [i64::try_from(limit).unwrap_or(i64::MAX)], columns)?.into_iter().map(repository).collect()
+    read.all(sql, [i64::try_from(limit).unwrap_or(i64::MAX)], repository)
 }
 
 /// Returns the repositories of an account, by name.
@@ -51,7 +51,7 @@ pub fn recent(read: &Read<'_>, limit: usize) -> Result<Vec<PushedRepository>, St
 /// As [`put`].
 pub fn of_account(read: &Read<'_>, account: &Did) -> Result<Vec<PushedRepository>, StorageError> {
     let sql = "SELECT account, name, hold, pushed_us FROM pushed_repository WHERE account = ?1 ORDER BY name";
-    read.all(sql, [account.as_str()], columns)?.into_iter().map(repository).collect()
+    read.all(sql, [account.as_str()], repository)
 }
 
 /// Returns all accounts that have pushed.
@@ -59,23 +59,15 @@ pub fn of_account(read: &Read<'_>, account: &Did) -> Result<Vec<PushedRepository
 /// # Errors
 /// As [`put`].
 pub fn accounts(read: &Read<'_>) -> Result<Vec<Did>, StorageError> {
-    let rows = read.all("SELECT DISTINCT account FROM pushed_repository", [], |row| row.get::<_, String>(0))?;
-    rows.iter().map(|did| Did::parse(did).map_err(|error| StorageError::Damaged(error.into()))).collect()
+    read.all("SELECT DISTINCT account FROM pushed_repository", [], |row| row.parse(0, Did::parse))
 }
 
-type Columns = (String, String, String, i64);
-
-fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-}
-
-fn repository((account, name, hold, pushed_us): Columns) -> Result<PushedRepository, StorageError> {
-    let damaged = |error: SyntaxError| StorageError::Damaged(error.into());
+fn repository(row: &Row<'_>) -> rusqlite::Result<PushedRepository> {
     Ok(PushedRepository {
-        account: Did::parse(&account).map_err(damaged)?,
-        name: ImageName::parse(&name).map_err(damaged)?,
-        hold: ServiceUrl::parse(&hold).map_err(damaged)?,
-        pushed_us: pushed_us.cast_unsigned(),
+        account: row.parse(0, Did::parse)?,
+        name: row.parse(1, ImageName::parse)?,
+        hold: row.parse(2, ServiceUrl::parse)?,
+        pushed_us: row.number(3)?,
     })
 }
 

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use rusqlite::{Row, params};
 
 use atproto::syntax::Did;
-use server::sqlite::{Read, Write};
+use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
 /// A request of a program that wants to become a device.
@@ -56,21 +56,13 @@ pub struct DeviceRow {
     pub used_us: u64,
 }
 
-fn did(text: &str) -> Result<Did, StorageError> {
-    Did::parse(text).map_err(|error| StorageError::Damaged(error.into()))
-}
-
-fn micros(row: &Row<'_>, index: usize) -> rusqlite::Result<u64> {
-    row.get::<_, i64>(index).map(i64::cast_unsigned)
-}
-
 fn request(row: &Row<'_>) -> rusqlite::Result<RequestRow> {
     Ok(RequestRow {
         user_code: row.get(0)?,
         name: row.get(1)?,
         address: row.get(2)?,
-        created_us: micros(row, 3)?,
-        expires_us: micros(row, 4)?,
+        created_us: row.number(3)?,
+        expires_us: row.number(4)?,
     })
 }
 
@@ -119,12 +111,15 @@ pub fn add_request(
 pub fn asked(read: &Read<'_>, code: &[u8; 32]) -> Result<Option<AskedRow>, StorageError> {
     let sql = "SELECT user_code, name, address, created_us, expires_us, polled_us, interval_s, account, denied
                FROM device_request WHERE code = ?1";
-    let found = read.first(sql, [code], |row| {
-        Ok((request(row)?, micros(row, 5)?, micros(row, 6)?, row.get::<_, Option<String>>(7)?, row.get(8)?))
-    })?;
-    let Some((request, polled_us, interval_s, account, is_denied)) = found else { return Ok(None) };
-    let account = account.as_deref().map(did).transpose()?;
-    Ok(Some(AskedRow { request, polled_us, interval_s, account, is_denied }))
+    read.first(sql, [code], |row| {
+        Ok(AskedRow {
+            request: request(row)?,
+            polled_us: row.number(5)?,
+            interval_s: row.number(6)?,
+            account: row.parse_or_null(7, Did::parse)?,
+            is_denied: row.get(8)?,
+        })
+    })
 }
 
 /// Notes a poll, and the interval from now on.
@@ -186,14 +181,15 @@ pub fn add_device(
     write.execute(sql, (account.as_str(), secret, &row.name, &row.address, now_us.cast_signed())).map(drop)
 }
 
-type Columns = (i64, String, String, Option<String>, u64, u64);
-
-fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, micros(row, 4)?, micros(row, 5)?))
-}
-
-fn device((id, account, name, address, created_us, used_us): Columns) -> Result<DeviceRow, StorageError> {
-    Ok(DeviceRow { id, account: did(&account)?, name, address, created_us, used_us })
+fn device(row: &Row<'_>) -> rusqlite::Result<DeviceRow> {
+    Ok(DeviceRow {
+        id: row.get(0)?,
+        account: row.parse(1, Did::parse)?,
+        name: row.get(2)?,
+        address: row.get(3)?,
+        created_us: row.number(4)?,
+        used_us: row.number(5)?,
+    })
 }
 
 /// Returns the device with this secret, by the secret's SHA-256.
@@ -202,7 +198,7 @@ fn device((id, account, name, address, created_us, used_us): Columns) -> Result<
 /// As [`sweep`].
 pub fn by_secret(read: &Read<'_>, secret: &[u8; 32]) -> Result<Option<DeviceRow>, StorageError> {
     let sql = "SELECT id, account, name, address, created_us, used_us FROM device WHERE secret = ?1";
-    read.first(sql, [secret], columns)?.map(device).transpose()
+    read.first(sql, [secret], device)
 }
 
 /// Returns the devices of an account, the newest first.
@@ -211,7 +207,7 @@ pub fn by_secret(read: &Read<'_>, secret: &[u8; 32]) -> Result<Option<DeviceRow>
 /// As [`sweep`].
 pub fn of_account(read: &Read<'_>, account: &Did) -> Result<Vec<DeviceRow>, StorageError> {
     let sql = "SELECT id, account, name, address, created_us, used_us FROM device WHERE account = ?1 ORDER BY id DESC";
-    read.all(sql, [account.as_str()], columns)?.into_iter().map(device).collect()
+    read.all(sql, [account.as_str()], device)
 }
 
 /// Maximum number of devices in a list of all accounts.
@@ -223,7 +219,7 @@ const MAX_LISTED: i64 = 1_000;
 /// As [`sweep`].
 pub fn newest(read: &Read<'_>) -> Result<Vec<DeviceRow>, StorageError> {
     let sql = "SELECT id, account, name, address, created_us, used_us FROM device ORDER BY id DESC LIMIT ?1";
-    read.all(sql, [MAX_LISTED], columns)?.into_iter().map(device).collect()
+    read.all(sql, [MAX_LISTED], device)
 }
 
 /// Deletes a device of any account. Returns it.
@@ -232,7 +228,7 @@ pub fn newest(read: &Read<'_>) -> Result<Vec<DeviceRow>, StorageError> {
 /// As [`sweep`].
 pub fn take(write: &Write<'_>, id: i64) -> Result<Option<DeviceRow>, StorageError> {
     let sql = "DELETE FROM device WHERE id = ?1 RETURNING id, account, name, address, created_us, used_us";
-    write.first(sql, [id], columns)?.map(device).transpose()
+    write.first(sql, [id], device)
 }
 
 /// Whether an account has this device.
@@ -269,7 +265,7 @@ pub fn act_for(read: &Read<'_>, account: &Did, now_us: u64) -> Result<bool, Stor
 /// As [`sweep`].
 pub fn count(read: &Read<'_>, account: &Did) -> Result<u64, StorageError> {
     let sql = "SELECT count(*) FROM device WHERE account = ?1";
-    Ok(read.first(sql, [account.as_str()], |row| micros(row, 0))?.unwrap_or_default())
+    Ok(read.first(sql, [account.as_str()], |row| row.number(0))?.unwrap_or_default())
 }
 
 /// Returns the number of devices of each account.

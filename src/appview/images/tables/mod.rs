@@ -11,8 +11,8 @@ use rusqlite::Row;
 
 use crate::accounts::Login;
 use crate::images::{QueueTotals, WaitingNotice};
-use atproto::syntax::{Did, Digest, ServiceUrl, SyntaxError};
-use server::sqlite::{Read, Write};
+use atproto::syntax::{Did, Digest, ServiceUrl};
+use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
 /// A notice to a hold.
@@ -155,9 +155,7 @@ pub fn due_holds(read: &Read<'_>, now_us: u64) -> Result<Vec<ServiceUrl>, Storag
                  UNION ALL SELECT (SELECT min(hold) FROM notice WHERE notice.hold > holds.hold) FROM holds
                  WHERE holds.hold IS NOT NULL)
                SELECT hold FROM holds WHERE EXISTS (SELECT 1 FROM notice WHERE notice.hold = holds.hold AND due_us <= ?1)";
-    let holds: Vec<String> = read.all(sql, [now_us.cast_signed()], |row| row.get(0))?;
-    let hold = |text: String| ServiceUrl::parse(&text).map_err(|error| StorageError::Damaged(error.into()));
-    holds.into_iter().map(hold).collect()
+    read.all(sql, [now_us.cast_signed()], |row| row.parse(0, ServiceUrl::parse))
 }
 
 /// Returns the first due notices to a hold.
@@ -167,24 +165,17 @@ pub fn due_holds(read: &Read<'_>, now_us: u64) -> Result<Vec<ServiceUrl>, Storag
 pub fn due(read: &Read<'_>, hold: &ServiceUrl, now_us: u64) -> Result<Vec<NoticeRow>, StorageError> {
     let sql = "SELECT id, account, session, hold, notice, attempts, due_us, queued_us FROM notice
                WHERE hold = ?1 AND due_us <= ?2 ORDER BY due_us LIMIT ?3";
-    let rows = read.all(sql, (hold.as_str(), now_us.cast_signed(), MAX_DUE), |row| {
-        let texts: (String, String, String) = (row.get(1)?, row.get(3)?, row.get(4)?);
-        Ok((row.get(0)?, texts, row.get(2)?, row.get(5)?, row.get::<_, i64>(6)?, row.get::<_, i64>(7)?))
-    })?;
-    let damaged = |error: SyntaxError| StorageError::Damaged(error.into());
-    type Columns = (i64, (String, String, String), i64, u32, i64, i64);
-    let notice = |(id, (account, hold, notice), session, attempts, due_us, queued_us): Columns| {
+    read.all(sql, (hold.as_str(), now_us.cast_signed(), MAX_DUE), |row| {
         Ok(NoticeRow {
-            id,
-            login: Login { account: Did::parse(&account).map_err(damaged)?, session },
-            hold: ServiceUrl::parse(&hold).map_err(damaged)?,
-            notice,
-            attempts,
-            due_us: due_us.cast_unsigned(),
-            queued_us: queued_us.cast_unsigned(),
+            id: row.get(0)?,
+            login: Login { account: row.parse(1, Did::parse)?, session: row.get(2)? },
+            hold: row.parse(3, ServiceUrl::parse)?,
+            notice: row.get(4)?,
+            attempts: row.get(5)?,
+            due_us: row.number(6)?,
+            queued_us: row.number(7)?,
         })
-    };
-    rows.into_iter().map(notice).collect()
+    })
 }
 
 /// Maximum number of notices in a list.
@@ -197,7 +188,7 @@ const MAX_LISTED: i64 = 1_000;
 pub fn waiting(read: &Read<'_>) -> Result<Vec<WaitingNotice>, StorageError> {
     let sql = "SELECT id, account, hold, notice ->> 'repository', notice ->> 'manifestDigest', attempts, due_us,
                queued_us, problem FROM notice ORDER BY queued_us LIMIT ?1";
-    read.all(sql, [MAX_LISTED], waiting_columns)?.into_iter().map(waiting_notice).collect()
+    read.all(sql, [MAX_LISTED], waiting_notice)
 }
 
 /// Returns the notices of an account, the oldest first.
@@ -207,29 +198,20 @@ pub fn waiting(read: &Read<'_>) -> Result<Vec<WaitingNotice>, StorageError> {
 pub fn waiting_of(read: &Read<'_>, account: &Did) -> Result<Vec<WaitingNotice>, StorageError> {
     let sql = "SELECT id, account, hold, notice ->> 'repository', notice ->> 'manifestDigest', attempts, due_us,
                queued_us, problem FROM notice WHERE account = ?1 ORDER BY id";
-    read.all(sql, [account.as_str()], waiting_columns)?.into_iter().map(waiting_notice).collect()
+    read.all(sql, [account.as_str()], waiting_notice)
 }
 
-type WaitingColumns = (i64, [Option<String>; 5], u32, i64, i64);
-
-fn waiting_columns(row: &Row<'_>) -> rusqlite::Result<WaitingColumns> {
-    let texts = [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(8)?];
-    Ok((row.get(0)?, texts, row.get(5)?, row.get(6)?, row.get(7)?))
-}
-
-fn waiting_notice((id, texts, attempts, due_us, queued_us): WaitingColumns) -> Result<WaitingNotice, StorageError> {
-    let damaged = |error: SyntaxError| StorageError::Damaged(error.into());
-    let [account, hold, repository, manifest, problem] = texts;
+fn waiting_notice(row: &Row<'_>) -> rusqlite::Result<WaitingNotice> {
     Ok(WaitingNotice {
-        id,
-        account: Did::parse(&account.unwrap_or_default()).map_err(damaged)?,
-        hold: ServiceUrl::parse(&hold.unwrap_or_default()).map_err(damaged)?,
-        repository: repository.unwrap_or_default(),
-        manifest: manifest.unwrap_or_default(),
-        attempts,
-        due_us: due_us.cast_unsigned(),
-        queued_us: queued_us.cast_unsigned(),
-        problem,
+        id: row.get(0)?,
+        account: row.parse(1, Did::parse)?,
+        hold: row.parse(2, ServiceUrl::parse)?,
+        repository: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
+        manifest: row.get::<_, Option<String>>(4)?.unwrap_or_default(),
+        attempts: row.get(5)?,
+        due_us: row.number(6)?,
+        queued_us: row.number(7)?,
+        problem: row.get(8)?,
     })
 }
 
@@ -239,9 +221,7 @@ fn waiting_notice((id, texts, attempts, due_us, queued_us): WaitingColumns) -> R
 /// As [`insert`].
 pub fn size_of(read: &Read<'_>, account: &Did) -> Result<(u64, u64), StorageError> {
     let sql = "SELECT count(*), coalesce(sum(octet_length(notice)), 0) FROM notice WHERE account = ?1";
-    let size = read.first(sql, [account.as_str()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
-    let (notices, bytes) = size.unwrap_or_default();
-    Ok((notices.cast_unsigned(), bytes.cast_unsigned()))
+    Ok(read.first(sql, [account.as_str()], |row| Ok((row.number(0)?, row.number(1)?)))?.unwrap_or_default())
 }
 
 /// Returns the number of notices of each account.
@@ -258,8 +238,7 @@ pub fn by_account(read: &Read<'_>) -> Result<Vec<(Did, u64)>, StorageError> {
 /// As [`insert`].
 pub fn totals(read: &Read<'_>) -> Result<QueueTotals, StorageError> {
     let totals = read.first("SELECT count(*), min(queued_us) FROM notice", [], |row| {
-        let (waiting, oldest_us): (i64, Option<i64>) = (row.get(0)?, row.get(1)?);
-        Ok(QueueTotals { waiting: waiting.cast_unsigned(), oldest_us: oldest_us.map(i64::cast_unsigned) })
+        Ok(QueueTotals { waiting: row.number(0)?, oldest_us: row.number_or_null(1)? })
     })?;
     Ok(totals.unwrap_or_default())
 }

@@ -4,7 +4,7 @@ use rusqlite::Row;
 
 use crate::images::Referrer;
 use atproto::syntax::{Did, Digest};
-use server::sqlite::{Read, Write};
+use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
 /// A referrer, with the time of its push.
@@ -89,9 +89,9 @@ fn columns(row: &Row<'_>) -> rusqlite::Result<ReferrerRow> {
     let referrer = Referrer {
         digest: Digest::from_bytes(row.get(0)?),
         media_type: row.get(1)?,
-        size: row.get::<_, i64>(2)?.cast_unsigned(),
+        size: row.number(2)?,
         artifact_type: row.get(3)?,
         annotations: annotations.and_then(|text| serde_json::from_str(&text).ok()),
     };
-    Ok(ReferrerRow { referrer, pushed_us: row.get::<_, i64>(5)?.cast_unsigned() })
+    Ok(ReferrerRow { referrer, pushed_us: row.number(5)? })
 }

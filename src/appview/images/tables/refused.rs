@@ -3,8 +3,8 @@
 use rusqlite::Row;
 
 use crate::images::RefusedNotice;
-use atproto::syntax::{Did, Digest, ServiceUrl, SyntaxError};
-use server::sqlite::{Read, Write};
+use atproto::syntax::{Did, Digest, ServiceUrl};
+use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
 /// Number of rows of an account that are kept.
@@ -69,7 +69,7 @@ pub fn sweep(write: &Write<'_>, until_us: u64) -> Result<(), StorageError> {
 pub fn of_account(read: &Read<'_>, account: &Did) -> Result<Vec<RefusedNotice>, StorageError> {
     let sql = "SELECT manifest, hold, repository, problem, refused_us FROM refused_notice
                WHERE account = ?1 ORDER BY id DESC";
-    read.all(sql, [account.as_str()], columns)?.into_iter().map(refused).collect()
+    read.all(sql, [account.as_str()], refused)
 }
 
 /// Returns a row of a manifest.
@@ -79,17 +79,15 @@ pub fn of_account(read: &Read<'_>, account: &Did) -> Result<Vec<RefusedNotice>, 
 pub fn of_manifest(read: &Read<'_>, account: &Did, manifest: &Digest) -> Result<Option<RefusedNotice>, StorageError> {
     let sql = "SELECT manifest, hold, repository, problem, refused_us FROM refused_notice
                WHERE account = ?1 AND manifest = ?2 LIMIT 1";
-    read.first(sql, (account.as_str(), manifest.to_string()), columns)?.map(refused).transpose()
+    read.first(sql, (account.as_str(), manifest.to_string()), refused)
 }
 
-type Columns = (String, String, String, String, i64);
-
-fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
-}
-
-fn refused((manifest, hold, repository, problem, refused_us): Columns) -> Result<RefusedNotice, StorageError> {
-    let damaged = |error: SyntaxError| StorageError::Damaged(error.into());
-    let hold = ServiceUrl::parse(&hold).map_err(damaged)?;
-    Ok(RefusedNotice { manifest, hold, repository, problem, refused_us: refused_us.cast_unsigned() })
+fn refused(row: &Row<'_>) -> rusqlite::Result<RefusedNotice> {
+    Ok(RefusedNotice {
+        manifest: row.get(0)?,
+        hold: row.parse(1, ServiceUrl::parse)?,
+        repository: row.get(2)?,
+        problem: row.get(3)?,
+        refused_us: row.number(4)?,
+    })
 }

@@ -1,8 +1,8 @@
 //! The SQL of the accounts in the index.
 
 use super::{Taking, records};
-use atproto::syntax::{Did, Handle, SyntaxError};
-use server::sqlite::{Read, Write};
+use atproto::syntax::{Did, Handle};
+use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
 /// An account with records in the index, or without any yet.
@@ -25,9 +25,7 @@ pub(super) fn of(taking: &mut Taking<'_, '_>, did: &Did) -> Result<AccountRow, S
 
 pub(super) fn known(read: &Read<'_>, did: &Did) -> Result<Option<AccountRow>, StorageError> {
     let sql = "SELECT id, records FROM index_account WHERE did = ?1";
-    read.first(sql, [did.as_str()], |row| {
-        Ok(AccountRow { id: row.get(0)?, records: row.get::<_, i64>(1)?.cast_unsigned() })
-    })
+    read.first(sql, [did.as_str()], |row| Ok(AccountRow { id: row.get(0)?, records: row.number(1)? }))
 }
 
 /// Adds `more`, which may be negative, to the number of an account's records.
@@ -87,9 +85,7 @@ pub fn due_lists(read: &Read<'_>, now_us: u64, limit: usize) -> Result<Vec<Did>,
 
 pub(super) fn dids(read: &Read<'_>, sql: &str, now_us: u64, limit: usize) -> Result<Vec<Did>, StorageError> {
     let parameters = (now_us.cast_signed(), i64::try_from(limit).unwrap_or(i64::MAX));
-    let rows = read.all(sql, parameters, |row| row.get::<_, String>(0))?;
-    let damaged = |error: SyntaxError| StorageError::Damaged(error.into());
-    rows.iter().map(|did| Did::parse(did).map_err(damaged)).collect()
+    read.all(sql, parameters, |row| row.parse(0, Did::parse))
 }
 
 /// Stores the handle of an account, and the time of the next check. `Err`: the last handle stays.

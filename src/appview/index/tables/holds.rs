@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{Taking, accounts, records};
-use atproto::syntax::{Did, ImageName, SyntaxError};
-use server::sqlite::{Read, Write};
+use atproto::syntax::{Did, ImageName};
+use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
 /// Delay of the next look-up at a hold whose crew changed.
@@ -75,9 +75,7 @@ pub fn crew_said(write: &Write<'_>, hold: &Did, members: &[Did]) -> Result<(), S
 pub fn of_member(read: &Read<'_>, member: &Did, limit: usize) -> Result<Vec<Did>, StorageError> {
     let sql = "SELECT hold FROM index_crew WHERE member = ?1 ORDER BY hold LIMIT ?2";
     let parameters = (member.as_str(), i64::try_from(limit).unwrap_or(i64::MAX));
-    let rows = read.all(sql, parameters, |row| row.get::<_, String>(0))?;
-    let damaged = |error: SyntaxError| StorageError::Damaged(error.into());
-    rows.iter().map(|did| Did::parse(did).map_err(damaged)).collect()
+    read.all(sql, parameters, |row| row.parse(0, Did::parse))
 }
 
 /// Stores the pull count of an image, if the index has the image at this hold.

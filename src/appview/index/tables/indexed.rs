@@ -4,7 +4,7 @@ use rusqlite::Row;
 
 use crate::index::{IndexedAccount, IndexedManifest, IndexedRepository, IndexedStar, IndexedTag};
 use atproto::syntax::{Datetime, Did, Digest};
-use server::sqlite::Read;
+use server::sqlite::{Columns as _, Read};
 use server::storage::StorageError;
 
 /// Returns all records of an account; `None` when the account is not known.
@@ -33,7 +33,7 @@ pub fn of_account(read: &Read<'_>, did: &Did) -> Result<Option<IndexedAccount>, 
             hold: row.get(2)?,
             description: row.get(3)?,
             platforms: row.get(4)?,
-            size_bytes: number(row, 5)?,
+            size_bytes: row.number(5)?,
             created_at: time(row, 6)?,
         })
     })?;
@@ -50,19 +50,15 @@ fn repository(row: &Row<'_>) -> rusqlite::Result<IndexedRepository> {
         hold: row.get(3)?,
         platforms: row.get(4)?,
         newest_tag: row.get(5)?,
-        size_bytes: number(row, 6)?,
-        tags: number(row, 7)?,
+        size_bytes: row.number(6)?,
+        tags: row.number(7)?,
         pushed_at: time(row, 8)?,
-        pulls: number(row, 9)?,
-        stars: number(row, 10)?,
+        pulls: row.number(9)?,
+        stars: row.number(10)?,
         is_shown: row.get(11)?,
     })
 }
 
-fn number(row: &Row<'_>, at: usize) -> rusqlite::Result<u64> {
-    row.get::<_, i64>(at).map(i64::cast_unsigned)
-}
-
 fn time(row: &Row<'_>, at: usize) -> rusqlite::Result<Datetime> {
-    number(row, at).map(Datetime::from_micros)
+    row.number(at).map(Datetime::from_micros)
 }

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use super::{Change, IndexLimits, RecordOf};
 use atproto::syntax::Did;
-use server::sqlite::{Read, Write};
+use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
 /// Number of repositories that one transaction forgets.
@@ -109,8 +109,7 @@ impl Taking<'_, '_> {
 /// As [`take`].
 pub fn cursor(read: &Read<'_>, source: &str) -> Result<Option<u64>, StorageError> {
     let sql = "SELECT cursor FROM index_cursor WHERE source = ?1";
-    let cursor = read.first(sql, [source], |row| row.get::<_, i64>(0))?;
-    Ok(cursor.map(i64::cast_unsigned))
+    read.first(sql, [source], |row| row.number(0))
 }
 
 /// Forgets the cursor of a source.
@@ -156,13 +155,12 @@ pub fn totals(read: &Read<'_>) -> Result<IndexTotals, StorageError> {
                (SELECT count(*) FROM index_account WHERE list_us IS NOT NULL),
                (SELECT min(list_us) FROM index_account WHERE list_us IS NOT NULL)";
     let row = read.first(sql, [], |row| {
-        let number = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
         Ok(IndexTotals {
-            accounts: number(0)?,
-            records: number(1)?,
-            shown: number(2)?,
-            to_list: number(3)?,
-            due_us: row.get::<_, Option<i64>>(4)?.map(i64::cast_unsigned),
+            accounts: row.number(0)?,
+            records: row.number(1)?,
+            shown: row.number(2)?,
+            to_list: row.number(3)?,
+            due_us: row.number_or_null(4)?,
         })
     })?;
     Ok(row.unwrap_or_default())

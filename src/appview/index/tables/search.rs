@@ -2,51 +2,31 @@
 
 use std::time::Duration;
 
+use rusqlite::Row;
+
 use crate::index::{FoundRepository, Position, RepositoryOrder};
-use atproto::syntax::{Did, Handle, ImageName, SyntaxError, Tag};
-use server::sqlite::{Read, Write};
+use atproto::syntax::{Did, Handle, ImageName, Tag};
+use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
-/// The columns of a repository's row.
-struct Raw {
-    id: i64,
-    texts: [String; 6],
-    handle: Option<String>,
-    numbers: [i64; 5],
-}
-
-fn raw(row: &rusqlite::Row<'_>) -> rusqlite::Result<Raw> {
-    Ok(Raw {
-        id: row.get(0)?,
-        texts: [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?],
-        handle: row.get(7)?,
-        numbers: [row.get(8)?, row.get(9)?, row.get(10)?, row.get(11)?, row.get(12)?],
-    })
-}
-
-fn found(raw: Raw) -> Result<FoundRepository, StorageError> {
-    let damaged = |error: SyntaxError| StorageError::Damaged(error.into());
-    let [did, name, description, page, platforms, newest_tag] = raw.texts;
-    let [size_bytes, tags, pushed_us, pulls, stars] = raw.numbers.map(i64::cast_unsigned);
+fn found(row: &Row<'_>) -> rusqlite::Result<FoundRepository> {
+    let [description, page, platforms]: [String; 3] = [row.get(3)?, row.get(4)?, row.get(5)?];
     let description = if description.is_empty() { page } else { description };
+    let newest_tag = |text: &str| if text.is_empty() { Ok(None) } else { Tag::parse(text).map(Some) };
     Ok(FoundRepository {
-        id: raw.id,
-        owner: Did::parse(&did).map_err(damaged)?,
-        handle: raw.handle.map(|handle| Handle::parse(&handle)).transpose().map_err(damaged)?,
-        name: ImageName::parse(&name).map_err(damaged)?,
-        description: (!description.is_empty()).then_some(description),
+        id: row.get(0)?,
+        owner: row.parse(1, Did::parse)?,
+        handle: row.parse_or_null(7, Handle::parse)?,
+        name: row.parse(2, ImageName::parse)?,
+        description: Some(description).filter(|text| !text.is_empty()),
         platforms: platforms.split_whitespace().map(str::to_owned).collect(),
-        size_bytes: (size_bytes > 0).then_some(size_bytes),
-        newest_tag: (!newest_tag.is_empty()).then(|| Tag::parse(&newest_tag)).transpose().map_err(damaged)?,
-        tags,
-        pushed_us,
-        pulls,
-        stars,
+        size_bytes: Some(row.number(8)?).filter(|bytes| *bytes > 0),
+        newest_tag: row.parse(6, newest_tag)?,
+        tags: row.number(9)?,
+        pushed_us: row.number(10)?,
+        pulls: row.number(11)?,
+        stars: row.number(12)?,
     })
-}
-
-fn all(rows: Vec<Raw>) -> Result<Vec<FoundRepository>, StorageError> {
-    rows.into_iter().map(found).collect()
 }
 
 fn count(limit: usize) -> i64 {
@@ -77,9 +57,7 @@ pub fn matching(
                FROM (SELECT rowid AS id FROM index_text WHERE index_text MATCH ?1 ORDER BY rowid DESC LIMIT ?3) AS t
                CROSS JOIN index_repository AS r ON r.id = t.id CROSS JOIN index_account AS a ON a.id = r.account
                WHERE r.is_shown = 1 LIMIT ?2";
-    let parameters = (expression, count(limit), count(limit).saturating_mul(4));
-    let (rows, is_whole) = read.all_within(time, sql, parameters, raw)?;
-    Ok((all(rows)?, is_whole))
+    read.all_within(time, sql, (expression, count(limit), count(limit).saturating_mul(4)), found)
 }
 
 /// Returns the repositories with exactly this name, those with the most stars first.
@@ -91,7 +69,7 @@ pub fn named(read: &Read<'_>, name: &str, limit: usize) -> Result<Vec<FoundRepos
                       r.size_bytes, r.tags, r.pushed_us, r.pulls, r.stars
                FROM index_repository AS r CROSS JOIN index_account AS a ON a.id = r.account
                WHERE r.name = ?1 AND r.is_shown = 1 ORDER BY r.stars DESC LIMIT ?2";
-    all(read.all(sql, (name, count(limit)), raw)?)
+    read.all(sql, (name, count(limit)), found)
 }
 
 /// The repositories of an owner behind a place, in an order. By stars and by pulls all of the owner's are compared: the index
@@ -126,7 +104,7 @@ pub fn of_owner(
         RepositoryOrder::Stars => stars,
         RepositoryOrder::Pulls => pulls,
     };
-    all(read.all(sql, (owner.as_str(), after.value, after.id, count(limit)), raw)?)
+    read.all(sql, (owner.as_str(), after.value, after.id, count(limit)), found)
 }
 
 /// Returns the repositories after a position, in an order.
@@ -159,5 +137,5 @@ pub fn ordered(
         RepositoryOrder::Stars => stars,
         RepositoryOrder::Pulls => pulls,
     };
-    all(read.all(sql, (after.value, after.id, count(limit)), raw)?)
+    read.all(sql, (after.value, after.id, count(limit)), found)
 }

@@ -1,8 +1,8 @@
 //! The SQL of stars.
 
 use super::{Taking, accounts};
-use atproto::syntax::{Did, ImageName, RecordKey, SyntaxError};
-use server::sqlite::{Read, Write};
+use atproto::syntax::{Did, ImageName, RecordKey};
+use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
 /// Stores a star. It is ignored if the account has too many records.
@@ -68,8 +68,7 @@ fn recount(write: &Write<'_>, owner: &str, name: &str) -> Result<(), StorageErro
 /// When the database fails or has an invalid row; the same below.
 pub fn count(read: &Read<'_>, owner: &Did, name: &ImageName) -> Result<u64, StorageError> {
     let sql = "SELECT count(*) FROM index_star WHERE owner = ?1 AND name = ?2";
-    let count = read.first(sql, (owner.as_str(), name.as_str()), |row| row.get::<_, i64>(0))?;
-    Ok(count.unwrap_or_default().cast_unsigned())
+    Ok(read.first(sql, (owner.as_str(), name.as_str()), |row| row.number(0))?.unwrap_or_default())
 }
 
 /// Returns the record key of the star that an account gave a repository.
@@ -80,7 +79,5 @@ pub fn key_of(read: &Read<'_>, did: &Did, owner: &Did, name: &ImageName) -> Resu
     let sql = "SELECT key FROM index_star WHERE owner = ?2 AND name = ?3
                AND account = (SELECT id FROM index_account WHERE did = ?1)";
     let parameters = (did.as_str(), owner.as_str(), name.as_str());
-    let key = read.first(sql, parameters, |row| row.get::<_, String>(0))?;
-    let damaged = |error: SyntaxError| StorageError::Damaged(error.into());
-    key.map(|key| RecordKey::parse(&key).map_err(damaged)).transpose()
+    read.first(sql, parameters, |row| row.parse(0, RecordKey::parse))
 }

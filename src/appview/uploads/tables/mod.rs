@@ -5,7 +5,7 @@
 use crate::accounts::Login;
 use crate::uploads::{UploadId, UploadSummary, UploadTotals};
 use atproto::syntax::{Did, ServiceUrl};
-use server::sqlite::{Read, Write};
+use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
 /// The row of an open upload.
@@ -50,31 +50,23 @@ pub fn upload(read: &Read<'_>, id: &UploadId) -> Result<Option<(UploadRow, Vec<S
     let sql =
         "SELECT account, session, repository, hold, hold_upload, offset_bytes, sent_bytes, hash_state, touched_us,
                any_length FROM upload WHERE id = ?1";
-    let number = |row: &rusqlite::Row<'_>, column| row.get::<_, i64>(column).map(i64::cast_unsigned);
     let found = read.first(sql, [id], |row| {
-        let texts: (String, String) = (row.get(0)?, row.get(3)?);
-        let columns = (
-            row.get(1)?,
-            row.get(2)?,
-            row.get(4)?,
-            number(row, 5)?,
-            number(row, 6)?,
-            row.get(7)?,
-            number(row, 8)?,
-            row.get(9)?,
-        );
-        Ok((texts, columns))
+        Ok(UploadRow {
+            id: *id,
+            login: Login { account: row.parse(0, Did::parse)?, session: row.get(1)? },
+            repository: row.get(2)?,
+            hold: row.parse(3, ServiceUrl::parse)?,
+            hold_upload: row.get(4)?,
+            offset: row.number(5)?,
+            sent: row.number(6)?,
+            hash_state: row.get(7)?,
+            touched_us: row.number(8)?,
+            any_length: row.get(9)?,
+        })
     })?;
-    let Some(((account, hold), columns)) = found else { return Ok(None) };
-    let (session, repository, hold_upload, offset, sent, hash_state, touched_us, any_length) = columns;
-    let damaged = |error: atproto::syntax::SyntaxError| StorageError::Damaged(error.into());
-    let login = Login { account: Did::parse(&account).map_err(damaged)?, session };
-    let hold = ServiceUrl::parse(&hold).map_err(damaged)?;
+    let Some(row) = found else { return Ok(None) };
     let sql = "SELECT etag FROM upload_part WHERE upload = ?1 ORDER BY number";
-    let etags = read.all(sql, [id], |row| row.get(0))?;
-    let row =
-        UploadRow { id: *id, login, repository, hold, hold_upload, any_length, offset, sent, hash_state, touched_us };
-    Ok(Some((row, etags)))
+    Ok(Some((row, read.all(sql, [id], |row| row.get(0))?)))
 }
 
 /// Adds an upload.
@@ -173,9 +165,7 @@ pub fn has(read: &Read<'_>, id: &UploadId) -> Result<bool, StorageError> {
 /// As [`upload`].
 pub fn count(read: &Read<'_>, account: &Did) -> Result<(u64, u64), StorageError> {
     let sql = "SELECT (SELECT count(*) FROM upload WHERE account = ?1), (SELECT count(*) FROM upload)";
-    let counts = read.first(sql, [account.as_str()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
-    let (own, all) = counts.unwrap_or_default();
-    Ok((own.cast_unsigned(), all.cast_unsigned()))
+    Ok(read.first(sql, [account.as_str()], |row| Ok((row.number(0)?, row.number(1)?)))?.unwrap_or_default())
 }
 
 /// Returns the number of open uploads of each account.
@@ -192,7 +182,7 @@ pub fn by_account(read: &Read<'_>) -> Result<Vec<(Did, u64)>, StorageError> {
 /// As [`upload`].
 pub fn spooled_bytes(read: &Read<'_>, account: &Did) -> Result<u64, StorageError> {
     let sql = "SELECT coalesce(sum(offset_bytes - sent_bytes), 0) FROM upload WHERE account = ?1";
-    Ok(read.first(sql, [account.as_str()], |row| row.get::<_, i64>(0))?.unwrap_or_default().cast_unsigned())
+    Ok(read.first(sql, [account.as_str()], |row| row.number(0))?.unwrap_or_default())
 }
 
 /// Most uploads in a list.
@@ -205,7 +195,7 @@ const MAX_LISTED: i64 = 1_000;
 pub fn list(read: &Read<'_>) -> Result<Vec<UploadSummary>, StorageError> {
     let sql = "SELECT id, account, repository, hold, offset_bytes, sent_bytes, touched_us FROM upload
                ORDER BY touched_us LIMIT ?1";
-    read.all(sql, [MAX_LISTED], summary_columns)?.into_iter().map(summary).collect()
+    read.all(sql, [MAX_LISTED], summary)
 }
 
 /// Returns the open uploads of an account.
@@ -215,22 +205,19 @@ pub fn list(read: &Read<'_>) -> Result<Vec<UploadSummary>, StorageError> {
 pub fn of_account(read: &Read<'_>, account: &Did) -> Result<Vec<UploadSummary>, StorageError> {
     let sql =
         "SELECT id, account, repository, hold, offset_bytes, sent_bytes, touched_us FROM upload WHERE account = ?1";
-    read.all(sql, [account.as_str()], summary_columns)?.into_iter().map(summary).collect()
+    read.all(sql, [account.as_str()], summary)
 }
 
-type SummaryColumns = ((String, String), (UploadId, String, u64, u64, u64));
-
-fn summary_columns(row: &rusqlite::Row<'_>) -> rusqlite::Result<SummaryColumns> {
-    let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
-    Ok(((row.get(1)?, row.get(3)?), (row.get(0)?, row.get(2)?, number(4)?, number(5)?, number(6)?)))
-}
-
-fn summary(
-    ((account, hold), (id, repository, offset, sent, touched_us)): SummaryColumns,
-) -> Result<UploadSummary, StorageError> {
-    let damaged = |error: atproto::syntax::SyntaxError| StorageError::Damaged(error.into());
-    let (account, hold) = (Did::parse(&account).map_err(damaged)?, ServiceUrl::parse(&hold).map_err(damaged)?);
-    Ok(UploadSummary { id, account, repository, hold, offset, sent, touched_us })
+fn summary(row: &rusqlite::Row<'_>) -> rusqlite::Result<UploadSummary> {
+    Ok(UploadSummary {
+        id: row.get(0)?,
+        account: row.parse(1, Did::parse)?,
+        repository: row.get(2)?,
+        hold: row.parse(3, ServiceUrl::parse)?,
+        offset: row.number(4)?,
+        sent: row.number(5)?,
+        touched_us: row.number(6)?,
+    })
 }
 
 /// Returns the number of open uploads and their bytes.
@@ -239,8 +226,7 @@ fn summary(
 /// As [`upload`].
 pub fn totals(read: &Read<'_>) -> Result<UploadTotals, StorageError> {
     let totals = read.first("SELECT count(*), coalesce(sum(offset_bytes), 0) FROM upload", [], |row| {
-        let (open, bytes): (i64, i64) = (row.get(0)?, row.get(1)?);
-        Ok(UploadTotals { open: open.cast_unsigned(), bytes: bytes.cast_unsigned() })
+        Ok(UploadTotals { open: row.number(0)?, bytes: row.number(1)? })
     })?;
     Ok(totals.unwrap_or_default())
 }

@@ -3,7 +3,7 @@
 //! No other room has SQL for this table, and none calls this module: it is public for tests.
 
 use atproto::syntax::Did;
-use server::sqlite::{Read, Write};
+use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
 /// Returns the account that is signed in in the browser with this hash of its cookie.
@@ -12,8 +12,7 @@ use server::storage::StorageError;
 /// When the database fails or has invalid data.
 pub fn find(read: &Read<'_>, cookie: &[u8; 32], now_us: u64) -> Result<Option<Did>, StorageError> {
     let sql = "SELECT account FROM browser_session WHERE cookie = ?1 AND expires_us > ?2";
-    let account = read.first(sql, (cookie, now_us.cast_signed()), |row| row.get::<_, String>(0))?;
-    account.map(|text| Did::parse(&text).map_err(|error| StorageError::Damaged(error.into()))).transpose()
+    read.first(sql, (cookie, now_us.cast_signed()), |row| row.parse(0, Did::parse))
 }
 
 /// Returns the time when the browser's session expires, microseconds since 1970.
@@ -22,7 +21,7 @@ pub fn find(read: &Read<'_>, cookie: &[u8; 32], now_us: u64) -> Result<Option<Di
 /// As [`find`].
 pub fn until(read: &Read<'_>, cookie: &[u8; 32]) -> Result<Option<u64>, StorageError> {
     let sql = "SELECT expires_us FROM browser_session WHERE cookie = ?1";
-    Ok(read.first(sql, [cookie], |row| row.get::<_, i64>(0))?.map(i64::cast_unsigned))
+    read.first(sql, [cookie], |row| row.number(0))
 }
 
 /// Most browsers in which one account is signed in.
@@ -73,9 +72,7 @@ pub fn of_account(read: &Read<'_>, account: &Did, now_us: u64) -> Result<Vec<Bro
     let sql = "SELECT cookie, created_us, expires_us FROM browser_session WHERE account = ?1 AND expires_us > ?2
                ORDER BY created_us DESC LIMIT ?3";
     read.all(sql, (account.as_str(), now_us.cast_signed(), MAX_OF_ACCOUNT), |row| {
-        let (created_us, expires_us): (i64, i64) = (row.get(1)?, row.get(2)?);
-        let cookie = row.get(0)?;
-        Ok(BrowserSessionRow { cookie, created_us: created_us.cast_unsigned(), expires_us: expires_us.cast_unsigned() })
+        Ok(BrowserSessionRow { cookie: row.get(0)?, created_us: row.number(1)?, expires_us: row.number(2)? })
     })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::webhooks::{Attempt, Delivery, DeliveryTotals, WebhookEvent};
 use atproto::syntax::{Did, ImageName};
-use server::sqlite::{Read, Write};
+use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
 /// Number of deliveries that are kept of a webhook: the newest ones, waiting or ended.
@@ -92,8 +92,7 @@ pub fn waiting(read: &Read<'_>) -> Result<Vec<WaitingAt>, StorageError> {
                  (SELECT min(due_us) FROM webhook_delivery WHERE webhook = webhook.id AND due_us IS NOT NULL)
                FROM waiting CROSS JOIN webhook ON webhook.id = waiting.id";
     read.all(sql, [], |row| {
-        let due_us: i64 = row.get(3)?;
-        Ok(WaitingAt { webhook: row.get(0)?, account: row.get(1)?, url: row.get(2)?, due_us: due_us.cast_unsigned() })
+        Ok(WaitingAt { webhook: row.get(0)?, account: row.get(1)?, url: row.get(2)?, due_us: row.number(3)? })
     })
 }
 
@@ -130,17 +129,24 @@ pub fn first_due(read: &Read<'_>, webhook: i64, now_us: u64) -> Result<Option<Du
     let sql = "SELECT webhook_delivery.id, account, url, secret, event, kind, payload, attempts, queued_us
                FROM webhook_delivery CROSS JOIN webhook ON webhook.id = webhook
                WHERE webhook = ?1 AND due_us <= ?2 ORDER BY due_us LIMIT 1";
-    let row = read.first(sql, (webhook, now_us.cast_signed()), |row| {
-        let texts: [String; 6] = [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?];
-        Ok((row.get(0)?, texts, row.get(7)?, row.get::<_, i64>(8)?))
-    })?;
-    let Some((id, [account, url, secret, event, kind, payload], attempts, queued_us)) = row else { return Ok(None) };
-    let (kind, queued_us) = (kind_of(&kind)?, queued_us.cast_unsigned());
-    Ok(Some(DueRow { id, webhook, account, url, secret, event, kind, payload, attempts, queued_us }))
+    read.first(sql, (webhook, now_us.cast_signed()), |row| {
+        Ok(DueRow {
+            id: row.get(0)?,
+            webhook,
+            account: row.get(1)?,
+            url: row.get(2)?,
+            secret: row.get(3)?,
+            event: row.get(4)?,
+            kind: row.parse(5, kind_of)?,
+            payload: row.get(6)?,
+            attempts: row.get(7)?,
+            queued_us: row.number(8)?,
+        })
+    })
 }
 
-fn kind_of(text: &str) -> Result<WebhookEvent, StorageError> {
-    WebhookEvent::parse(text).ok_or_else(|| StorageError::failed("an event of no kind"))
+fn kind_of(text: &str) -> Result<WebhookEvent, &'static str> {
+    WebhookEvent::parse(text).ok_or("an event of no kind")
 }
 
 /// Stores the result of an attempt, and the time of the next one, if any. Returns whether the delivery still exists.
@@ -193,30 +199,21 @@ pub fn again(write: &Write<'_>, webhook: i64, id: i64, now_us: u64) -> Result<bo
 pub fn log(read: &Read<'_>, webhook: i64) -> Result<Vec<Delivery>, StorageError> {
     let sql = "SELECT id, event, kind, coalesce(payload ->> 'tag', ''), queued_us, due_us, attempts, tried_us, took_ms,
                status, problem FROM webhook_delivery WHERE webhook = ?1 ORDER BY id DESC LIMIT ?2";
-    type Columns = (i64, [String; 3], i64, Option<i64>, u32, Option<i64>, Option<i64>, Option<u16>, Option<String>);
-    let rows: Vec<Columns> = read.all(sql, (webhook, KEPT), |row| {
-        let texts = [row.get(1)?, row.get(2)?, row.get(3)?];
-        let times = (row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?, row.get(8)?);
-        Ok((row.get(0)?, texts, times.0, times.1, times.2, times.3, times.4, row.get(9)?, row.get(10)?))
-    })?;
-    let delivery = |(id, texts, queued_us, due_us, attempts, tried_us, took_ms, status, problem): Columns| {
-        let [event, kind, tag] = texts;
-        let unsigned = |number: Option<i64>| number.map(i64::cast_unsigned);
+    read.all(sql, (webhook, KEPT), |row| {
         Ok(Delivery {
-            id,
-            event: event_at(&event, webhook),
-            kind: kind_of(&kind)?,
-            tag,
-            queued_us: queued_us.cast_unsigned(),
-            due_us: unsigned(due_us),
-            attempts,
-            tried_us: unsigned(tried_us),
-            took_ms: unsigned(took_ms),
-            status,
-            problem,
+            id: row.get(0)?,
+            event: event_at(&row.get::<_, String>(1)?, webhook),
+            kind: row.parse(2, kind_of)?,
+            tag: row.get(3)?,
+            queued_us: row.number(4)?,
+            due_us: row.number_or_null(5)?,
+            attempts: row.get(6)?,
+            tried_us: row.number_or_null(7)?,
+            took_ms: row.number_or_null(8)?,
+            status: row.get(9)?,
+            problem: row.get(10)?,
         })
-    };
-    rows.into_iter().map(delivery).collect()
+    })
 }
 
 /// Returns the id of a delivery for `X-Atcr-Delivery`: that of the event, and the webhook's.
@@ -231,10 +228,8 @@ pub fn event_at(event: &str, webhook: i64) -> String {
 /// As [`queue`].
 pub fn totals(read: &Read<'_>) -> Result<DeliveryTotals, StorageError> {
     let sql = "SELECT count(*), min(queued_us) FROM webhook_delivery WHERE due_us IS NOT NULL";
-    let totals = read.first(sql, [], |row| {
-        let (waiting, oldest_us): (i64, Option<i64>) = (row.get(0)?, row.get(1)?);
-        Ok(DeliveryTotals { waiting: waiting.cast_unsigned(), oldest_us: oldest_us.map(i64::cast_unsigned) })
-    })?;
+    let totals =
+        read.first(sql, [], |row| Ok(DeliveryTotals { waiting: row.number(0)?, oldest_us: row.number_or_null(1)? }))?;
     Ok(totals.unwrap_or_default())
 }
 

@@ -4,9 +4,11 @@
 
 pub mod deliveries;
 
+use rusqlite::Row;
+
 use crate::webhooks::{Webhook, WebhooksError};
-use atproto::syntax::{Did, ImageName, SyntaxError};
-use server::sqlite::{Read, Write};
+use atproto::syntax::{Did, ImageName};
+use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
 /// A webhook to be added.
@@ -41,11 +43,10 @@ pub struct Bounds {
 /// [`WebhooksError::TooMany`], [`WebhooksError::Full`], [`WebhooksError::Known`], or when the database fails.
 pub fn insert(write: &Write<'_>, row: &NewRow, bounds: Bounds) -> Result<i64, WebhooksError> {
     let (account, repository) = (row.account.as_str(), row.repository.as_str());
-    let count = |found: Option<i64>| found.unwrap_or_default().cast_unsigned();
     let sql = "SELECT count(*) FROM webhook WHERE account = ?1 AND repository = ?2";
-    let of_repository = write.first(sql, (account, repository), |row| row.get(0)).map(count)?;
+    let of_repository = write.first(sql, (account, repository), |row| row.number(0))?.unwrap_or_default();
     let sql = "SELECT count(*) FROM webhook WHERE account = ?1";
-    let of_account = write.first(sql, [account], |row| row.get(0)).map(count)?;
+    let of_account = write.first(sql, [account], |row| row.number(0))?.unwrap_or_default();
     if of_repository >= bounds.per_repository || of_account >= bounds.per_account {
         return Err(WebhooksError::TooMany);
     }
@@ -63,30 +64,20 @@ pub fn insert(write: &Write<'_>, row: &NewRow, bounds: Bounds) -> Result<i64, We
 /// # Errors
 /// When the database fails or has invalid data.
 pub fn totals(read: &Read<'_>) -> Result<u64, StorageError> {
-    let count: Option<i64> = read.first("SELECT count(*) FROM webhook", [], |row| row.get(0))?;
-    Ok(count.unwrap_or_default().cast_unsigned())
+    Ok(read.first("SELECT count(*) FROM webhook", [], |row| row.number(0))?.unwrap_or_default())
 }
 
-/// The columns of a webhook's row.
-type Columns = (i64, [String; 3], u64, bool, Option<String>, Option<u64>);
-
-fn webhook((id, [account, repository, url], created_us, is_on, problem, failing_us): Columns) -> Found {
-    let damaged = |error: SyntaxError| StorageError::Damaged(error.into());
-    let account = Did::parse(&account).map_err(damaged)?;
-    let repository = ImageName::parse(&repository).map_err(damaged)?;
-    Ok(Webhook { id, account, repository, url, created_us, is_on, problem, failing_us })
-}
-
-type Found = Result<Webhook, StorageError>;
-
-/// Reads [`Columns`] from a row of the statements below.
-macro_rules! columns {
-    ($row:expr) => {{
-        let (created_us, failing_us): (i64, Option<i64>) = ($row.get(4)?, $row.get(7)?);
-        let texts = [$row.get(1)?, $row.get(2)?, $row.get(3)?];
-        let failing_us = failing_us.map(i64::cast_unsigned);
-        Ok(($row.get(0)?, texts, created_us.cast_unsigned(), $row.get(5)?, $row.get(6)?, failing_us))
-    }};
+fn webhook(row: &Row<'_>) -> rusqlite::Result<Webhook> {
+    Ok(Webhook {
+        id: row.get(0)?,
+        account: row.parse(1, Did::parse)?,
+        repository: row.parse(2, ImageName::parse)?,
+        url: row.get(3)?,
+        created_us: row.number(4)?,
+        is_on: row.get(5)?,
+        problem: row.get(6)?,
+        failing_us: row.number_or_null(7)?,
+    })
 }
 
 /// Returns the webhooks of an account, ordered by repository and URL.
@@ -96,8 +87,7 @@ macro_rules! columns {
 pub fn of_account(read: &Read<'_>, account: &Did) -> Result<Vec<Webhook>, StorageError> {
     let sql = "SELECT id, account, repository, url, created_us, is_on, problem, failing_us FROM webhook
                WHERE account = ?1 ORDER BY repository, url";
-    let rows: Vec<Columns> = read.all(sql, [account.as_str()], |row| columns!(row))?;
-    rows.into_iter().map(webhook).collect()
+    read.all(sql, [account.as_str()], webhook)
 }
 
 /// Returns the webhook with this id, if it is one of this account.
@@ -107,8 +97,7 @@ pub fn of_account(read: &Read<'_>, account: &Did) -> Result<Vec<Webhook>, Storag
 pub fn find(read: &Read<'_>, account: &Did, id: i64) -> Result<Option<Webhook>, StorageError> {
     let sql = "SELECT id, account, repository, url, created_us, is_on, problem, failing_us FROM webhook
                WHERE id = ?1 AND account = ?2";
-    let row: Option<Columns> = read.first(sql, (id, account.as_str()), |row| columns!(row))?;
-    row.map(webhook).transpose()
+    read.first(sql, (id, account.as_str()), webhook)
 }
 
 /// Most webhooks in the list of all accounts.
@@ -122,9 +111,7 @@ pub fn all(read: &Read<'_>) -> Result<Vec<(Webhook, u64)>, StorageError> {
     let sql = "SELECT id, account, repository, url, created_us, is_on, problem, failing_us,
                  (SELECT count(*) FROM webhook_delivery WHERE webhook = webhook.id AND due_us IS NOT NULL)
                FROM webhook ORDER BY id LIMIT ?1";
-    let rows: Vec<(Columns, i64)> =
-        read.all(sql, [MAX_LISTED], |row| columns!(row).and_then(|columns| Ok((columns, row.get(8)?))))?;
-    rows.into_iter().map(|(columns, waiting)| Ok((webhook(columns)?, waiting.cast_unsigned()))).collect()
+    read.all(sql, [MAX_LISTED], |row| Ok((webhook(row)?, row.number(8)?)))
 }
 
 /// Returns the number of webhooks of each account.
@@ -192,7 +179,7 @@ pub fn delete_of(write: &Write<'_>, account: &Did) -> Result<(), StorageError> {
 /// As [`totals`].
 pub fn state(read: &Read<'_>, id: i64) -> Result<Option<(bool, Option<u64>)>, StorageError> {
     let sql = "SELECT is_on, failing_us FROM webhook WHERE id = ?1";
-    read.first(sql, [id], |row| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?.map(i64::cast_unsigned))))
+    read.first(sql, [id], |row| Ok((row.get(0)?, row.number_or_null(1)?)))
 }
 
 /// Notes since when the deliveries of a webhook fail, and until when its receiver takes nothing, if it says so.
