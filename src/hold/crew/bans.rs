@@ -76,7 +76,7 @@ impl Crew {
             Some(Ban {
                 did: Did::parse(&did).ok()?,
                 permissions: permissions.split(',').filter_map(Permission::parse).collect(),
-                since: Datetime::from_micros(since_us.cast_unsigned()),
+                since: Datetime::from_micros(since_us),
             })
         };
         Ok(rows.into_iter().filter_map(ban).collect())

@@ -2,7 +2,7 @@
 
 use super::garbage::delete_pending_deletion;
 use atproto::syntax::Digest;
-use server::sqlite::{Read, Write};
+use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
 /// An acknowledged blob.
@@ -36,8 +36,7 @@ pub(crate) fn bounds(first: u8) -> ([u8; 32], [u8; 32]) {
 /// When the database fails.
 pub fn blob_size(read: &Read<'_>, digest: &Digest) -> Result<Option<u64>, StorageError> {
     let sql = "SELECT size_bytes FROM blob WHERE digest = ?1";
-    let size = read.first(sql, [digest.as_bytes()], |row| row.get::<_, i64>(0))?;
-    Ok(size.map(i64::cast_unsigned))
+    read.first(sql, [digest.as_bytes()], |row| row.number(0))
 }
 
 /// Returns the acknowledged blobs whose digest begins with the byte `first`, in the order of their digests: about 1/256
@@ -48,7 +47,7 @@ pub fn blob_size(read: &Read<'_>, digest: &Digest) -> Result<Option<u64>, Storag
 pub fn blobs_of(read: &Read<'_>, first: u8) -> Result<Vec<BlobRow>, StorageError> {
     let sql = "SELECT digest, size_bytes FROM blob WHERE digest BETWEEN ?1 AND ?2 ORDER BY digest";
     read.all(sql, bounds(first), |row| {
-        Ok(BlobRow { digest: Digest::from_bytes(row.get(0)?), size_bytes: row.get::<_, i64>(1)?.cast_unsigned() })
+        Ok(BlobRow { digest: Digest::from_bytes(row.get(0)?), size_bytes: row.number(1)? })
     })
 }
 
@@ -58,10 +57,7 @@ pub fn blobs_of(read: &Read<'_>, first: u8) -> Result<Vec<BlobRow>, StorageError
 /// When the database fails.
 pub fn blob_totals(read: &Read<'_>) -> Result<BlobTotals, StorageError> {
     let totals = read.first("SELECT count(*), coalesce(sum(size_bytes), 0) FROM blob", [], |row| {
-        Ok(BlobTotals {
-            blobs: row.get::<_, i64>(0)?.cast_unsigned(),
-            size_bytes: row.get::<_, i64>(1)?.cast_unsigned(),
-        })
+        Ok(BlobTotals { blobs: row.number(0)?, size_bytes: row.number(1)? })
     })?;
     Ok(totals.unwrap_or_default())
 }

@@ -4,7 +4,7 @@ use rusqlite::Row;
 
 use super::{UploadKey, put_measured};
 use atproto::syntax::{Did, Digest};
-use server::sqlite::{Read, Write};
+use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
 /// The multipart upload of an upload into a bucket.
@@ -57,7 +57,7 @@ impl BucketPartRow {
 pub fn bucket_upload(read: &Read<'_>, id: &UploadKey) -> Result<Option<BucketUploadRow>, StorageError> {
     let sql = "SELECT multipart, bypassed_hold, size_bytes, etag, digest FROM bucket_upload WHERE upload = ?1";
     read.first(sql, [id], |row| {
-        let size_bytes = row.get::<_, Option<i64>>(2)?.map(i64::cast_unsigned);
+        let size_bytes = row.number_or_null(2)?;
         let digest = row.get::<_, Option<[u8; 32]>>(4)?.map(Digest::from_bytes);
         let staged = size_bytes.zip(row.get(3)?).map(|(size_bytes, etag)| StagedRow { size_bytes, etag, digest });
         Ok(BucketUploadRow { multipart: row.get(0)?, bypassed_hold: row.get(1)?, staged })
@@ -88,7 +88,7 @@ pub fn bucket_part(read: &Read<'_>, id: &UploadKey, number: u32) -> Result<Optio
 /// When the database fails.
 pub fn bucket_part_bytes(read: &Read<'_>, id: &UploadKey) -> Result<u64, StorageError> {
     let sql = "SELECT coalesce(sum(size_bytes), 0) FROM bucket_part WHERE upload = ?1";
-    Ok(read.first(sql, [id], |row| row.get::<_, i64>(0))?.unwrap_or(0).cast_unsigned())
+    Ok(read.first(sql, [id], |row| row.number(0))?.unwrap_or(0))
 }
 
 /// An open upload whose parts may have bypassed the hold.
@@ -111,12 +111,14 @@ pub struct BypassedUploadRow {
 pub fn bypassed_uploads(read: &Read<'_>) -> Result<Vec<BypassedUploadRow>, StorageError> {
     let sql = "SELECT upload, account, multipart, etag IS NOT NULL FROM bucket_upload JOIN upload ON id = upload
                WHERE bypassed_hold = 1";
-    let rows = read.all(sql, [], |row| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get(3)?)))?;
-    let checked = |(id, account, multipart, is_staged): (UploadKey, String, String, bool)| {
-        let account = Did::parse(&account).map_err(|e| StorageError::Damaged(e.into()))?;
-        Ok(BypassedUploadRow { id, account, multipart, is_staged })
-    };
-    rows.into_iter().map(checked).collect()
+    read.all(sql, [], |row| {
+        Ok(BypassedUploadRow {
+            id: row.get(0)?,
+            account: row.parse(1, Did::parse)?,
+            multipart: row.get(2)?,
+            is_staged: row.get(3)?,
+        })
+    })
 }
 
 /// Records the store's id of an upload's multipart upload.
@@ -167,6 +169,5 @@ pub fn put_staged(write: &Write<'_>, id: &UploadKey, staged: &StagedRow) -> Resu
 }
 
 fn part_row(row: &Row<'_>) -> rusqlite::Result<BucketPartRow> {
-    let size_bytes = row.get::<_, i64>(1)?.cast_unsigned();
-    Ok(BucketPartRow { number: row.get(0)?, size_bytes, etag: row.get(2)?, hash_state: row.get(3)? })
+    Ok(BucketPartRow { number: row.get(0)?, size_bytes: row.number(1)?, etag: row.get(2)?, hash_state: row.get(3)? })
 }

@@ -3,7 +3,7 @@
 use super::blobs::{bounds, delete_blob};
 use super::uploads::UploadKey;
 use atproto::syntax::Digest;
-use server::sqlite::{Read, Write};
+use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
 /// An acknowledged blob and its last use.
@@ -36,8 +36,8 @@ pub fn blob_uses_of(read: &Read<'_>, first: u8) -> Result<Vec<BlobUseRow>, Stora
     let sql = "SELECT digest, size_bytes, max(completed_us, coalesce(last_used_us, 0)) FROM blob
                WHERE digest BETWEEN ?1 AND ?2";
     read.all(sql, bounds(first), |row| {
-        let (size_bytes, used_us) = (row.get::<_, i64>(1)?.cast_unsigned(), row.get::<_, i64>(2)?.cast_unsigned());
-        Ok(BlobUseRow { digest: Digest::from_bytes(row.get(0)?), size_bytes, used_us })
+        let digest = Digest::from_bytes(row.get(0)?);
+        Ok(BlobUseRow { digest, size_bytes: row.number(1)?, used_us: row.number(2)? })
     })
 }
 
@@ -48,8 +48,7 @@ pub fn blob_uses_of(read: &Read<'_>, first: u8) -> Result<Vec<BlobUseRow>, Stora
 pub fn blob_use(read: &Read<'_>, digest: &Digest) -> Result<Option<BlobUseRow>, StorageError> {
     let sql = "SELECT size_bytes, max(completed_us, coalesce(last_used_us, 0)) FROM blob WHERE digest = ?1";
     read.first(sql, [digest.as_bytes()], |row| {
-        let (size_bytes, used_us) = (row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned());
-        Ok(BlobUseRow { digest: *digest, size_bytes, used_us })
+        Ok(BlobUseRow { digest: *digest, size_bytes: row.number(0)?, used_us: row.number(1)? })
     })
 }
 
@@ -95,8 +94,8 @@ pub fn pending_deletions(
     let sql = "SELECT digest, size_bytes, removed_us FROM pending_deletion
                WHERE removed_us <= ?1 OR removed_us > ?2 LIMIT ?3";
     read.all(sql, (before_us.cast_signed(), now_us.cast_signed(), limit.cast_signed()), |row| {
-        let (size_bytes, removed_us) = (row.get::<_, i64>(1)?.cast_unsigned(), row.get::<_, i64>(2)?.cast_unsigned());
-        Ok(PendingDeletionRow { digest: Digest::from_bytes(row.get(0)?), size_bytes, removed_us })
+        let digest = Digest::from_bytes(row.get(0)?);
+        Ok(PendingDeletionRow { digest, size_bytes: row.number(1)?, removed_us: row.number(2)? })
     })
 }
 
@@ -107,7 +106,7 @@ pub fn pending_deletions(
 /// [`StorageError`].
 pub fn pending_deletion_us(read: &Read<'_>, digest: &Digest) -> Result<Option<u64>, StorageError> {
     let sql = "SELECT removed_us FROM pending_deletion WHERE digest = ?1";
-    Ok(read.first(sql, [digest.as_bytes()], |row| row.get::<_, i64>(0))?.map(i64::cast_unsigned))
+    read.first(sql, [digest.as_bytes()], |row| row.number(0))
 }
 
 /// Returns the number of pending deletions and the total size of their objects in bytes.
@@ -116,8 +115,7 @@ pub fn pending_deletion_us(read: &Read<'_>, digest: &Digest) -> Result<Option<u6
 /// [`StorageError`].
 pub fn pending_deletion_totals(read: &Read<'_>) -> Result<(u64, u64), StorageError> {
     let sql = "SELECT count(*), coalesce(sum(size_bytes), 0) FROM pending_deletion";
-    let totals = read.first(sql, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
-    Ok(totals.map_or((0, 0), |(blobs, size_bytes)| (blobs.cast_unsigned(), size_bytes.cast_unsigned())))
+    Ok(read.first(sql, [], |row| Ok((row.number(0)?, row.number(1)?)))?.unwrap_or_default())
 }
 
 /// Records the last use of a blob, unless a use less than `every_us` earlier is recorded. Does nothing for a blob

@@ -3,7 +3,7 @@
 use rusqlite::Row;
 
 use atproto::syntax::{Did, Digest};
-use server::sqlite::{Read, Write};
+use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
 /// The id of an upload as it is stored.
@@ -84,13 +84,10 @@ pub struct PartTotals {
 /// When the database fails or is damaged.
 pub fn upload(read: &Read<'_>, id: &UploadKey) -> Result<Option<UploadRow>, StorageError> {
     let sql = "SELECT account, touched_us, digest FROM upload WHERE id = ?1";
-    let columns = read.first(sql, [id], |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, Option<[u8; 32]>>(2)?))
-    })?;
-    let Some((account, touched_us, digest)) = columns else { return Ok(None) };
-    let account = Did::parse(&account).map_err(|e| StorageError::Damaged(e.into()))?;
-    let touched_us = touched_us.cast_unsigned();
-    Ok(Some(UploadRow { account, touched_us, digest: digest.map(Digest::from_bytes) }))
+    read.first(sql, [id], |row| {
+        let digest = row.get::<_, Option<[u8; 32]>>(2)?.map(Digest::from_bytes);
+        Ok(UploadRow { account: row.parse(0, Did::parse)?, touched_us: row.number(1)?, digest })
+    })
 }
 
 /// Returns the number of open uploads: of `account`, and of all accounts.
@@ -99,8 +96,7 @@ pub fn upload(read: &Read<'_>, id: &UploadKey) -> Result<Option<UploadRow>, Stor
 /// When the database fails.
 pub fn open_uploads(read: &Read<'_>, account: &Did) -> Result<(u64, u64), StorageError> {
     let sql = "SELECT count(*) FILTER (WHERE account = ?1), count(*) FROM upload WHERE digest IS NULL";
-    let counts = read.first(sql, [account.as_str()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
-    Ok(counts.map_or((0, 0), |(own, all)| (own.cast_unsigned(), all.cast_unsigned())))
+    Ok(read.first(sql, [account.as_str()], |row| Ok((row.number(0)?, row.number(1)?)))?.unwrap_or_default())
 }
 
 /// Returns the number of open uploads.
@@ -108,8 +104,7 @@ pub fn open_uploads(read: &Read<'_>, account: &Did) -> Result<(u64, u64), Storag
 /// # Errors
 /// When the database fails.
 pub fn open_uploads_total(read: &Read<'_>) -> Result<u64, StorageError> {
-    let count = read.first("SELECT count(*) FROM upload WHERE digest IS NULL", [], |row| row.get::<_, i64>(0))?;
-    Ok(count.unwrap_or(0).cast_unsigned())
+    Ok(read.first("SELECT count(*) FROM upload WHERE digest IS NULL", [], |row| row.number(0))?.unwrap_or(0))
 }
 
 /// Returns the open uploads that were not used since `before_us`.
@@ -147,9 +142,7 @@ pub fn empty_uploads(read: &Read<'_>, before_us: u64) -> Result<Vec<UploadKey>, 
 /// # Errors
 /// When the database fails or is damaged.
 pub fn uploading_accounts(read: &Read<'_>) -> Result<Vec<Did>, StorageError> {
-    let accounts = read.all("SELECT DISTINCT account FROM upload WHERE digest IS NULL", [], |row| row.get(0))?;
-    let parse = |account: String| Did::parse(&account).map_err(|e| StorageError::Damaged(e.into()));
-    accounts.into_iter().map(parse).collect()
+    read.all("SELECT DISTINCT account FROM upload WHERE digest IS NULL", [], |row| row.parse(0, Did::parse))
 }
 
 /// Returns the open uploads of `account`.
@@ -171,15 +164,15 @@ pub fn open_upload_list(read: &Read<'_>) -> Result<Vec<OpenUploadRow>, StorageEr
                       (SELECT coalesce(sum(size_bytes), 0) FROM upload_part WHERE upload = id)
                       + (SELECT coalesce(sum(size_bytes), 0) FROM bucket_part WHERE upload = id)
                FROM upload WHERE digest IS NULL";
-    let rows = read.all(sql, [], |row| {
-        Ok((row.get(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?, row.get(3)?, row.get::<_, i64>(4)?))
+    let mut uploads = read.all(sql, [], |row| {
+        Ok(OpenUploadRow {
+            id: row.get(0)?,
+            account: row.parse(1, Did::parse)?,
+            touched_us: row.number(2)?,
+            parts: row.get(3)?,
+            size_bytes: row.number(4)?,
+        })
     })?;
-    let checked = |(id, account, touched_us, parts, size_bytes): (UploadKey, String, i64, u32, i64)| {
-        let account = Did::parse(&account).map_err(|e| StorageError::Damaged(e.into()))?;
-        let (touched_us, size_bytes) = (touched_us.cast_unsigned(), size_bytes.cast_unsigned());
-        Ok(OpenUploadRow { id, account, touched_us, parts, size_bytes })
-    };
-    let mut uploads = rows.into_iter().map(checked).collect::<Result<Vec<_>, StorageError>>()?;
     uploads.sort_unstable_by_key(|upload| (upload.touched_us, upload.id));
     Ok(uploads)
 }
@@ -209,8 +202,12 @@ pub fn part_totals(read: &Read<'_>, id: &UploadKey) -> Result<PartTotals, Storag
                       coalesce(max(number) FILTER (WHERE start_offset IS NOT NULL), 0), count(*)
                FROM upload_part WHERE upload = ?1";
     let totals = read.first(sql, [id], |row| {
-        let size_bytes = row.get::<_, i64>(0)?.cast_unsigned();
-        Ok(PartTotals { size_bytes, appended: row.get(1)?, last_appended: row.get(2)?, parts: row.get(3)? })
+        Ok(PartTotals {
+            size_bytes: row.number(0)?,
+            appended: row.get(1)?,
+            last_appended: row.get(2)?,
+            parts: row.get(3)?,
+        })
     })?;
     Ok(totals.unwrap_or_default())
 }
@@ -285,9 +282,9 @@ pub fn delete_finished_uploads(write: &Write<'_>, before_us: u64) -> Result<usiz
 const PART: &str = "SELECT number, size_bytes, etag, start_offset, hash_state, file FROM upload_part WHERE upload = ?1";
 
 fn part_row(row: &Row<'_>) -> rusqlite::Result<PartRow> {
-    let place = match row.get::<_, Option<i64>>(3)? {
-        Some(start) => PartPlace::Appended { start: start.cast_unsigned(), hash_state: row.get(4)? },
+    let place = match row.number_or_null(3)? {
+        Some(start) => PartPlace::Appended { start, hash_state: row.get(4)? },
         None => PartPlace::OwnFile { name: row.get(5)? },
     };
-    Ok(PartRow { number: row.get(0)?, size_bytes: row.get::<_, i64>(1)?.cast_unsigned(), etag: row.get(2)?, place })
+    Ok(PartRow { number: row.get(0)?, size_bytes: row.number(1)?, etag: row.get(2)?, place })
 }

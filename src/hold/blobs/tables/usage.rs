@@ -5,7 +5,7 @@ use rusqlite::Row;
 
 use super::UploadKey;
 use atproto::syntax::Did;
-use server::sqlite::{Read, Write};
+use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
 /// The usage that counts in an account's quota.
@@ -51,7 +51,7 @@ pub fn account_usage(read: &Read<'_>, account: &Did) -> Result<AccountUsage, Sto
     let blobs = read.first(sql, [account.as_str()], usage_row)?.map(|(_, usage)| usage);
     let sql = "SELECT coalesce(sum(max(staged_bytes, measured_bytes)), 0) FROM upload
                WHERE account = ?1 AND digest IS NULL";
-    let staged_bytes = read.first(sql, [account.as_str()], |row| row.get::<_, i64>(0))?.unwrap_or(0).cast_unsigned();
+    let staged_bytes = read.first(sql, [account.as_str()], |row| row.number(0))?.unwrap_or(0);
     Ok(AccountUsage { staged_bytes, ..blobs.unwrap_or_default() })
 }
 
@@ -65,8 +65,7 @@ pub fn account_usages(read: &Read<'_>) -> Result<Vec<(Did, AccountUsage)>, Stora
     let mut usages = read.all(sql, [], usage_row)?;
     let sql = "SELECT account, sum(max(staged_bytes, measured_bytes)) FROM upload
                WHERE digest IS NULL GROUP BY account";
-    for (account, bytes) in read.all(sql, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))? {
-        let staged_bytes = bytes.cast_unsigned();
+    for (account, staged_bytes) in read.all(sql, [], |row| Ok((row.get::<_, String>(0)?, row.number(1)?)))? {
         match usages.binary_search_by(|(other, _)| other.cmp(&account)) {
             Ok(index) => usages[index].1.staged_bytes = staged_bytes,
             Err(index) => usages.insert(index, (account, AccountUsage { staged_bytes, ..AccountUsage::default() })),
@@ -83,9 +82,7 @@ pub fn account_usages(read: &Read<'_>) -> Result<Vec<(Did, AccountUsage)>, Stora
 pub fn staged_uploads(read: &Read<'_>, account: &Did) -> Result<Vec<(UploadKey, u64, u64)>, StorageError> {
     let sql = "SELECT id, touched_us, max(staged_bytes, measured_bytes) FROM upload
                WHERE account = ?1 AND digest IS NULL";
-    let mut uploads = read.all(sql, [account.as_str()], |row| {
-        Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned(), row.get::<_, i64>(2)?.cast_unsigned()))
-    })?;
+    let mut uploads = read.all(sql, [account.as_str()], |row| Ok((row.get(0)?, row.number(1)?, row.number(2)?)))?;
     uploads.retain(|(_, _, bytes)| *bytes > 0);
     uploads.sort_unstable_by_key(|(id, touched_us, _)| (*touched_us, *id));
     Ok(uploads)
@@ -100,14 +97,13 @@ pub fn put_measured(write: &Write<'_>, id: &UploadKey, bytes: u64) -> Result<(),
 }
 
 fn usage_row(row: &Row<'_>) -> rusqlite::Result<(String, AccountUsage)> {
-    let number = |index| Ok::<_, rusqlite::Error>(row.get::<_, i64>(index)?.cast_unsigned());
     let usage = AccountUsage {
-        layers: number(1)?,
-        layer_bytes: number(2)?,
-        configs: number(3)?,
-        config_bytes: number(4)?,
-        unreferenced: number(5)?,
-        unreferenced_bytes: number(6)?,
+        layers: row.number(1)?,
+        layer_bytes: row.number(2)?,
+        configs: row.number(3)?,
+        config_bytes: row.number(4)?,
+        unreferenced: row.number(5)?,
+        unreferenced_bytes: row.number(6)?,
         staged_bytes: 0,
     };
     Ok((row.get(0)?, usage))

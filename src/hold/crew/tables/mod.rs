@@ -1,12 +1,12 @@
 //! The SQL of bans, and of DID documents of members.
 
 use atproto::syntax::Did;
-use server::sqlite::{Read, Write};
+use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
 /// A ban: the account, the permissions that a request to join may still grant (separated by commas), and its start in
 /// microseconds since 1970.
-pub(super) type BanRow = (String, String, i64);
+pub(super) type BanRow = (String, String, u64);
 
 /// Returns the permissions that a request of `account` may still grant, separated by commas; `None` without a ban or
 /// restriction.
@@ -17,7 +17,7 @@ pub(super) fn ban(read: &Read<'_>, account: &Did) -> Result<Option<String>, Stor
 /// Returns all bans and restrictions, in the order of accounts.
 pub(super) fn bans(read: &Read<'_>) -> Result<Vec<BanRow>, StorageError> {
     let sql = "SELECT account, permissions, since_us FROM crew_ban ORDER BY account";
-    read.all(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+    read.all(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.number(2)?)))
 }
 
 pub(super) fn put_ban(write: &Write<'_>, account: &Did, granted: &str, now_us: u64) -> Result<(), StorageError> {
@@ -34,7 +34,7 @@ pub(super) fn delete_ban(write: &Write<'_>, account: &Did) -> Result<bool, Stora
 /// Returns the document of `did`, and the time it was read, in microseconds since 1970.
 pub(super) fn document(read: &Read<'_>, did: &Did) -> Result<Option<(String, u64)>, StorageError> {
     let sql = "SELECT document, read_us FROM known_document WHERE did = ?1";
-    read.first(sql, [did.as_str()], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))
+    read.first(sql, [did.as_str()], |row| Ok((row.get(0)?, row.number(1)?)))
 }
 
 /// Stores a document that was read at `read_us` (microseconds since 1970), in place of an older one.

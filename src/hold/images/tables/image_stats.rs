@@ -4,7 +4,7 @@
 use rusqlite::params;
 
 use atproto::syntax::Did;
-use server::sqlite::{Read, Write};
+use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
 /// Pulls and pushes that are not yet in a statistics record.
@@ -68,8 +68,7 @@ pub fn is_stats_of(read: &Read<'_>, rkey: &str, owner: &Did) -> Result<bool, Sto
 /// [`StorageError`].
 pub fn count_stats_of(read: &Read<'_>, owner: &Did, most: u64) -> Result<u64, StorageError> {
     let sql = "SELECT count(*) FROM (SELECT 1 FROM stats WHERE owner = ?1 LIMIT ?2)";
-    let count = read.first(sql, params![owner.as_str(), most.cast_signed()], |row| row.get::<_, i64>(0))?;
-    Ok(count.unwrap_or(0).cast_unsigned())
+    Ok(read.first(sql, params![owner.as_str(), most.cast_signed()], |row| row.number(0))?.unwrap_or(0))
 }
 
 /// Returns the keys of at most `limit` statistics records of an account's images.
@@ -175,9 +174,9 @@ fn new_counts_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<NewCounts> {
         rkey: row.get(0)?,
         owner: row.get(1)?,
         repository: row.get(2)?,
-        pulls: row.get::<_, i64>(3)?.cast_unsigned(),
-        last_pull_us: row.get::<_, Option<i64>>(4)?.map(i64::cast_unsigned),
-        pushes: row.get::<_, i64>(5)?.cast_unsigned(),
-        last_push_us: row.get::<_, Option<i64>>(6)?.map(i64::cast_unsigned),
+        pulls: row.number(3)?,
+        last_pull_us: row.number_or_null(4)?,
+        pushes: row.number(5)?,
+        last_push_us: row.number_or_null(6)?,
     })
 }

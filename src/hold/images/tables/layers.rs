@@ -1,9 +1,9 @@
 //! The index of the blobs that manifests need, and of the usage of accounts. The rules are in the room `images`.
 
-use rusqlite::{Row, params};
+use rusqlite::params;
 
 use atproto::syntax::{AtUri, Did, Digest};
-use server::sqlite::{Read, Write};
+use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
 /// A layer record in the index. DID and URI are text: imported records are indexed too, and may have any.
@@ -55,7 +55,7 @@ pub fn manifests_without_config(read: &Read<'_>) -> Result<u64, StorageError> {
                    SELECT (SELECT min(manifest) FROM layer WHERE manifest > value) FROM name WHERE value IS NOT NULL
                ) SELECT count(*) FROM name
                  WHERE value IS NOT NULL AND NOT EXISTS (SELECT 1 FROM manifest WHERE uri = value)";
-    Ok(read.first(sql, [], |row| row.get::<_, i64>(0))?.unwrap_or(0).cast_unsigned())
+    Ok(read.first(sql, [], |row| row.number(0))?.unwrap_or(0))
 }
 
 /// Returns the totals of the distinct layers of an account, which triggers maintain. Where records differ in the size
@@ -66,10 +66,7 @@ pub fn manifests_without_config(read: &Read<'_>) -> Result<u64, StorageError> {
 pub fn layer_totals(read: &Read<'_>, account: &Did) -> Result<LayerTotals, StorageError> {
     let sql = "SELECT blobs, size_bytes FROM layer_total WHERE account = ?1";
     let totals = read.first(sql, [account.as_str()], |row| {
-        Ok(LayerTotals {
-            blobs: row.get::<_, i64>(0)?.cast_unsigned(),
-            size_bytes: row.get::<_, i64>(1)?.cast_unsigned(),
-        })
+        Ok(LayerTotals { blobs: row.number(0)?, size_bytes: row.number(1)? })
     })?;
     Ok(totals.unwrap_or_default())
 }
@@ -79,10 +76,10 @@ pub fn layer_totals(read: &Read<'_>, account: &Did) -> Result<LayerTotals, Stora
 /// # Errors
 /// [`StorageError`].
 pub fn account_records(read: &Read<'_>, account: &Did) -> Result<u64, StorageError> {
-    let one = |sql| read.first(sql, [account.as_str()], |row| row.get::<_, i64>(0));
+    let one = |sql| read.first(sql, [account.as_str()], |row| row.number(0));
     let layers = one("SELECT records FROM layer_total WHERE account = ?1")?;
     let manifests = one("SELECT manifests FROM manifest_total WHERE account = ?1")?;
-    Ok((layers.unwrap_or(0) + manifests.unwrap_or(0)).cast_unsigned())
+    Ok(layers.unwrap_or(0) + manifests.unwrap_or(0))
 }
 
 /// Whether the manifest has a layer record of this digest.
@@ -108,15 +105,10 @@ pub fn has_manifest(read: &Read<'_>, uri: &AtUri) -> Result<bool, StorageError> 
 /// [`StorageError`].
 pub fn manifests_after(read: &Read<'_>, after: &str, limit: usize) -> Result<Vec<ManifestRow>, StorageError> {
     let sql = "SELECT uri, account, config FROM manifest WHERE uri > ?1 ORDER BY uri LIMIT ?2";
-    let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-    let rows: Vec<(String, String, Option<[u8; 32]>)> = read.all(sql, params![after, limit.cast_signed()], row)?;
-    let damaged = |error: atproto::syntax::SyntaxError| StorageError::Damaged(error.into());
-    rows.into_iter()
-        .map(|(uri, account, config)| {
-            let uri = AtUri::parse(&uri).map_err(damaged)?;
-            Ok((uri, Did::parse(&account).map_err(damaged)?, config.map(Digest::from_bytes)))
-        })
-        .collect()
+    read.all(sql, params![after, limit.cast_signed()], |row| {
+        let config = row.get::<_, Option<[u8; 32]>>(2)?.map(Digest::from_bytes);
+        Ok((row.parse(0, AtUri::parse)?, row.parse(1, Did::parse)?, config))
+    })
 }
 
 /// Returns all accounts with a layer record or a manifest. DIDs of imported records that are not valid are left out.
@@ -238,10 +230,7 @@ mod tests {
         let sql = "SELECT count(*), coalesce(sum(size), 0) FROM
                    (SELECT max(size_bytes) AS size FROM layer WHERE account = ?1 GROUP BY digest)";
         let totals = read.first(sql, [account.as_str()], |row| {
-            Ok(LayerTotals {
-                blobs: row.get::<_, i64>(0)?.cast_unsigned(),
-                size_bytes: row.get::<_, i64>(1)?.cast_unsigned(),
-            })
+            Ok(LayerTotals { blobs: row.number(0)?, size_bytes: row.number(1)? })
         });
         Ok(totals?.unwrap_or_default())
     }

@@ -4,7 +4,7 @@ use rusqlite::{Row, params};
 
 use atproto::repo::Cid;
 use atproto::syntax::Tid;
-use server::sqlite::{Read, Write};
+use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
 /// A block with the number of its row, which can be marked in a set of bits.
@@ -108,7 +108,7 @@ pub fn count_records(read: &Read<'_>) -> Result<u64, StorageError> {
 }
 
 fn count(read: &Read<'_>, sql: &str) -> Result<u64, StorageError> {
-    Ok(read.first(sql, [], |row| row.get::<_, i64>(0))?.unwrap_or_default().cast_unsigned())
+    Ok(read.first(sql, [], |row| row.number(0))?.unwrap_or_default())
 }
 
 /// Deletes all blocks, the index of records, and the references to blobs. The head, events, unpublished values and

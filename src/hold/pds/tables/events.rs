@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use rusqlite::{Row, params};
 
-use server::sqlite::{Read, Write};
+use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
 /// A page of events, the oldest first.
@@ -47,8 +47,7 @@ pub fn count_events_after(read: &Read<'_>, cursor: i64, most: u32) -> Result<u32
 /// # Errors
 /// [`StorageError`].
 pub fn event_bytes(read: &Read<'_>) -> Result<u64, StorageError> {
-    let bytes = read.first("SELECT bytes FROM event_total WHERE id = 1", [], |row| row.get::<_, i64>(0))?;
-    Ok(bytes.unwrap_or(0).cast_unsigned())
+    Ok(read.first("SELECT bytes FROM event_total WHERE id = 1", [], |row| row.number(0))?.unwrap_or(0))
 }
 
 /// Adds an event.
@@ -101,7 +100,7 @@ pub fn delete_events_beyond(
         return Ok((0, None));
     }
     let sql = "SELECT seq, length(frame) FROM event WHERE seq < (SELECT max(seq) FROM event) ORDER BY seq LIMIT ?1";
-    let row = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?.cast_unsigned()));
+    let row = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.number(1)?));
     let mut last = None;
     write.each_while(sql, [limit], row, |(seq, bytes)| {
         last = Some(seq);

@@ -1,10 +1,11 @@
 //! Rows of blobs that records refer to, and of the references. The rules are in the room `pds`.
 
-use rusqlite::{Row, named_params, params};
+use rusqlite::{named_params, params};
 
+use super::repo::cid;
 use atproto::repo::Cid;
 use atproto::syntax::Tid;
-use server::sqlite::{Read, Write};
+use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
 /// A query for a page of the blobs that records refer to.
@@ -42,7 +43,7 @@ pub fn record_blob_bytes(read: &Read<'_>, cid: &Cid) -> Result<Option<Vec<u8>>, 
 /// [`StorageError`].
 pub fn blob_facts(read: &Read<'_>, cid: &Cid) -> Result<Option<(String, u64)>, StorageError> {
     let sql = "SELECT mime_type, length(bytes) FROM record_blob WHERE cid = ?1 AND bytes IS NOT NULL";
-    read.first(sql, [cid.to_bytes()], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))
+    read.first(sql, [cid.to_bytes()], |row| Ok((row.get(0)?, row.number(1)?)))
 }
 
 /// Returns the number of blobs uploaded for a future record.
@@ -51,7 +52,7 @@ pub fn blob_facts(read: &Read<'_>, cid: &Cid) -> Result<Option<(String, u64)>, S
 /// [`StorageError`].
 pub fn waiting_blobs(read: &Read<'_>) -> Result<u64, StorageError> {
     let sql = "SELECT count(*) FROM record_blob WHERE waiting_since_us IS NOT NULL";
-    Ok(read.first(sql, [], |row| row.get::<_, i64>(0))?.unwrap_or(0).cast_unsigned())
+    Ok(read.first(sql, [], |row| row.number(0))?.unwrap_or(0))
 }
 
 /// Returns the blobs that a record refers to.
@@ -60,7 +61,7 @@ pub fn waiting_blobs(read: &Read<'_>) -> Result<u64, StorageError> {
 /// [`StorageError`].
 pub fn blobs_of_record(read: &Read<'_>, collection: &str, rkey: &str) -> Result<Vec<Cid>, StorageError> {
     let sql = "SELECT cid FROM blob_reference WHERE collection = ?1 AND rkey = ?2";
-    cids(read.all(sql, [collection, rkey], first_column)?)
+    read.all(sql, [collection, rkey], |row| cid(row, 0))
 }
 
 /// Returns blobs that records refer to, also those whose bytes are not here, in the order of their CIDs' bytes.
@@ -75,7 +76,7 @@ pub fn list_blobs(read: &Read<'_>, query: &BlobListQuery) -> Result<Vec<Cid>, St
         ":since": query.since.as_ref().map(Tid::as_str),
         ":limit": query.limit,
     };
-    cids(read.all(sql, params, first_column)?)
+    read.all(sql, params, |row| cid(row, 0))
 }
 
 /// Adds a blob for a future record. For one that is here without a record, the time starts again, with this media type;
@@ -162,12 +163,4 @@ pub fn bring_back_waiting_blobs(write: &Write<'_>, now_us: u64, latest_us: u64) 
 /// [`StorageError`].
 pub fn delete_waiting_blobs(write: &Write<'_>, before_us: u64) -> Result<usize, StorageError> {
     write.execute("DELETE FROM record_blob WHERE waiting_since_us < ?1", [before_us.cast_signed()])
-}
-
-fn first_column(row: &Row<'_>) -> rusqlite::Result<Vec<u8>> {
-    row.get(0)
-}
-
-fn cids(rows: Vec<Vec<u8>>) -> Result<Vec<Cid>, StorageError> {
-    rows.iter().map(|bytes| Cid::try_from(bytes.as_slice()).map_err(|e| StorageError::Damaged(e.into()))).collect()
 }

@@ -4,7 +4,7 @@ use rusqlite::{Row, named_params, params};
 
 use atproto::repo::Cid;
 use atproto::syntax::{Did, RecordKey, Tid};
-use server::sqlite::{Read, Write};
+use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
 /// The head of the repository.
@@ -52,14 +52,15 @@ pub struct ListQuery {
 /// [`StorageError`], as for every function here.
 pub fn repo_head(read: &Read<'_>) -> Result<Option<RepoHead>, StorageError> {
     let sql = "SELECT did, commit_cid, data_cid, rev, last_seq FROM repo WHERE id = 1";
-    let row = read.first(sql, [], |row| {
-        let text: (String, String) = (row.get(0)?, row.get(3)?);
-        Ok((text, row.get::<_, Vec<u8>>(1)?, row.get::<_, Vec<u8>>(2)?, row.get(4)?))
-    })?;
-    let Some(((did, rev), commit, data, last_seq)) = row else { return Ok(None) };
-    let damaged = |e: atproto::syntax::SyntaxError| StorageError::Damaged(e.into());
-    let (did, rev) = (Did::parse(&did).map_err(damaged)?, Tid::parse(&rev).map_err(damaged)?);
-    Ok(Some(RepoHead { did, commit: cid(&commit)?, data: cid(&data)?, rev, last_seq }))
+    read.first(sql, [], |row| {
+        Ok(RepoHead {
+            did: row.parse(0, Did::parse)?,
+            commit: cid(row, 1)?,
+            data: cid(row, 2)?,
+            rev: row.parse(3, Tid::parse)?,
+            last_seq: row.get(4)?,
+        })
+    })
 }
 
 /// Returns a block's bytes.
@@ -85,8 +86,7 @@ pub fn each_block<E: From<StorageError>>(
         Some(_) => "SELECT cid, bytes FROM block WHERE rev > ?1 ORDER BY rev",
     };
     let params = rusqlite::params_from_iter(since.map(Tid::as_str));
-    let row = |row: &Row<'_>| Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?));
-    read.each(sql, params, row, |(cid_bytes, bytes)| visit(cid(&cid_bytes)?, bytes))
+    read.each(sql, params, |row| Ok((cid(row, 0)?, row.get(1)?)), |(cid, bytes)| visit(cid, bytes))
 }
 
 /// Returns a record's key, CID and bytes.
@@ -96,7 +96,7 @@ pub fn each_block<E: From<StorageError>>(
 pub fn record(read: &Read<'_>, collection: &str, rkey: &str) -> Result<Option<StoredRecord>, StorageError> {
     let sql = "SELECT rkey, record.cid, bytes FROM record JOIN block ON number = block
                WHERE collection = ?1 AND rkey = ?2";
-    read.first(sql, [collection, rkey], raw_record)?.map(stored).transpose()
+    read.first(sql, [collection, rkey], stored)
 }
 
 /// Returns a page of a collection.
@@ -113,7 +113,7 @@ pub fn records(read: &Read<'_>, query: &ListQuery) -> Result<Vec<StoredRecord>, 
          WHERE collection = :collection AND rkey < coalesce(:cursor, char(127)) ORDER BY rkey DESC LIMIT :limit"
     };
     let params = named_params! { ":collection": query.collection, ":cursor": query.cursor, ":limit": query.limit };
-    read.all(sql, params, raw_record)?.into_iter().map(stored).collect()
+    read.all(sql, params, stored)
 }
 
 /// Returns the number of records in a collection.
@@ -122,8 +122,7 @@ pub fn records(read: &Read<'_>, query: &ListQuery) -> Result<Vec<StoredRecord>, 
 /// [`StorageError`].
 pub fn record_count(read: &Read<'_>, collection: &str) -> Result<u64, StorageError> {
     let sql = "SELECT count(*) FROM record WHERE collection = ?1";
-    let count = read.first(sql, [collection], |row| row.get::<_, i64>(0))?;
-    Ok(count.unwrap_or(0).cast_unsigned())
+    Ok(read.first(sql, [collection], |row| row.number(0))?.unwrap_or(0))
 }
 
 /// Returns the names of all collections that have records, in order.
@@ -214,17 +213,10 @@ pub fn put_meta(write: &Write<'_>, name: &str, value: &str) -> Result<(), Storag
     write.execute(sql, [name, value]).map(drop)
 }
 
-fn cid(bytes: &[u8]) -> Result<Cid, StorageError> {
-    Cid::try_from(bytes).map_err(|e| StorageError::Damaged(e.into()))
+pub(super) fn cid(row: &Row<'_>, column: usize) -> rusqlite::Result<Cid> {
+    row.parse_bytes(column, |bytes| Cid::try_from(bytes))
 }
 
-type RawRecord = (String, Vec<u8>, Vec<u8>);
-
-fn raw_record(row: &Row<'_>) -> rusqlite::Result<RawRecord> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-}
-
-fn stored((rkey, cid_bytes, bytes): RawRecord) -> Result<StoredRecord, StorageError> {
-    let rkey = RecordKey::parse(&rkey).map_err(|e| StorageError::Damaged(e.into()))?;
-    Ok(StoredRecord { rkey, cid: cid(&cid_bytes)?, bytes })
+fn stored(row: &Row<'_>) -> rusqlite::Result<StoredRecord> {
+    Ok(StoredRecord { rkey: row.parse(0, RecordKey::parse)?, cid: cid(row, 1)?, bytes: row.get(2)? })
 }
