@@ -12,7 +12,7 @@ use super::kept::{Answer, Kept, Times, Unknown};
 use super::{Catalog, look};
 use crate::repos::ReposError;
 use atproto::lexicon::nsid::{self, Collection};
-use atproto::lexicon::{RepoPage, SELF_KEY};
+use atproto::lexicon::{RepoPage, self_key};
 use atproto::repo::cid;
 use atproto::syntax::{Datetime, Did, Digest, ImageName, RecordKey};
 use server::identity::Account;
@@ -105,7 +105,7 @@ impl Catalog {
     /// # Errors
     /// [`Unknown`]; the same below.
     pub async fn profile(&self, account: &Arc<Account>) -> Result<Arc<PersonProfile>, Unknown> {
-        let asked = self.record(account, nsid::PROFILE, RecordKey::parse(SELF_KEY).ok());
+        let asked = self.record(account, nsid::PROFILE, self_key());
         let profile = async move {
             let record = asked.await?.unwrap_or_default();
             let text = |field: &str, max| record.get(field)?.as_str().and_then(|text| line(text, max));
@@ -123,7 +123,7 @@ impl Catalog {
     /// # Errors
     /// [`Unknown`]
     pub async fn page(&self, account: &Arc<Account>, name: &ImageName) -> Result<Arc<PageOf>, Unknown> {
-        let asked = self.record(account, nsid::REPO_PAGE, Some(RepoPage::key_of(name)));
+        let asked = self.record(account, nsid::REPO_PAGE, RepoPage::key_of(name));
         let page = async move {
             let record = asked.await?.unwrap_or_default();
             let text = |field: &str| record.get(field).and_then(Value::as_str);
@@ -162,11 +162,10 @@ impl Catalog {
         &self,
         account: &Arc<Account>,
         collection: Collection,
-        key: Option<RecordKey>,
+        key: RecordKey,
     ) -> impl Future<Output = Result<Option<Value>, Unknown>> + Send + 'static + use<> {
         let (repos, looks, owner) = (Arc::clone(&self.repos), self.looks.clone(), Arc::clone(account));
         async move {
-            let Some(key) = key else { return Ok(None) };
             let _place = look(&looks, &repos, &owner).await?;
             let seen = repos.record(&owner, collection, &key).await;
             Ok(seen.map_err(|error: ReposError| Unknown(error.to_string()))?.value)

@@ -8,8 +8,8 @@ use super::{CALL_TIME, Holds, HoldsError, MAX_SUCCESSORS, PROFILE_TTL, method_ur
 use crate::accounts::Login;
 use crate::remote::Credential;
 use atproto::lexicon::nsid;
-use atproto::lexicon::{RecordView, SELF_KEY};
-use atproto::syntax::{Datetime, Did, RecordKey, ServiceUrl};
+use atproto::lexicon::{RecordView, SELF_KEY, self_key};
+use atproto::syntax::{Datetime, Did, ServiceUrl};
 use server::identity::Account;
 
 /// An account's choice of a hold for its new blobs.
@@ -53,8 +53,7 @@ impl Holds {
     /// # Errors
     /// [`HoldsError::Repos`]; the same below.
     pub async fn chosen(&self, account: &Account) -> Result<SailorProfile, HoldsError> {
-        let key = RecordKey::parse(SELF_KEY).map_err(|_| HoldsError::None)?;
-        let profile = self.repos.record(account, nsid::SAILOR_PROFILE, &key).await?.value.unwrap_or_default();
+        let profile = self.profile(account).await?;
         let choice = match profile.get(DEFAULT_HOLD) {
             Some(Value::Null) => HoldChoice::None,
             Some(Value::String(named)) => hold_of(named).map_or(HoldChoice::Default, HoldChoice::Hold),
@@ -73,7 +72,7 @@ impl Holds {
         account: &Account,
         wanted: &SailorProfile,
     ) -> Result<(), HoldsError> {
-        let (key, now) = (RecordKey::parse(SELF_KEY).map_err(|_| HoldsError::None)?, Datetime::from_micros(now_us));
+        let now = Datetime::from_micros(now_us);
         let edit = |record: &mut Map<String, Value>| {
             record.insert(AUTO_REMOVE.into(), json!(wanted.auto_remove));
             match &wanted.choice {
@@ -82,7 +81,7 @@ impl Holds {
                 HoldChoice::Hold(hold) => drop(record.insert(DEFAULT_HOLD.into(), json!(hold.did()))),
             }
         };
-        let written = self.repos.rewrite((login, account), nsid::SAILOR_PROFILE, &key, &now, edit).await;
+        let written = self.repos.rewrite((login, account), nsid::SAILOR_PROFILE, &self_key(), &now, edit).await;
         self.profiles.remove(&account.did);
         Ok(written?)
     }
@@ -108,14 +107,17 @@ impl Holds {
 
     /// Returns the hold that the account or the operator names.
     async fn named(&self, account: &Account) -> Result<Option<ServiceUrl>, HoldsError> {
-        let key = RecordKey::parse(SELF_KEY).map_err(|_| HoldsError::None)?;
-        let profile = self.repos.record(account, nsid::SAILOR_PROFILE, &key).await?;
-        match profile.value.as_ref().and_then(|profile| profile.get("defaultHold")) {
+        match self.profile(account).await?.get(DEFAULT_HOLD) {
             // A null means that the account wants no default.
             Some(Value::Null) => Ok(None),
             Some(Value::String(named)) if !named.is_empty() => hold_of(named).map(Some).ok_or(HoldsError::NotAHold),
             _ => Ok(self.repos.legacy_hold(account).await?.or_else(|| self.default_hold())),
         }
+    }
+
+    /// Returns the record of the account's profile, or null when there is none.
+    async fn profile(&self, account: &Account) -> Result<Value, HoldsError> {
+        Ok(self.repos.record(account, nsid::SAILOR_PROFILE, &self_key()).await?.value.unwrap_or_default())
     }
 
     /// Returns the last successor of `hold` according to the captain records; `hold` itself if it has none.

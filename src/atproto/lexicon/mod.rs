@@ -25,7 +25,7 @@ pub use permission::{Permission, PermissionSet};
 pub use profile::{
     DESCRIPTION, DISPLAY_NAME, Link, MAX_PICTURE_BYTES, PICTURE_TYPES, Picture, Profile, StrongRef, TextBound,
 };
-pub use records::{Captain, Crew, ROLE_MEMBER, ROLE_OWNER, SELF_KEY};
+pub use records::{Captain, Crew, ROLE_MEMBER, ROLE_OWNER, SELF_KEY, self_key};
 pub use registry_methods::{
     BlobInfo, CrewExport, DeletedUserData, ImageOperation, LayerExport, LayerInfo, MAX_LAYERS, ManifestInfo,
     NotifyManifest, NotifyManifestOutput, PostExport, Quota, SetStats, StatsExport, Success, TierInfo, TierName, Tiers,

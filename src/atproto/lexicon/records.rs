@@ -4,10 +4,18 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::syntax::{Datetime, Did};
+use super::tag::key;
+use crate::syntax::{Datetime, Did, RecordKey};
 
 /// The record key of the captain and the profile records.
 pub const SELF_KEY: &str = "self";
+
+/// Returns [`SELF_KEY`] as a key.
+#[must_use]
+pub fn self_key() -> RecordKey {
+    key(SELF_KEY)
+}
+
 /// The role of the captain's own crew record.
 pub const ROLE_OWNER: &str = "owner";
 /// The role of a member who joined on request.

@@ -98,7 +98,7 @@ impl Star {
 }
 
 /// Names and tags have only characters that keys may have, and together at most 385.
-fn key(text: &str) -> RecordKey {
+pub(super) fn key(text: &str) -> RecordKey {
     RecordKey::parse(text).unwrap_or_else(|error: SyntaxError| unreachable!("{error}"))
 }
 

@@ -5,8 +5,8 @@
 //! is in a table, not in a record: it is private, and no lexicon has it. A backup contains it; a hand-over to a
 //! successor does not.
 
-use super::{Crew, CrewError, captain, declared_members, member_key, tables};
-use crate::pds::{Plan, RecordChange, RecordWrite, Records, Repository};
+use super::{Crew, CrewError, captain, declared, declared_members, member_key, tables};
+use crate::pds::{Plan, RecordWrite, Records, Repository};
 use atproto::lexicon::{Permission, PermissionSet, nsid};
 use atproto::syntax::{Datetime, Did};
 
@@ -39,9 +39,7 @@ impl Crew {
             tables::put_ban(repository.transaction(), &did, "", now_us)?;
             let rkey = member_key(&did);
             if records.get(&nsid::CREW, rkey.as_str())?.is_some() {
-                let change =
-                    RecordChange { collection: nsid::CREW.into(), rkey, write: RecordWrite::Delete, swap: None };
-                repository.commit(Plan::of(vec![change]))?;
+                repository.commit(Plan::of(vec![declared::change(nsid::CREW, rkey, RecordWrite::Delete)]))?;
             }
             Ok(())
         };

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{CrewError, DeclaredProfile, encode};
 use crate::pds::{RecordChange, RecordWrite, Records};
+use atproto::lexicon::Permission;
 use atproto::lexicon::nsid::Collection;
-use atproto::lexicon::{Permission, SELF_KEY};
 use atproto::syntax::{Did, RecordKey, ServiceUrl};
 
 /// The captain, crew and profile that the configuration declares.
@@ -71,9 +71,4 @@ pub(super) fn put(
 /// Returns the change `write` of the record `rkey` of `collection`.
 pub(super) fn change(collection: Collection, rkey: RecordKey, write: RecordWrite) -> RecordChange {
     RecordChange { collection: collection.into(), rkey, write, swap: None }
-}
-
-/// Returns the key of records that a repository has one of.
-pub(super) fn self_key() -> Result<RecordKey, CrewError> {
-    RecordKey::parse(SELF_KEY).map_err(|e| CrewError::Invalid(e.to_string()))
 }

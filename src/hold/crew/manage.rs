@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Crew, CrewError, captain, declared_members, member_key};
 use crate::pds::{Outcome, Plan, RecordChange, RecordWrite, Records};
 use atproto::lexicon::nsid::{self, Collection};
-use atproto::lexicon::{self, ROLE_OWNER, SELF_KEY};
+use atproto::lexicon::{self, ROLE_OWNER, self_key};
 use atproto::repo::{Cid, cbor};
 use atproto::syntax::{AtUri, Did, RecordKey};
 
@@ -126,7 +126,7 @@ fn check(change: CrewChange) -> Result<Checked, CrewError> {
             if collection == nsid::PROFILE {
                 let profile: lexicon::Profile = serde_json::from_value(record.clone()).map_err(lexicon)?;
                 profile.check().map_err(CrewError::Invalid)?;
-                RecordKey::parse(SELF_KEY).ok()
+                Some(self_key())
             } else if collection == nsid::CREW {
                 let crew: lexicon::Crew = serde_json::from_value(record.clone()).map_err(lexicon)?;
                 crew.check_lengths().map_err(invalid)?;
@@ -139,7 +139,7 @@ fn check(change: CrewChange) -> Result<Checked, CrewError> {
                 if record.to_string().len() > MAX_CREW_BYTES {
                     return Err(invalid("a captain record has at most 8192 bytes"));
                 }
-                RecordKey::parse(SELF_KEY).ok()
+                Some(self_key())
             }
         }
         CrewWrite::Delete | CrewWrite::DeleteIfPresent => None,

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::declared::declared_members;
 use super::manage::check_member_change;
-use super::{Crew, CrewError, captain, encode, member_key, tables};
-use crate::pds::{PageQuery, PdsError, Plan, RecordChange, RecordWrite, Records, Repository};
+use super::{Crew, CrewError, captain, crew_records, declared, decode, encode, member_key, tables};
+use crate::pds::{PdsError, Plan, RecordWrite, Records, Repository};
 use atproto::lexicon::{self, Permission, PermissionSet, nsid};
 use atproto::syntax::{Datetime, Did};
 
@@ -40,9 +40,6 @@ pub struct MemberChange {
     pub tier: Option<String>,
 }
 
-/// Members read in one page.
-const PAGE: u32 = 500;
-
 impl Crew {
     /// Returns all members in one snapshot, the oldest first.
     ///
@@ -52,7 +49,8 @@ impl Crew {
         let job = |records: &Records<'_>| {
             captain(records)?;
             let declared = declared_members(records)?;
-            let mut members: Vec<_> = all(records)?.into_iter().map(|record| with_source(record, &declared)).collect();
+            let mut members: Vec<_> =
+                crew_records(records)?.into_values().map(|record| with_source(record, &declared)).collect();
             let age = |member: &CrewMember| (member.record.added_at.clone(), member.record.member.clone());
             members.sort_by_key(age);
             Ok(members)
@@ -68,7 +66,7 @@ impl Crew {
         let may_write = |member: &lexicon::Crew| {
             PermissionSet::from_record(member.permissions.iter().map(String::as_str)).allows(Permission::BlobWrite)
         };
-        let members = all(records)?.into_iter().filter(may_write).map(|member| member.member);
+        let members = crew_records(records)?.into_values().filter(may_write).map(|member| member.member);
         Ok(members.chain([captain(records)?.owner]).collect())
     }
 
@@ -135,8 +133,7 @@ impl Crew {
             let records = &repository.records();
             let captain = captain(records)?;
             let rkey = member_key(&did);
-            let old = records.get(&nsid::CREW, rkey.as_str())?.map(|record| serde_json::from_value(record.value));
-            let old = old.transpose().map_err(|e| CrewError::Unreadable(e.to_string()))?;
+            let old = records.get(&nsid::CREW, rkey.as_str())?.map(decode).transpose()?;
             let is_member = old.is_some();
             check_member_change(&captain, &rkey, mutable)?;
             if is_member && declared_members(records)?.contains(&did) {
@@ -144,12 +141,7 @@ impl Crew {
             }
             let (write, record) = decide(repository, old)?;
             check_record(&record)?;
-            repository.commit(Plan::of(vec![RecordChange {
-                collection: nsid::CREW.into(),
-                rkey,
-                write,
-                swap: None,
-            }]))?;
+            repository.commit(Plan::of(vec![declared::change(nsid::CREW, rkey, write)]))?;
             Ok(CrewMember { record, declared: false })
         };
         self.pds.transact(now_us, job).await
@@ -173,20 +165,4 @@ fn names(permissions: &[Permission]) -> Vec<String> {
 
 fn with_source(record: lexicon::Crew, declared: &BTreeSet<Did>) -> CrewMember {
     CrewMember { declared: declared.contains(&record.member), record }
-}
-
-fn all(records: &Records<'_>) -> Result<Vec<lexicon::Crew>, CrewError> {
-    let mut all = Vec::new();
-    let mut cursor = None;
-    loop {
-        let page =
-            records.page(&PageQuery { collection: nsid::CREW.to_string(), cursor, limit: PAGE, ascending: true })?;
-        for record in page.records {
-            all.push(serde_json::from_value(record.value).map_err(|e| CrewError::Unreadable(e.to_string()))?);
-        }
-        cursor = page.cursor;
-        if cursor.is_none() {
-            return Ok(all);
-        }
-    }
 }

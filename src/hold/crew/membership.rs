@@ -1,6 +1,6 @@
 //! The membership of one account: whether it is captain or crew, and its permissions.
 
-use super::{Crew, CrewError, captain, member_key};
+use super::{Crew, CrewError, captain, decode, member_key};
 use crate::pds::Records;
 use atproto::lexicon::{self, Permission, PermissionSet, nsid};
 use atproto::syntax::Did;
@@ -28,11 +28,7 @@ impl Membership {
     /// As [`Crew::is_public`].
     pub fn read(records: &Records<'_>, account: &Did) -> Result<Self, CrewError> {
         let hold = captain(records)?;
-        let record = records.get(&nsid::CREW, member_key(account).as_str())?;
-        let crew: Option<lexicon::Crew> = record
-            .map(|record| serde_json::from_value(record.value))
-            .transpose()
-            .map_err(|e| CrewError::Unreadable(e.to_string()))?;
+        let crew = records.get(&nsid::CREW, member_key(account).as_str())?.map(decode::<lexicon::Crew>).transpose()?;
         let permissions = crew.iter().flat_map(|crew| crew.permissions.iter().map(String::as_str));
         Ok(Self {
             captain: hold.owner == *account,

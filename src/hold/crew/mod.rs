@@ -17,13 +17,15 @@ mod reconcile;
 mod request;
 mod tables;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::pds::Pds;
+use crate::pds::{PageQuery, Pds, Record, Records};
 use atproto::lexicon::nsid::{self, Collection};
+use atproto::lexicon::{self, SELF_KEY};
 use atproto::repo::cbor::{self, Ipld};
 use atproto::syntax::{Did, RecordKey, ServiceUrl};
 
@@ -135,10 +137,33 @@ fn encode(collection: Collection, record: impl serde::Serialize) -> Result<Ipld,
     cbor::from_json(&value).map_err(|e| CrewError::Invalid(e.to_string()))
 }
 
-/// Returns the captain record, which exists from the first start on.
-fn captain(records: &crate::pds::Records<'_>) -> Result<atproto::lexicon::Captain, CrewError> {
-    let record = records.get(&nsid::CAPTAIN, atproto::lexicon::SELF_KEY)?.ok_or(CrewError::NoCaptain)?;
+/// Returns a stored record as its type.
+fn decode<T: serde::de::DeserializeOwned>(record: Record) -> Result<T, CrewError> {
     serde_json::from_value(record.value).map_err(|e| CrewError::Unreadable(e.to_string()))
+}
+
+/// Returns the captain record, which exists from the first start on.
+fn captain(records: &Records<'_>) -> Result<lexicon::Captain, CrewError> {
+    decode(records.get(&nsid::CAPTAIN, SELF_KEY)?.ok_or(CrewError::NoCaptain)?)
+}
+
+/// Number of members that are read at once.
+const PAGE: u32 = 500;
+
+/// Returns all crew records by their keys.
+fn crew_records(records: &Records<'_>) -> Result<BTreeMap<RecordKey, lexicon::Crew>, CrewError> {
+    let (mut all, mut cursor) = (BTreeMap::new(), None);
+    loop {
+        let query = PageQuery { collection: nsid::CREW.to_string(), cursor, limit: PAGE, ascending: true };
+        let page = records.page(&query)?;
+        for record in page.records {
+            all.insert(record.rkey.clone(), decode(record)?);
+        }
+        cursor = page.cursor;
+        if cursor.is_none() {
+            return Ok(all);
+        }
+    }
 }
 
 #[cfg(test)]

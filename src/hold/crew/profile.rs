@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::CrewError;
-use super::declared::{Declared, put, self_key};
+use super::declared::{Declared, put};
 use crate::pds::{NewBlob, RecordChange};
-use atproto::lexicon::nsid;
+use atproto::lexicon::{nsid, self_key};
 use atproto::repo::cbor;
 use atproto::syntax::Datetime;
 
@@ -44,5 +44,5 @@ pub(super) fn change(
             new[name] = value;
         }
     }
-    if old == Some(&new) { Ok(None) } else { put(nsid::PROFILE, self_key()?, &new).map(Some) }
+    if old == Some(&new) { Ok(None) } else { put(nsid::PROFILE, self_key(), &new).map(Some) }
 }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::declared::{Declared, DeclaredMember, META_NAME, change, declared_members, put, self_key};
-use super::{Crew, CrewError, member_key, profile};
-use crate::pds::{MAX_WRITES, PageQuery, Plan, RecordChange, RecordWrite, Records};
-use atproto::lexicon::{self, Permission, ROLE_OWNER, SELF_KEY, nsid};
+use super::declared::{Declared, DeclaredMember, META_NAME, change, declared_members, put};
+use super::{Crew, CrewError, crew_records, decode, member_key, profile};
+use crate::pds::{MAX_WRITES, Plan, RecordChange, RecordWrite, Records};
+use atproto::lexicon::{self, Permission, ROLE_OWNER, SELF_KEY, nsid, self_key};
 use atproto::syntax::{Datetime, Did, RecordKey};
 
 impl Crew {
@@ -47,25 +47,10 @@ pub(super) struct Recorded {
 
 impl Recorded {
     pub(super) fn read(records: &Records<'_>) -> Result<Self, CrewError> {
-        let unreadable = |e: serde_json::Error| CrewError::Unreadable(e.to_string());
-        let captain = records.get(&nsid::CAPTAIN, SELF_KEY)?.map(|r| serde_json::from_value(r.value)).transpose();
-        let mut members = BTreeMap::new();
-        let mut cursor = None;
-        loop {
-            let page =
-                records.page(&PageQuery { collection: nsid::CREW.to_string(), cursor, limit: 500, ascending: true })?;
-            for record in page.records {
-                members.insert(record.rkey, serde_json::from_value(record.value).map_err(unreadable)?);
-            }
-            cursor = page.cursor;
-            if cursor.is_none() {
-                break;
-            }
-        }
         Ok(Self {
-            captain: captain.map_err(unreadable)?,
+            captain: records.get(&nsid::CAPTAIN, SELF_KEY)?.map(decode).transpose()?,
             profile: records.get(&nsid::PROFILE, SELF_KEY)?.map(|record| record.value),
-            members,
+            members: crew_records(records)?,
             declared_before: declared_members(records)?,
         })
     }
@@ -126,7 +111,7 @@ fn captain_change(
             ..fresh
         },
     };
-    if old == Some(&new) { Ok(None) } else { put(nsid::CAPTAIN, self_key()?, &new).map(Some) }
+    if old == Some(&new) { Ok(None) } else { put(nsid::CAPTAIN, self_key(), &new).map(Some) }
 }
 
 fn member_change(

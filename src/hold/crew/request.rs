@@ -1,8 +1,8 @@
 //! Requests to join the crew.
 
 use super::bans::bounded;
-use super::{Crew, CrewError, captain, encode, member_key};
-use crate::pds::{Plan, RecordChange, RecordWrite};
+use super::{Crew, CrewError, captain, declared, encode, member_key};
+use crate::pds::{Plan, RecordWrite};
 use atproto::lexicon::{self, Permission, ROLE_MEMBER, nsid};
 use atproto::syntax::{AtUri, Datetime, Did};
 
@@ -58,7 +58,7 @@ impl Crew {
                 other: serde_json::Map::new(),
             };
             let write = RecordWrite::Create(encode(nsid::CREW, record)?);
-            Ok(Plan::of(vec![RecordChange { collection: nsid::CREW.into(), rkey: key, write, swap: None }]))
+            Ok(Plan::of(vec![declared::change(nsid::CREW, key, write)]))
         };
         let outcome: Result<_, CrewError> = self.pds.commit(now_us, None, decide).await;
         let outcome = outcome.inspect_err(|error| self.count_refused_growth(error))?;
