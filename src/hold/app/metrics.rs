@@ -67,7 +67,7 @@ pub(super) struct Sources {
 /// Numbers that are counted in the database or the file system.
 #[derive(Clone, Default)]
 struct Counted {
-    blobs: Option<blobs::Totals>,
+    blobs: Option<blobs::BlobTotals>,
     open_uploads: Option<u64>,
     unpushed: Option<(u64, u64)>,
     records: Option<Vec<(&'static str, u64)>>,

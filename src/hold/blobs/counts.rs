@@ -18,7 +18,7 @@ server::label! {
 }
 
 /// The counters of uploads.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct UploadCounts {
     /// Uploads begun.
     pub begun: Counter,
@@ -40,23 +40,6 @@ pub struct UploadCounts {
     pub proof_bytes: Counter,
     /// Time spent on reading back, in microseconds.
     pub proof_us: Counter,
-}
-
-impl Default for UploadCounts {
-    fn default() -> Self {
-        Self {
-            begun: Counter::new(),
-            completions: CounterBy::default(),
-            aborted: Counter::new(),
-            refused: CounterBy::default(),
-            passed_limit: CounterBy::default(),
-            swept: Counter::new(),
-            revoked: Counter::new(),
-            proofs: Counter::new(),
-            proof_bytes: Counter::new(),
-            proof_us: Counter::new(),
-        }
-    }
 }
 
 impl CompletionResult {

@@ -127,9 +127,7 @@ impl Usage {
         self.unflushed.insert(*digest, now_us);
         Some(!std::mem::replace(&mut self.is_flushing, true))
     }
-}
 
-impl Usage {
     fn forget(&mut self, now_us: u64) {
         if self.forgot_us.is_none_or(|forgot_us| now_us.saturating_sub(forgot_us) > WARN_EVERY_US) {
             tracing::warn!(
@@ -179,7 +177,6 @@ impl Blobs {
         let write = self.sessions.db.write(move |write| {
             let mut rows = rows.iter();
             rows.try_for_each(|(digest, used_us)| tables::put_last_used(write, digest, *used_us, every_us))
-                .map_err(BlobError::from)
         });
         write.await?;
         let mut usage = self.digests.usage.usage();
@@ -234,6 +231,7 @@ mod tests {
         assert!(tracker.usage().last_used_us.len() <= MAX_TRACKED);
         assert!(tracker.claim_unused([DIGEST], 1).digests().is_empty());
     }
+
     #[tokio::test]
     async fn uses_that_cannot_be_flushed_are_bounded_and_nothing_is_claimed_that_may_be_among_them() {
         let tracker = UsageTracker::default();

@@ -26,7 +26,7 @@ impl Blobs {
     /// # Errors
     /// When the database fails.
     pub async fn list_open_uploads(&self) -> Result<Vec<OpenUpload>, BlobError> {
-        let rows = self.sessions.db.read(|read| tables::open_upload_list(read).map_err(BlobError::from)).await?;
+        let rows = self.sessions.db.read(tables::open_upload_list).await?;
         let named = rows.into_iter().map(|row| OpenUpload {
             id: UploadId::from_key(row.id),
             account: row.account,

@@ -49,7 +49,7 @@ impl Blobs {
         if !bucket.store().signs_parts() {
             return Ok(0);
         }
-        let open = self.sessions.db.read(|read| tables::bypassed_uploads(read).map_err(BlobError::from)).await?;
+        let open = self.sessions.db.read(tables::bypassed_uploads).await?;
         let asked = stream::iter(open).map(|upload| async move {
             let parts = bucket.stored_parts(&upload).await;
             (upload, parts)
@@ -80,7 +80,7 @@ impl Blobs {
         let (all_bytes, largest_bytes) = (sizes().sum::<u64>(), sizes().max().unwrap_or(0));
         if parts.is_some() {
             let key = *id.key();
-            let put = move |write: &Write<'_>| tables::put_measured(write, &key, all_bytes).map_err(BlobError::from);
+            let put = move |write: &Write<'_>| tables::put_measured(write, &key, all_bytes);
             self.sessions.db.write(put).await?;
         }
         let passed = if largest_bytes > limits.max_part_bytes {

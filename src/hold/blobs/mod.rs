@@ -35,10 +35,10 @@
 //!   4. EpochFence    one upload     one write to a staged file, on the blocking pool
 //!   5. DeletionClaim some digests   readers wait while garbage collection decides; taken under their DigestGuards
 //! ```
-//! A part takes the `UploadGuard` twice, to begin and to be recorded, and receives its bytes
-//! in between without it; one into a bucket receives them already while the row of its begin gets to the disk. `complete`, `abort` and the sweep hold it all the time and end the epoch: a part that began in
-//! an earlier epoch can neither write nor be recorded. What must run under a lock takes its guard as a parameter.
-//! DigestLock: <https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests>
+//! A part takes the `UploadGuard` twice, to begin and to be recorded, and receives its bytes in between without it; one
+//! into a bucket receives them already while the row of its begin gets to the disk. `complete`, `abort` and the sweep hold
+//! it all the time and end the epoch: a part that began in an earlier epoch can neither write nor be recorded. What must
+//! run under a lock takes its guard as a parameter.
 
 mod bucket;
 mod counts;
@@ -68,7 +68,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::Stream;
 
-use crate::blobs::tables::BlobTotals;
 use atproto::syntax::{Did, Digest};
 use server::sqlite::Database;
 use server::storage::StorageError;
@@ -90,7 +89,7 @@ pub use sweep::Swept;
 pub use upload_share::UploadShare;
 // Functions that other rooms call within their own transactions.
 pub use tables::{
-    AccountUsage, BlobRow, BlobUseRow, PendingDeletionRow, account_usage, blob_size, blob_totals, blob_use,
+    AccountUsage, BlobRow, BlobTotals, BlobUseRow, PendingDeletionRow, account_usage, blob_size, blob_totals, blob_use,
     blob_uses_of, blobs_of, delete_blob, delete_pending_deletion, open_uploads_total, pending_deletion_totals,
     pending_deletion_us, pending_deletions, put_blob, put_found, put_pending_deletion, renew_pending_deletion,
     uploaders,
@@ -135,9 +134,6 @@ impl std::fmt::Debug for Target {
         })
     }
 }
-
-/// Number and total size of all acknowledged blobs.
-pub type Totals = BlobTotals;
 
 impl Blobs {
     /// Opens the store.
@@ -326,15 +322,15 @@ impl Blobs {
     /// # Errors
     /// When the database fails.
     pub async fn open_uploads(&self) -> Result<u64, BlobError> {
-        self.sessions.db.read(|read| tables::open_uploads_total(read).map_err(BlobError::from)).await
+        Ok(self.sessions.db.read(tables::open_uploads_total).await?)
     }
 
     /// Returns the number and the total size of the acknowledged blobs. Reads the row of every blob.
     ///
     /// # Errors
     /// [`BlobError::Storage`].
-    pub async fn totals(&self) -> Result<Totals, BlobError> {
-        self.sessions.db.read(|read| tables::blob_totals(read).map_err(BlobError::from)).await
+    pub async fn totals(&self) -> Result<BlobTotals, BlobError> {
+        Ok(self.sessions.db.read(tables::blob_totals).await?)
     }
 }
 

@@ -177,7 +177,7 @@ impl Blobs {
     /// # Errors
     /// When the database fails.
     pub async fn account_usages(&self) -> Result<Vec<(Did, AccountUsage)>, BlobError> {
-        self.sessions.db.read(|read| tables::account_usages(read).map_err(BlobError::from)).await
+        Ok(self.sessions.db.read(tables::account_usages).await?)
     }
 
     /// Returns the bytes in blobs that no manifest names, once for each uploader, and the bytes staged by open uploads.

@@ -123,7 +123,7 @@ impl Sessions {
 
     pub(super) async fn account(&self, id: &UploadId) -> Result<Did, BlobError> {
         let key = *id.key();
-        let found = self.db.read(move |read| tables::upload(read, &key).map_err(BlobError::from)).await?;
+        let found = self.db.read(move |read| tables::upload(read, &key)).await?;
         found.filter(|upload| upload.digest.is_none()).map(|upload| upload.account).ok_or(BlobError::UnknownUpload)
     }
 
@@ -170,7 +170,7 @@ impl Sessions {
     /// Returns the size of an acknowledged blob in bytes.
     pub(super) async fn blob_size(&self, digest: &Digest) -> Result<Option<u64>, BlobError> {
         let digest = *digest;
-        self.db.read(move |read| tables::blob_size(read, &digest).map_err(BlobError::from)).await
+        Ok(self.db.read(move |read| tables::blob_size(read, &digest)).await?)
     }
 
     /// Returns the size of an acknowledged blob whose object is there with that size. A blob without its object can be

@@ -3,7 +3,7 @@
 use crate::blobs::tables;
 use crate::blobs::tables::UploadRow;
 use atproto::syntax::Did;
-use server::sqlite::{Read, Write};
+use server::sqlite::Read;
 
 use super::names::UploadId;
 use super::upload_state::UploadGuard;
@@ -36,9 +36,8 @@ impl Blobs {
         let before_us = self.sessions.stale_before_us(now_us);
         let db = &self.sessions.db;
         let latest_us = now_us.saturating_add(AHEAD_US);
-        let set = move |write: &Write<'_>| tables::bring_back(write, now_us, latest_us).map_err(BlobError::from);
-        db.write(set).await?;
-        let stale = db.read(move |read| tables::stale_uploads(read, before_us).map_err(BlobError::from)).await?;
+        db.write(move |write| tables::bring_back(write, now_us, latest_us)).await?;
+        let stale = db.read(move |read| tables::stale_uploads(read, before_us)).await?;
         let mut swept = Swept::default();
         for id in stale.into_iter().map(UploadId::from_key) {
             // A part may have been recorded since the list was read.
@@ -47,7 +46,7 @@ impl Blobs {
                 self.sessions.counts.swept.inc();
             }
         }
-        let forget = db.write(move |write| tables::delete_finished_uploads(write, before_us).map_err(BlobError::from));
+        let forget = db.write(move |write| tables::delete_finished_uploads(write, before_us));
         swept.finished = forget.await?;
         swept.orphans = match &self.store {
             Store::Files(files) => files.drop_orphan_folders().await?,
@@ -63,7 +62,7 @@ impl Blobs {
     /// As [`Blobs::sweep`].
     pub async fn sweep_empty(&self, now_us: u64) -> Result<usize, BlobError> {
         let before_us = self.sessions.empty_before_us(now_us);
-        let read = move |read: &Read<'_>| tables::empty_uploads(read, before_us).map_err(BlobError::from);
+        let read = move |read: &Read<'_>| tables::empty_uploads(read, before_us);
         let mut dropped = 0;
         for id in self.sessions.db.read(read).await?.into_iter().map(UploadId::from_key) {
             let upload = self.sessions.uploads.lock(&id).await;
@@ -88,7 +87,7 @@ impl Blobs {
     /// # Errors
     /// When the database fails.
     pub async fn uploading_accounts(&self) -> Result<Vec<Did>, BlobError> {
-        self.sessions.db.read(|read| tables::uploading_accounts(read).map_err(BlobError::from)).await
+        Ok(self.sessions.db.read(tables::uploading_accounts).await?)
     }
 
     /// Drops all open uploads of an account that lost its permission to write, also those with a part in flight.
@@ -98,7 +97,7 @@ impl Blobs {
     /// As [`Blobs::sweep`].
     pub async fn revoke_uploads(&self, account: &Did) -> Result<usize, BlobError> {
         let owner = account.clone();
-        let read = move |read: &Read<'_>| tables::open_uploads_of(read, &owner).map_err(BlobError::from);
+        let read = move |read: &Read<'_>| tables::open_uploads_of(read, &owner);
         let mut dropped = 0;
         for id in self.sessions.db.read(read).await?.into_iter().map(UploadId::from_key) {
             if self.drop_if(&id, |_| true).await? {

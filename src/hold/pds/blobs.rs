@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::{Pds, PdsError};
 use crate::pds::tables;
-use crate::pds::tables::{BlobListQuery, StoredRecord};
+use crate::pds::tables::{BlobsQuery, StoredRecord};
 use atproto::lexicon::error as name;
 use atproto::repo::{BlobRef, Cid, cbor, cid};
 use atproto::syntax::{MediaType, Tid};
@@ -44,9 +44,6 @@ pub struct PublishedBlob {
     /// Its bytes.
     pub bytes: Bytes,
 }
-
-/// The query of [`Pds::list_blobs`].
-pub type BlobsQuery = BlobListQuery;
 
 /// A page of CIDs of blobs, and the cursor of the next page.
 #[derive(Clone, Debug)]

@@ -38,7 +38,7 @@ use server::metrics::CounterBy;
 use server::sqlite::{Database, Read};
 use server::storage::StorageError;
 
-pub use blobs::{BlobPage, BlobRefError, BlobsQuery, MAX_RECORD_BLOB_BYTES, NewBlob, PublishedBlob};
+pub use blobs::{BlobPage, BlobRefError, MAX_RECORD_BLOB_BYTES, NewBlob, PublishedBlob};
 pub use change::{Plan, RecordChange, RecordWrite};
 pub use commit::{MAX_RECORD_BYTES, MAX_WRITES};
 pub use error::PdsError;
@@ -46,9 +46,10 @@ pub use export::BlockStream;
 pub use import::{ImportError, ImportFile, ImportProgress, ImportRules, Imported};
 pub use limits::{GrowthBound, PdsLimits};
 pub use outcome::Outcome;
-pub use records::{PageQuery, Record, RecordPage, Records};
+pub use records::{Record, RecordPage, Records};
 pub use subscriber_lag::SubscriberLag;
 pub use subscription::{NewestEvent, Step, Subscription};
+pub use tables::{BlobsQuery, PageQuery};
 pub use transaction::Repository;
 pub use verify::{Finding, FindingKind, VerifyReport};
 

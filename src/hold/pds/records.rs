@@ -6,7 +6,7 @@ use super::commit::StoredBlocks;
 use super::limits::MAX_NODE_KEYS;
 use super::{Carried, Pds, PdsError};
 use crate::pds::tables;
-use crate::pds::tables::{ListQuery, StoredRecord};
+use crate::pds::tables::{PageQuery, StoredRecord};
 use atproto::repo::{Cid, cbor, mst};
 use atproto::syntax::RecordKey;
 use server::sqlite::Read;
@@ -21,9 +21,6 @@ pub struct Record {
     /// The record itself.
     pub value: Value,
 }
-
-/// The query of [`Records::page`].
-pub type PageQuery = ListQuery;
 
 /// A page of records, and the cursor of the next page.
 #[derive(Clone, Debug)]
@@ -67,7 +64,7 @@ impl<'r> Records<'r> {
     pub fn page(&self, query: &PageQuery) -> Result<RecordPage, PdsError> {
         // One more than the limit tells whether a next page exists.
         let mut rows =
-            tables::records(self.read, &ListQuery { limit: query.limit.saturating_add(1), ..query.clone() })?;
+            tables::records(self.read, &PageQuery { limit: query.limit.saturating_add(1), ..query.clone() })?;
         let asked = usize::try_from(query.limit).unwrap_or(usize::MAX);
         let more = rows.len() > asked;
         rows.truncate(asked);

@@ -21,7 +21,7 @@ use super::usage::Amount;
 use super::{Upkeep, UpkeepError, detached};
 use crate::blobs;
 use crate::blobs::BlobUseRow;
-use crate::blobs::{Totals, last_used_resolution};
+use crate::blobs::{BlobTotals, last_used_resolution};
 use crate::images;
 use crate::images::{Reconciled, UnaskedAccount};
 use atproto::syntax::{Datetime, Digest};
@@ -339,6 +339,6 @@ impl Upkeep {
 }
 
 /// Whether more than half of the blobs or of their bytes would be removed.
-fn is_most(garbage: &Amount, all: Totals) -> bool {
+fn is_most(garbage: &Amount, all: BlobTotals) -> bool {
     garbage.count > 0 && (garbage.count > all.blobs / 2 || garbage.size_bytes > all.size_bytes / 2)
 }

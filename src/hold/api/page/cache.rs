@@ -12,7 +12,7 @@ use super::content::Content;
 use super::owner::OwnerHandle;
 use crate::api::refusal;
 use crate::api::state::ApiState;
-use crate::blobs::Totals;
+use crate::blobs::BlobTotals;
 use server::identity::Resolver;
 use server::xrpc::Error;
 
@@ -30,7 +30,7 @@ pub struct PageCache {
 #[derive(Default)]
 struct Made {
     page: Option<(Rendered, Instant)>,
-    totals: Option<(Totals, Instant)>,
+    totals: Option<(BlobTotals, Instant)>,
 }
 
 #[derive(Clone)]
@@ -64,7 +64,7 @@ async fn make(state: Arc<ApiState>, mut made: OwnedMutexGuard<Made>) -> Result<R
 }
 
 impl Made {
-    async fn totals(&mut self, state: &ApiState) -> Result<Totals, Error> {
+    async fn totals(&mut self, state: &ApiState) -> Result<BlobTotals, Error> {
         if let Some((totals, _)) = self.totals.filter(|(_, at)| at.elapsed() < TOTALS_FRESH) {
             return Ok(totals);
         }

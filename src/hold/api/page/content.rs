@@ -5,7 +5,7 @@ use url::form_urlencoded::Serializer;
 
 use crate::api::state::ApiState;
 use crate::api::xrpc::bsky_actor::{blob_of, blob_path};
-use crate::blobs::Totals;
+use crate::blobs::BlobTotals;
 use crate::crew::{DEFAULT_DESCRIPTION, PublicInfo};
 use atproto::lexicon::nsid;
 use atproto::repo::cid;
@@ -28,7 +28,7 @@ pub(super) struct Content<'c> {
     /// The owner's handle, if it is verified.
     pub(super) owner: Option<&'c Handle>,
     /// The number and size of the blobs, if they are public.
-    pub(super) totals: Option<Totals>,
+    pub(super) totals: Option<BlobTotals>,
 }
 
 /// The fields of `page.html`; one that is missing here, or unused there, does not compile.

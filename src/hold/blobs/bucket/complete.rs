@@ -122,7 +122,7 @@ impl Bucket {
 
     pub(super) async fn put_staged(&self, upload: &UploadGuard, staged: &StagedRow) -> Result<(), BlobError> {
         let (key, staged) = (*upload.id().key(), staged.clone());
-        self.sessions.db.write(move |write| tables::put_staged(write, &key, &staged).map_err(BlobError::from)).await
+        Ok(self.sessions.db.write(move |write| tables::put_staged(write, &key, &staged)).await?)
     }
 
     /// Copies the staged object to the blob's key if it has the digest. Returns its size in bytes.
@@ -138,7 +138,7 @@ impl Bucket {
             return Err(BlobError::DigestMismatch);
         }
         // The row of an earlier upload, whose object is gone, must not make visible what a failed copy leaves behind.
-        self.sessions.db.write(move |write| tables::delete_blob(write, &name).map_err(BlobError::from)).await?;
+        self.sessions.db.write(move |write| tables::delete_blob(write, &name)).await?;
         match self.store.copy_pinned(&staged_key(upload.id()), &verified.etag, &blob_key(&name), size_bytes).await? {
             Copied::Done => Ok(size_bytes),
             Copied::SourceChanged => Err(BlobError::StagedLost),

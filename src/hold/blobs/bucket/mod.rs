@@ -130,7 +130,7 @@ impl Bucket {
         }
         known.touched_us.store(now_us, Ordering::Relaxed);
         let key = *id.key();
-        self.sessions.db.write(move |write| tables::touch_upload(write, &key, now_us).map_err(BlobError::from)).await
+        Ok(self.sessions.db.write(move |write| tables::touch_upload(write, &key, now_us)).await?)
     }
 
     /// Returns the multipart upload of an open upload whose parts are not assembled yet; creates it for the first part.
@@ -170,7 +170,7 @@ impl Bucket {
     /// Records that the store may have other bytes than those the hold saw.
     async fn mark_bypassed_hold(&self, upload: &UploadGuard) -> Result<(), BlobError> {
         let key = *upload.id().key();
-        self.sessions.db.write(move |write| tables::mark_bypassed_hold(write, &key).map_err(BlobError::from)).await
+        Ok(self.sessions.db.write(move |write| tables::mark_bypassed_hold(write, &key)).await?)
     }
 
     /// Returns the URL to read a blob with `method`.

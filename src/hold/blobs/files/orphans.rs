@@ -42,7 +42,7 @@ impl Files {
     async fn drop_orphan_files(&self, folder: &str) -> Result<(), BlobError> {
         let Ok(id) = UploadId::parse(folder) else { return Ok(()) };
         let key = *id.key();
-        let parts = self.sessions.db.read(move |read| tables::parts(read, &key).map_err(BlobError::from)).await?;
+        let parts = self.sessions.db.read(move |read| tables::parts(read, &key)).await?;
         let claimed = parts.into_iter().filter_map(|part| match part.place {
             PartPlace::OwnFile { name } => Some(name),
             PartPlace::Appended { .. } => None,

@@ -10,7 +10,7 @@ use server::storage::StorageError;
 
 /// A query for a page of the blobs that records refer to.
 #[derive(Clone, Debug)]
-pub struct BlobListQuery {
+pub struct BlobsQuery {
     /// Only blobs of records that were written after this revision.
     pub since: Option<Tid>,
     /// Only CIDs above this one.
@@ -68,7 +68,7 @@ pub fn blobs_of_record(read: &Read<'_>, collection: &str, rkey: &str) -> Result<
 ///
 /// # Errors
 /// [`StorageError`].
-pub fn list_blobs(read: &Read<'_>, query: &BlobListQuery) -> Result<Vec<Cid>, StorageError> {
+pub fn list_blobs(read: &Read<'_>, query: &BlobsQuery) -> Result<Vec<Cid>, StorageError> {
     let sql = "SELECT DISTINCT cid FROM blob_reference
                WHERE cid > coalesce(:cursor, x'') AND rev > coalesce(:since, '') ORDER BY cid LIMIT :limit";
     let params = named_params! {

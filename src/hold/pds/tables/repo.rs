@@ -35,7 +35,7 @@ pub struct StoredRecord {
 
 /// A query for a page of a collection.
 #[derive(Clone, Debug)]
-pub struct ListQuery {
+pub struct PageQuery {
     /// The collection.
     pub collection: String,
     /// Only keys after this one, in the order of the query.
@@ -103,7 +103,7 @@ pub fn record(read: &Read<'_>, collection: &str, rkey: &str) -> Result<Option<St
 ///
 /// # Errors
 /// [`StorageError`].
-pub fn records(read: &Read<'_>, query: &ListQuery) -> Result<Vec<StoredRecord>, StorageError> {
+pub fn records(read: &Read<'_>, query: &PageQuery) -> Result<Vec<StoredRecord>, StorageError> {
     let sql = if query.ascending {
         "SELECT rkey, record.cid, bytes FROM record JOIN block ON number = block
          WHERE collection = :collection AND rkey > coalesce(:cursor, '') ORDER BY rkey LIMIT :limit"
