@@ -10,7 +10,7 @@ use http::{Method, StatusCode};
 
 use super::refusal::OciError;
 use super::relay;
-use super::response::{DOCKER_CONTENT_DIGEST, insert};
+use super::response::DOCKER_CONTENT_DIGEST;
 use super::route::{self, query};
 use super::state::OciState;
 use crate::gate::{PullPermit, PushPermit};
@@ -20,6 +20,7 @@ use crate::uploads::{OpenUpload, UploadId, UploadsError};
 use atproto::syntax::Digest;
 use server::wire::{Request, RequestBody, Response, ResponseBody};
 use server::xrpc::header;
+use server::xrpc::response::set_header;
 
 /// Handles `GET` and `HEAD` of a blob: 307 to the hold's URL, or the bytes if `proxy_blobs` is configured.
 pub(super) async fn get(
@@ -64,7 +65,7 @@ pub(super) async fn begin(state: Arc<OciState>, permit: PushPermit, request: Req
     state.uploads.begin(id, login, name.name.as_str(), &hold).await?;
     let Some(digest) = whole else {
         let mut response = answer(StatusCode::ACCEPTED, &place(&permit, &id), None);
-        insert(&mut response, RANGE, "0-0");
+        set_header(&mut response, RANGE, "0-0");
         return Ok(response);
     };
     if let Err(error) = take_whole(&state, &permit, id, (request.body, &digest)).await {
@@ -146,7 +147,7 @@ fn range_of(offset: u64) -> String {
 
 fn progress(status: StatusCode, permit: &PushPermit, id: &UploadId, upload: &OpenUpload) -> Response {
     let mut response = answer(status, &place(permit, id), None);
-    insert(&mut response, RANGE, &range_of(upload.offset()));
+    set_header(&mut response, RANGE, &range_of(upload.offset()));
     response
 }
 
@@ -164,10 +165,10 @@ fn answer(status: StatusCode, location: &str, digest: Option<&Digest>) -> Respon
     let mut response = Response::new(ResponseBody::empty());
     *response.status_mut() = status;
     if !location.is_empty() {
-        insert(&mut response, LOCATION, location);
+        set_header(&mut response, LOCATION, location);
     }
     if let Some(digest) = digest {
-        insert(&mut response, DOCKER_CONTENT_DIGEST, &digest.to_string());
+        set_header(&mut response, DOCKER_CONTENT_DIGEST, &digest.to_string());
         response.extensions_mut().insert(*digest);
     }
     response

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::admission::Cost;
 use super::refusal::OciError;
-use super::response::{DOCKER_API_VERSION, REGISTRY_2_0, insert};
+use super::response::{DOCKER_API_VERSION, REGISTRY_2_0};
 use super::route::{OWN, Route};
 use super::state::OciState;
 use super::{blobs, credentials, manifests, referrers, tags, token};
@@ -21,6 +21,7 @@ use atproto::syntax::Datetime;
 use server::bulkhead::{Caller, Place};
 use server::sqlite::DatabaseHealth;
 use server::wire::{Request, Response};
+use server::xrpc::response::set_header;
 use server::xrpc::{Cause, Front, Program, Trace, response};
 
 /// The result of verifying the bearer token of a request, once; `None` without a token. An error is returned to the
@@ -152,7 +153,7 @@ impl OciState {
         if let Ok(Some(ends_us)) = self.sessions.ends_soon(login).await {
             let day = Datetime::from_micros(ends_us).to_string();
             let (day, url) = (day.get(..10).unwrap_or_default(), self.web.sign_in_url());
-            insert(response, WARNING, &format!("299 - \"your session ends at {day}: sign in again at {url}\""));
+            set_header(response, WARNING, &format!("299 - \"your session ends at {day}: sign in again at {url}\""));
         }
     }
 

@@ -3,18 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
+use http::header::{CONTENT_TYPE, ETAG, HeaderName, LOCATION};
 use http::{Method, StatusCode};
 use tokio::time::timeout;
 
 use super::refusal::OciError;
-use super::response::{DOCKER_CONTENT_DIGEST, insert};
+use super::response::DOCKER_CONTENT_DIGEST;
 use super::state::OciState;
 use crate::gate::{DeletePermit, PullPermit, PushPermit};
 use crate::images::ParsedManifest;
 use crate::names::Reference;
 use crate::repos::MAX_MANIFEST_BYTES;
 use server::wire::{BodyFault, Request, Response, ResponseBody};
+use server::xrpc::response::set_header;
 use server::xrpc::{header, is_known, not_modified};
 
 /// Time limit for the body of a manifest: 5 MiB at 43 KiB/s. One account has two places for them.
@@ -40,9 +41,9 @@ pub(super) async fn get(
         true => not_modified(),
         false => Response::new(ResponseBody::full(manifest.bytes)),
     };
-    insert(&mut response, CONTENT_TYPE, &manifest.media_type);
-    insert(&mut response, ETAG, &etag);
-    insert(&mut response, DOCKER_CONTENT_DIGEST, &manifest.digest.to_string());
+    set_header(&mut response, CONTENT_TYPE, &manifest.media_type);
+    set_header(&mut response, ETAG, &etag);
+    set_header(&mut response, DOCKER_CONTENT_DIGEST, &manifest.digest.to_string());
     response.extensions_mut().insert(manifest.digest);
     Ok(response)
 }
@@ -63,12 +64,10 @@ pub(super) async fn put(
     let mut response = Response::new(ResponseBody::empty());
     *response.status_mut() = StatusCode::CREATED;
     let place = format!("/v2/{}/manifests/{}", permit.repository().as_str(), manifest.digest);
-    insert(&mut response, LOCATION, &place);
-    insert(&mut response, DOCKER_CONTENT_DIGEST, &manifest.digest.to_string());
-    if let Some(subject) = manifest.subject
-        && let Ok(subject) = HeaderValue::from_str(&subject.to_string())
-    {
-        response.headers_mut().insert(OCI_SUBJECT, subject);
+    set_header(&mut response, LOCATION, &place);
+    set_header(&mut response, DOCKER_CONTENT_DIGEST, &manifest.digest.to_string());
+    if let Some(subject) = manifest.subject {
+        set_header(&mut response, OCI_SUBJECT, &subject.to_string());
     }
     response.extensions_mut().insert(manifest.digest);
     Ok(response)

@@ -8,13 +8,13 @@ use http::request::Parts;
 use serde_json::json;
 
 use super::refusal::OciError;
-use super::response::insert;
 use super::route::{self, query};
 use super::state::OciState;
 use crate::gate::PullPermit;
 use atproto::syntax::Digest;
 use server::wire::Response;
 use server::xrpc::response;
+use server::xrpc::response::set_header;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const OCI_FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied");
@@ -38,7 +38,7 @@ pub(super) async fn list(
         query.append_pair("last", &next.to_string());
         query.extend_pairs(artifact_type.iter().map(|kind| ("artifactType", kind)));
         let next = format!("</v2/{}/referrers/{subject}?{}>; rel=\"next\"", name.as_str(), query.finish());
-        insert(&mut response, LINK, &next);
+        set_header(&mut response, LINK, &next);
     }
     if artifact_type.is_some() {
         response.headers_mut().insert(OCI_FILTERS_APPLIED, HeaderValue::from_static("artifactType"));

@@ -14,7 +14,7 @@ use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 
 use super::refusal::{OciError, of_remote};
-use super::response::{DOCKER_CONTENT_DIGEST, insert};
+use super::response::DOCKER_CONTENT_DIGEST;
 use super::state::OciState;
 use crate::remote::RemoteError;
 use atproto::syntax::Digest;
@@ -22,6 +22,7 @@ use server::egress::ClientBody;
 use server::storage::Hash;
 use server::wire::{Response, ResponseBody};
 use server::xrpc::header;
+use server::xrpc::response::set_header;
 
 /// Longest pause between two bytes of a hold.
 const STALL: Duration = Duration::from_secs(60);
@@ -52,8 +53,8 @@ pub(super) async fn answer(state: &OciState, url: &str, digest: &Digest, head: &
     response.headers_mut().insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private"));
-    insert(&mut response, ETAG, &etag);
-    insert(&mut response, DOCKER_CONTENT_DIGEST, &digest.to_string());
+    set_header(&mut response, ETAG, &etag);
+    set_header(&mut response, DOCKER_CONTENT_DIGEST, &digest.to_string());
     response.extensions_mut().insert(*digest);
     Ok(response)
 }

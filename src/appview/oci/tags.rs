@@ -7,13 +7,13 @@ use http::request::Parts;
 use serde_json::json;
 
 use super::refusal::OciError;
-use super::response::insert;
 use super::route::query;
 use super::state::OciState;
 use crate::gate::PullPermit;
 use atproto::syntax::Tag;
 use server::wire::Response;
 use server::xrpc::response;
+use server::xrpc::response::set_header;
 
 /// Handles `GET` and `HEAD` of the list of tags.
 pub(super) async fn list(state: Arc<OciState>, permit: PullPermit, head: &Parts) -> Result<Response, OciError> {
@@ -27,7 +27,7 @@ pub(super) async fn list(state: Arc<OciState>, permit: PullPermit, head: &Parts)
     if let (true, Some(count), Some(last)) = (more, count, page.last()) {
         // Neither a name nor a tag has a character that must be escaped in a URL.
         let next = format!("</v2/{}/tags/list?n={count}&last={last}>; rel=\"next\"", name.as_str());
-        insert(&mut response, LINK, &next);
+        set_header(&mut response, LINK, &next);
     }
     Ok(response)
 }

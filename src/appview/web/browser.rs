@@ -2,9 +2,9 @@
 //! says what was done, by its query, with a code that is derived from the cookie as well.
 
 use data_encoding::BASE64URL_NOPAD;
+use http::HeaderMap;
 use http::header::{COOKIE, ORIGIN, SET_COOKIE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue};
 use sha2::{Digest as _, Sha256};
 
 use super::Web;
@@ -14,6 +14,7 @@ use super::pages;
 use super::refusal::WebError;
 use server::wire::Response;
 use server::xrpc::header;
+use server::xrpc::response::set_header;
 
 /// Name of the cookie. With this prefix a browser accepts it over TLS only, from this very host.
 const NAME: &str = "__Host-atcr";
@@ -102,9 +103,7 @@ impl Browser {
         let secure = if name == NAME { "; Secure" } else { "" };
         let age = if is_signed_in { format!("; Max-Age={SIGNED_IN_FOR_S}") } else { String::new() };
         let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{age}");
-        if let Ok(value) = HeaderValue::from_str(&cookie) {
-            response.headers_mut().insert(SET_COOKIE, value);
-        }
+        set_header(response, SET_COOKIE, &cookie);
     }
 }
 
@@ -113,9 +112,7 @@ pub(super) fn forget(web: &Web, response: &mut Response) {
     let name = name(web);
     let secure = if name == NAME { "; Secure" } else { "" };
     let cookie = format!("{name}=; Path=/; HttpOnly; SameSite=Lax{secure}; Max-Age=0");
-    if let Ok(value) = HeaderValue::from_str(&cookie) {
-        response.headers_mut().insert(SET_COOKIE, value);
-    }
+    set_header(response, SET_COOKIE, &cookie);
 }
 
 fn name(web: &Web) -> &'static str {

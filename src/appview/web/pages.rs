@@ -17,7 +17,7 @@ use super::{Endpoint, Web, uncached};
 use crate::devices::{DeviceRow, RequestRow, UserCode};
 use atproto::syntax::{Datetime, Did};
 use server::wire::{Response, ResponseBody};
-use server::xrpc::response;
+use server::xrpc::response::{self, set_header};
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const STYLE: &str = include_str!("pages/style.css");
@@ -213,9 +213,7 @@ pub(super) fn refusal(web: &Web, viewer: &Viewer, error: &WebError) -> Response 
 pub(super) fn go(url: &str) -> Response {
     let mut response = Response::new(ResponseBody::empty());
     *response.status_mut() = StatusCode::SEE_OTHER;
-    if let Ok(value) = HeaderValue::from_str(url) {
-        response.headers_mut().insert(LOCATION, value);
-    }
+    set_header(&mut response, LOCATION, url);
     uncached(response)
 }
 
@@ -246,19 +244,13 @@ pub(super) fn finish(web: &Web, browser: Option<&Browser>, html: askama::Result<
          frame-ancestors 'none'",
         *STYLE_HASH
     );
-    protect(&mut response, CONTENT_SECURITY_POLICY, &policy);
+    set_header(&mut response, CONTENT_SECURITY_POLICY, &policy);
     // With a stricter policy, browsers would send forms with the origin `null`.
-    protect(&mut response, REFERRER_POLICY, "same-origin");
+    set_header(&mut response, REFERRER_POLICY, "same-origin");
     if let Some(browser) = browser {
         browser.keep(web, &mut response, false);
     }
     response
-}
-
-fn protect(response: &mut Response, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        response.headers_mut().insert(name, value);
-    }
 }
 
 /// Returns a time for people, to the second.

@@ -20,6 +20,7 @@ use crate::pds::PublishedBlob;
 use atproto::syntax::Digest;
 use server::storage::StorageError;
 use server::wire::{FileFault, Peer, Request, RequestedRange, Response, ResponseBody};
+use server::xrpc::response::set_header;
 use server::xrpc::{Error, is_known, not_modified, response};
 
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
@@ -54,7 +55,7 @@ pub(super) async fn serve(
             let mut response = if known { not_modified() } else { response::with_type(OCTETS, ResponseBody::empty()) };
             describe(&mut response, &etag);
             if !known {
-                insert(&mut response, X_ACCEL_REDIRECT, &place);
+                set_header(&mut response, X_ACCEL_REDIRECT, &place);
             }
             response
         }
@@ -78,7 +79,7 @@ pub(super) async fn serve(
             part_or_whole(&request.head, OCTETS, size_bytes, &etag, body)?
         }
     };
-    insert(&mut response, DOCKER_CONTENT_DIGEST, &digest.to_string());
+    set_header(&mut response, DOCKER_CONTENT_DIGEST, &digest.to_string());
     Ok(response::about(digest, response))
 }
 
@@ -138,7 +139,7 @@ fn part_or_whole(
     let mut response = response::with_type(kind, body);
     if let Some(text) = content_range {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-        insert(&mut response, CONTENT_RANGE, &text);
+        set_header(&mut response, CONTENT_RANGE, &text);
     }
     response.headers_mut().insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     describe(&mut response, etag);
@@ -147,16 +148,10 @@ fn part_or_whole(
 
 /// Sets the headers that every response with a blob has.
 fn describe(response: &mut Response, etag: &str) {
-    insert(response, ETAG, etag);
+    set_header(response, ETAG, etag);
     let headers = response.headers_mut();
     // A blob is untrusted: a browser must never run or show it as part of this site.
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
-}
-
-fn insert(response: &mut Response, name: HeaderName, text: &str) {
-    if let Ok(value) = HeaderValue::from_str(text) {
-        response.headers_mut().insert(name, value);
-    }
 }

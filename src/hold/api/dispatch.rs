@@ -11,7 +11,7 @@ use super::endpoint::{Endpoint, Handler, Reply, Shared, TABLE};
 use super::part_access::PartAccess;
 use super::paths::BLOBS_PREFIX;
 use super::refusal;
-use super::request::{caller_at, credentials};
+use super::request::credentials;
 use super::state::ApiState;
 use crate::crew::Manager;
 use crate::gate::{ReadMethod, SignedRead};
@@ -53,7 +53,7 @@ async fn admit_and_handle(
     request: Request,
     trace: &mut Trace,
 ) -> Result<Response, Error> {
-    let network = caller_at(trace.client);
+    let network = trace.network();
     let with_token = || credentials(&request.head, &network, endpoint.path, state.hold.now_s());
     let mut known = |proven: &Did| {
         trace.caller = Some(proven.clone());

@@ -1,7 +1,5 @@
 //! Parses and checks parts of requests: tokens, repositories, part numbers.
 
-use std::net::IpAddr;
-
 use http::request::Parts;
 
 use super::refusal;
@@ -10,7 +8,6 @@ use atproto::lexicon::error as name;
 use atproto::repo::{Cid, cid};
 use atproto::syntax::{Did, MediaType};
 use server::bulkhead::Caller;
-use server::daemon::network_of;
 use server::tokens::Credentials;
 use server::xrpc::{Error, JSON_BYTES, header};
 
@@ -31,11 +28,6 @@ pub(super) fn check_repo(text: &str, did: &Did, handle: Option<&str>) -> Result<
     } else {
         Err(refusal::repo_not_found())
     }
-}
-
-/// Returns the caller that stands for a request without an authenticated account, by its network.
-pub(super) fn caller_at(address: Option<IpAddr>) -> Caller {
-    address.map_or(Caller::Unknown, |address| Caller::Network(network_of(address)))
 }
 
 /// Reads the credentials of a call of `method`.

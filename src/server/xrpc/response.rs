@@ -72,6 +72,13 @@ pub fn with_type(kind: HeaderValue, body: ResponseBody) -> Response {
     response
 }
 
+/// Sets a header of a response, if `text` is a valid header value.
+pub fn set_header(response: &mut Response, name: HeaderName, text: &str) {
+    if let Ok(value) = HeaderValue::from_str(text) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
 /// Adds the digest of the blob that a response is about, for the log line.
 #[must_use]
 pub fn about(digest: Digest, mut response: Response) -> Response {

@@ -10,9 +10,10 @@ use object_store::client::HttpRequestBody;
 use sha2::{Digest as _, Sha256};
 
 use super::fault::Fault;
-use super::http::{AnyBody, Http, any_body, innermost};
+use super::http::Http;
 use super::signer::Signer;
 use super::{clock, fault};
+use server::egress::{ClientBody, boxed_body, root_cause};
 use server::metrics::Counter;
 
 /// Waits before a request is sent a second and a third time.
@@ -136,7 +137,7 @@ impl Client {
 
     /// Sends a call, retried as by [`Client::exchange`]. Returns as soon as the head of a successful response is there,
     /// without the body.
-    pub(super) async fn open(&self, call: &Call) -> Result<Response<AnyBody>, Fault> {
+    pub(super) async fn open(&self, call: &Call) -> Result<Response<ClientBody>, Fault> {
         let mut pauses = BACKOFF.into_iter();
         loop {
             let sent = tokio::time::timeout(call.timeout, self.send(call)).await;
@@ -151,19 +152,25 @@ impl Client {
         }
     }
 
-    async fn send(&self, call: &Call) -> Result<Response<AnyBody>, Fault> {
+    async fn send(&self, call: &Call) -> Result<Response<ClientBody>, Fault> {
         let mut headers = call.headers()?;
         if !matches!(call.method, Method::GET | Method::HEAD | Method::DELETE) {
             headers.insert(CONTENT_LENGTH, call.body.len().into());
         }
         let hash = Sha256::digest(&call.body);
         let head = self.sign(call, headers, Some(&hash)).await?;
-        let body = if call.body.is_empty() { any_body(Empty::new()) } else { any_body(Full::from(call.body.clone())) };
+        let body =
+            if call.body.is_empty() { boxed_body(Empty::new()) } else { boxed_body(Full::from(call.body.clone())) };
         self.deliver(Request::from_parts(head, body)).await
     }
 
     /// Sends a body of `length` bytes, once: it can be read only once.
-    pub(super) async fn stream(&self, call: &Call, length: u64, body: AnyBody) -> Result<Response<AnyBody>, Fault> {
+    pub(super) async fn stream(
+        &self,
+        call: &Call,
+        length: u64,
+        body: ClientBody,
+    ) -> Result<Response<ClientBody>, Fault> {
         let mut headers = call.headers()?;
         headers.insert(CONTENT_LENGTH, length.into());
         let head = self.sign(call, headers, None).await?;
@@ -176,7 +183,7 @@ impl Client {
         tokio::time::sleep(pause).await;
     }
 
-    async fn deliver(&self, request: Request<AnyBody>) -> Result<Response<AnyBody>, Fault> {
+    async fn deliver(&self, request: Request<ClientBody>) -> Result<Response<ClientBody>, Fault> {
         self.requests.sent.inc();
         let answer = self.answer_to(request).await;
         if answer.as_ref().is_err_and(|fault| !fault.is_missing()) {
@@ -185,7 +192,7 @@ impl Client {
         answer
     }
 
-    async fn answer_to(&self, request: Request<AnyBody>) -> Result<Response<AnyBody>, Fault> {
+    async fn answer_to(&self, request: Request<ClientBody>) -> Result<Response<ClientBody>, Fault> {
         let (signed_s, sent) = (clock::signed_s(request.headers()), Instant::now());
         let answer = self.http.send(request).await.map_err(Fault::NoAnswer)?;
         let status = answer.status();
@@ -252,9 +259,9 @@ pub(super) fn encode(text: &str, is_path: bool, target: &mut String) {
     }
 }
 
-async fn collect(body: AnyBody) -> Result<Bytes, Fault> {
+async fn collect(body: ClientBody) -> Result<Bytes, Fault> {
     let whole = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
-    whole.map(http_body_util::Collected::to_bytes).map_err(|error| Fault::NoAnswer(innermost(&*error)))
+    whole.map(http_body_util::Collected::to_bytes).map_err(|error| Fault::NoAnswer(root_cause(&*error)))
 }
 
 fn too_slow() -> Fault {

@@ -10,11 +10,7 @@ use object_store::ClientOptions;
 use object_store::client::{
     HttpClient as ProviderClient, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
 };
-use server::egress::{AnswerLimits, ClientPolicy, EgressError, HttpClient, Reach, system_dns};
-
-pub(super) use server::egress::{
-    BrokenBody as Broken, ClientBody as AnyBody, boxed_body as any_body, root_cause as innermost,
-};
+use server::egress::{AnswerLimits, ClientBody, ClientPolicy, EgressError, HttpClient, Reach, boxed_body, system_dns};
 
 const POLICY: ClientPolicy = ClientPolicy {
     // The operator chose the store, and the cloud's own credential providers speak plain HTTP on link-local addresses.
@@ -50,7 +46,7 @@ impl Http {
     ///
     /// # Errors
     /// The cause, without an address in it.
-    pub(super) async fn send(&self, request: Request<AnyBody>) -> Result<Response<AnyBody>, String> {
+    pub(super) async fn send(&self, request: Request<ClientBody>) -> Result<Response<ClientBody>, String> {
         self.0.send(request).await.map_err(|error| error.to_string())
     }
 }
@@ -64,7 +60,7 @@ impl object_store::client::HttpConnector for Http {
 #[async_trait::async_trait]
 impl HttpService for Http {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        match self.0.exchange(request.map(any_body), CREDENTIALS_LIMITS).await {
+        match self.0.exchange(request.map(boxed_body), CREDENTIALS_LIMITS).await {
             Ok(answer) => Ok(answer.map(HttpResponseBody::from)),
             Err(error) => {
                 // object_store retries many times, and its final error does not have the cause.

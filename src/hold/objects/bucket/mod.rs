@@ -24,12 +24,10 @@ mod xml;
 use std::sync::Arc;
 
 use ::http::Method;
-use ::http::header::ETAG;
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, Stream};
 
-use self::fault::Fault;
-use self::provider::{PartRequest, Provider, paged};
+use self::provider::{Provider, paged};
 use super::{Listed, Object, ObjectInfo, Removed};
 use server::storage::StorageError;
 
@@ -201,10 +199,9 @@ impl Bucket {
         B: Stream<Item = Result<Bytes, E>> + Send + 'static,
         E: Send + 'static,
     {
-        let PartRequest { call, etag } = self.0.part(key, id, number).map_err(StorageError::from)?;
-        let answer = self.0.client().send_part(&call, size_bytes, body).await?;
-        let answered = || answer.headers().get(ETAG)?.to_str().ok().map(str::to_owned);
-        etag.or_else(answered).ok_or_else(|| StorageError::from(Fault::InvalidResponse("a part has no ETag")).into())
+        let part = self.0.part(key, id, number).map_err(StorageError::from)?;
+        let answer = self.0.client().send_part(&part.call, size_bytes, body).await?;
+        Ok(part.etag(answer.headers()).map_err(StorageError::from)?)
     }
 
     /// Returns the parts that the store has, in order of their numbers; `None` when there is no such upload. A store

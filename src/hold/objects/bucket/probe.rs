@@ -13,9 +13,9 @@ use http_body_util::{BodyExt as _, Empty, Full};
 
 use super::client::{Call, Client};
 use super::fault::Fault;
-use super::http::any_body;
-use super::provider::{Cursor, PartRequest, Provider};
+use super::provider::{Cursor, Provider};
 use super::{Completed, Copied, PartError, ResponseHeaders, clock};
+use server::egress::boxed_body;
 
 /// Time limits of the first response, of all steps after it, and of cleaning up: half a minute together.
 const REACH_LIMIT: Duration = Duration::from_secs(5);
@@ -155,7 +155,7 @@ impl Attempt<'_> {
     /// Returns how far this machine's clock is ahead of the store's. Any response does, also a refusal: only its time
     /// counts.
     async fn clock_ahead_s(&self, now_us: fn() -> u64) -> Result<Option<i64>, Fault> {
-        let request = Request::get(&self.client.bucket_url).body(any_body(Empty::new()));
+        let request = Request::get(&self.client.bucket_url).body(boxed_body(Empty::new()));
         let request = request.map_err(|_| Fault::InvalidResponse("its address is not a URL"))?;
         let answer = tokio::time::timeout(REACH_LIMIT, self.client.http.send(request)).await;
         let answer = answer.unwrap_or_else(|_| Err("it did not answer in time".into())).map_err(Fault::NoAnswer)?;
@@ -233,12 +233,11 @@ impl Attempt<'_> {
             let (etag, _) = self.client.by_url(Method::PUT, &url, CONTENT).await.map_err(sending)?;
             return etag.ok_or_else(|| sending(Fault::InvalidResponse("a part has no ETag")));
         }
-        let PartRequest { call, etag } = self.provider.part(key, id, 1).map_err(sending)?;
+        let part = self.provider.part(key, id, 1).map_err(sending)?;
         let body = stream::iter([Ok(Bytes::from_static(CONTENT))]);
-        let sent = self.client.send_part(&call, CONTENT.len() as u64, body).await;
+        let sent = self.client.send_part(&part.call, CONTENT.len() as u64, body).await;
         let answer = sent.map_err(|_: PartError<()>| sending(Fault::InvalidResponse("it does not take the part")))?;
-        let answered = || answer.headers().get(ETAG)?.to_str().ok().map(str::to_owned);
-        etag.or_else(answered).ok_or_else(|| sending(Fault::InvalidResponse("a part has no ETag")))
+        part.etag(answer.headers()).map_err(sending)
     }
 
     async fn try_copy(&self, from: &str, to: &str) -> Result<(), Fault> {
@@ -271,7 +270,7 @@ impl Attempt<'_> {
 impl Client {
     /// Sends a request by URL alone, as a client does. Returns the ETag and the body.
     async fn by_url(&self, method: Method, url: &str, body: &'static [u8]) -> Result<(Option<String>, Bytes), Fault> {
-        let request = Request::builder().method(method).uri(url).body(any_body(Full::from(body)));
+        let request = Request::builder().method(method).uri(url).body(boxed_body(Full::from(body)));
         let request = request.map_err(|_| Fault::InvalidResponse("its address is not a URL"))?;
         let answer = self.http.send(request).await.map_err(Fault::NoAnswer)?;
         let (head, body) = answer.into_parts();

@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
-use http::Method;
+use http::header::ETAG;
+use http::{HeaderMap, Method};
 
 use super::client::{Call, Client};
 use super::fault::Fault;
@@ -85,6 +86,14 @@ pub(super) struct PartRequest {
     pub(super) etag: Option<String>,
 }
 
+impl PartRequest {
+    /// Returns the part's ETag, by the headers of the store's response.
+    pub(super) fn etag(self, response: &HeaderMap) -> Result<String, Fault> {
+        let answered = || response.get(ETAG)?.to_str().ok().map(str::to_owned);
+        self.etag.or_else(answered).ok_or(Fault::InvalidResponse("a part has no ETag"))
+    }
+}
+
 /// The keys of objects to remove, each with the outcome.
 pub(super) type Outcomes = Vec<(String, Result<(), Fault>)>;
 
@@ -97,7 +106,7 @@ pub(super) struct Page<T> {
     pub(super) next: Option<Cursor>,
 }
 
-/// Returns the items of all pages. The stream ends at the first error; a page that is followed by itself is one.
+/// Returns the items of all pages. The stream ends at the first error.
 pub(super) fn paged<T, F, A>(ask: F) -> BoxStream<'static, Result<T, StorageError>>
 where
     F: Fn(Cursor) -> A + Send + 'static,
@@ -109,13 +118,18 @@ where
         async move {
             let Some((answer, cursor)) = asked else { return Ok(None) };
             let Page { items, next } = answer.await?;
-            if next.as_ref() == Some(&cursor) {
-                return Err(Fault::InvalidResponse("a page of a listing is followed by itself").into());
-            }
-            Ok::<_, StorageError>(Some((stream::iter(items.into_iter().map(Ok)), next)))
+            Ok::<_, StorageError>(Some((stream::iter(items.into_iter().map(Ok)), beyond(&cursor, next)?)))
         }
     });
     pages.try_flatten().boxed()
+}
+
+/// Returns `next`, the cursor that the page at `from` has of the next one. A page that is followed by itself is an error.
+pub(super) fn beyond(from: &Cursor, next: Option<Cursor>) -> Result<Option<Cursor>, Fault> {
+    match next {
+        Some(next) if next == *from => Err(Fault::InvalidResponse("a page of a listing is followed by itself")),
+        next => Ok(next),
+    }
 }
 
 #[cfg(test)]

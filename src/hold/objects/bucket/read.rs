@@ -16,8 +16,8 @@ use http_body_util::BodyExt as _;
 
 use super::client::{Call, Client};
 use super::fault::Fault;
-use super::http::AnyBody;
 use crate::objects::ObjectInfo;
+use server::egress::ClientBody;
 use server::storage::StorageError;
 
 /// Longest wait for the next bytes of a read.
@@ -36,7 +36,7 @@ pub(in crate::objects) struct BucketObject {
 struct Reading {
     object: BucketObject,
     wanted: Range<u64>,
-    body: Option<AnyBody>,
+    body: Option<ClientBody>,
     fruitless: u8,
 }
 
@@ -53,7 +53,7 @@ impl BucketObject {
         })
     }
 
-    async fn request(&self, wanted: &Range<u64>) -> Result<AnyBody, Fault> {
+    async fn request(&self, wanted: &Range<u64>) -> Result<ClientBody, Fault> {
         let call = Call::on(Method::GET, &self.key)
             .header(RANGE, &format!("bytes={}-{}", wanted.start, wanted.end - 1))
             .header(IF_MATCH, &self.info.etag);

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::client::{Call, Client};
 use super::fault::Fault;
-use super::http::{AnyBody, Broken, any_body};
+use server::egress::{BrokenBody, ClientBody, boxed_body};
 use server::storage::StorageError;
 
 /// Longest time without a chunk of the body or the response. Longer than the time that a slow client gets.
@@ -53,7 +53,7 @@ impl Client {
         call: &Call,
         size_bytes: u64,
         body: B,
-    ) -> Result<Response<AnyBody>, PartError<E>>
+    ) -> Result<Response<ClientBody>, PartError<E>>
     where
         B: Stream<Item = Result<Bytes, E>> + Send + 'static,
         E: Send + 'static,
@@ -61,7 +61,7 @@ impl Client {
         let progress: Watched<E> = Arc::new(Mutex::new(Progress { last: Instant::now(), broken: None }));
         let frames = StreamBody::new(frames(body, size_bytes, Arc::clone(&progress)));
         let sent = tokio::select! {
-            sent = self.stream(call, size_bytes, any_body(frames)) => sent,
+            sent = self.stream(call, size_bytes, boxed_body(frames)) => sent,
             () = silence(&progress) => Err(Fault::NoAnswer("the part came to a standstill".into())),
         };
         if let Some(broken) = lock(&progress).broken.take() {
@@ -81,7 +81,7 @@ fn frames<B, E>(
     body: B,
     size_bytes: u64,
     progress: Watched<E>,
-) -> impl Stream<Item = Result<Frame<Bytes>, Broken>> + Send + use<B, E>
+) -> impl Stream<Item = Result<Frame<Bytes>, BrokenBody>> + Send + use<B, E>
 where
     B: Stream<Item = Result<Bytes, E>> + Send + 'static,
     E: Send + 'static,
@@ -102,7 +102,7 @@ where
                 None => progress.broken = Some(PartError::TooShort),
                 Some(Err(error)) => progress.broken = Some(PartError::Body(error)),
             }
-            Some((Err(Broken("the body broke off".into())), None))
+            Some((Err(BrokenBody("the body broke off".into())), None))
         }
     })
 }

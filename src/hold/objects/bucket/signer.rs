@@ -16,7 +16,7 @@ use object_store::signer::{SignedUrlOptions, Signer as _};
 use url::Url;
 
 use super::fault::Fault;
-use super::http::innermost;
+use server::egress::root_cause;
 
 pub(super) enum Signer {
     /// AWS Signature Version 4, for this region.
@@ -77,7 +77,7 @@ impl Signer {
 }
 
 fn no_credentials(error: object_store::Error) -> Fault {
-    Fault::NoCredentials(innermost(&error))
+    Fault::NoCredentials(root_cause(&error))
 }
 
 fn unsigned(_: object_store::Error) -> Fault {

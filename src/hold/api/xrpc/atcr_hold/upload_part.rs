@@ -7,7 +7,7 @@ use crate::api::state::ApiState;
 use crate::blobs::{BodyError, PartRequest};
 use atproto::lexicon::{UploadedPart, error};
 use futures_util::TryStreamExt as _;
-use http::header::{ETAG, HeaderValue};
+use http::header::ETAG;
 use server::wire::{Request, Response};
 use server::xrpc::{Error, response};
 
@@ -30,8 +30,6 @@ pub(in crate::api) async fn handle(
         .await
         .map_err(|e| Error::from(e).named_if_internal(error::UPLOAD_FAILED))?;
     let mut response = response::json(&UploadedPart { etag: etag.as_str().to_owned() });
-    if let Ok(value) = HeaderValue::from_str(&etag.quoted()) {
-        response.headers_mut().insert(ETAG, value);
-    }
+    response::set_header(&mut response, ETAG, &etag.quoted());
     Ok(response)
 }

@@ -8,7 +8,7 @@ use super::xml::{Created, ListedPart, PartPage, UploadPage, part_list};
 use super::{S3, require_next};
 use crate::objects::bucket::client::{Call, LONG_TIMEOUT};
 use crate::objects::bucket::fault::Fault;
-use crate::objects::bucket::provider::{Cursor, Multipart, Page, PartRequest};
+use crate::objects::bucket::provider::{Cursor, Multipart, Page, PartRequest, beyond};
 use crate::objects::bucket::{Completed, OpenMultipart, PART_URL_S, StoredPart, xml};
 
 /// Error codes for a list of parts that is not what the store received.
@@ -34,13 +34,9 @@ impl Multipart for S3 {
     }
 
     async fn parts(&self, key: &str, id: &str) -> Result<Option<Vec<StoredPart>>, Fault> {
-        let mut parts = Vec::new();
-        let mut after: Option<String> = None;
+        let (mut parts, mut from) = (Vec::new(), Cursor::new());
         loop {
-            let mut call = Call::on(Method::GET, key).query("uploadId", id);
-            if let Some(after) = &after {
-                call = call.query("part-number-marker", after.clone());
-            }
+            let call = Call::on(Method::GET, key).query("uploadId", id).queries(from.clone());
             let answer = match self.client.exchange(&call).await {
                 Err(fault) if fault.is_missing() => return Ok(None),
                 answer => answer?,
@@ -50,12 +46,10 @@ impl Multipart for S3 {
                 |part: ListedPart| StoredPart { number: part.part_number, etag: part.etag, size_bytes: part.size };
             parts.extend(page.parts.into_iter().map(part));
             require_next(page.is_truncated, page.next_part_number_marker.is_some())?;
-            match page.next_part_number_marker {
-                next @ Some(_) if page.is_truncated && next == after => {
-                    return Err(Fault::InvalidResponse("a page of parts is followed by itself"));
-                }
-                next @ Some(_) if page.is_truncated => after = next,
-                _ => return Ok(Some(parts)),
+            let next = page.next_part_number_marker.filter(|_| page.is_truncated);
+            match beyond(&from, next.map(|marker| vec![("part-number-marker", marker)]))? {
+                Some(next) => from = next,
+                None => return Ok(Some(parts)),
             }
         }
     }
