@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use server::daemon::Activity;
-use server::wire::{self, BodyFault, HttpLimits, Peer, Request, Response, ResponseBody};
+use server::wire::{self, BodyFault, Connection, HttpLimits, Peer, Request, Response, ResponseBody};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_util::sync::CancellationToken;
 
@@ -35,7 +35,8 @@ async fn answer(request: Request) -> Response {
 async fn exchange(bytes: &[u8], piece: usize) -> String {
     let (mut client, served) = tokio::io::duplex(PIPE_BYTES);
     let (drain, activity) = (CancellationToken::new(), Activity::default());
-    let serving = wire::serve(served, Peer::Unix, HttpLimits::default(), answer, drain, activity, None);
+    let connection = Connection { io: served, peer: Peer::Unix, drain, activity, files: None };
+    let serving = wire::serve(connection, HttpLimits::default(), answer);
     let asking = async {
         for piece in bytes.chunks(piece) {
             // An answer may have closed the connection.

@@ -43,7 +43,7 @@ pub(super) struct Source {
 
 impl Source {
     pub(super) fn new(body: RequestBody) -> Self {
-        Self { left: body.announced_length(), body: Some(body), pending: Bytes::new() }
+        Self { left: body.unread_length(), body: Some(body), pending: Bytes::new() }
     }
 
     /// Returns a source without any bytes.

@@ -116,7 +116,7 @@ async fn handle_in_place(
 ) -> Result<Response, Error> {
     let memory = if endpoint.body_bytes > 0 {
         // Most are small also where large ones are taken: those do not wait for one another.
-        let most_bytes = request.body.announced_length().unwrap_or(u64::MAX).min(endpoint.body_bytes);
+        let most_bytes = request.body.unread_length().unwrap_or(u64::MAX).min(endpoint.body_bytes);
         let memory = state.admission.enter_body(most_bytes, caller).await.map_err(refusal::overload)?;
         request.body = request.body.buffer(endpoint.body_bytes).await?;
         Some(memory)

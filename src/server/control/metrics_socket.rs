@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::daemon::{self, Accepted, ConnectionLimits, Listener, listeners};
 use crate::metrics::Text;
-use crate::wire::{self, HttpLimits, Request, Response, ResponseBody};
+use crate::wire::{self, Connection, HttpLimits, Request, Response, ResponseBody};
 
 /// Concurrent scrapers; more wait in the kernel's backlog. A page has about 30 KiB, and all request the same one.
 const CONNECTIONS: usize = 8;
@@ -50,7 +50,8 @@ where
         let page = Arc::clone(&page);
         let answer = move |request| answer(Arc::clone(&page), request);
         let Accepted { stream, address, drain, activity } = accepted;
-        wire::serve(stream, address.into(), limits, answer, drain, activity, None)
+        let connection = Connection { io: stream, peer: address.into(), drain, activity, files: None };
+        wire::serve(connection, limits, answer)
     };
     daemon::serve(listeners, ConnectionLimits::total(CONNECTIONS), Arc::default(), handle, shutdown, DRAIN)
         .await

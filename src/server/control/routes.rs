@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::lines::{ARGUMENTS, BYTES, Failure, HEARTBEAT, Line, MAX_REQUEST_BYTES, NDJSON, REPORT_EVERY};
 use super::{AdminError, Export, Import, Operation, Progress, Reporter};
 use crate::daemon::{self, Accepted, ConnectionLimits, Listener};
-use crate::wire::{self, HttpLimits, Request, Response, ResponseBody};
+use crate::wire::{self, Connection, HttpLimits, Request, Response, ResponseBody};
 
 /// Concurrent commands; more wait in the kernel's backlog.
 const CONNECTIONS: usize = 16;
@@ -66,7 +66,8 @@ pub async fn serve<S: Send + Sync + 'static>(
         let subject = Arc::clone(&subject);
         let answer = move |request| answer(Arc::clone(&subject), routes, request);
         let Accepted { stream, address, drain, activity } = accepted;
-        wire::serve(stream, address.into(), HttpLimits::default(), answer, drain, activity, None)
+        let connection = Connection { io: stream, peer: address.into(), drain, activity, files: None };
+        wire::serve(connection, HttpLimits::default(), answer)
     };
     daemon::serve(vec![listener], ConnectionLimits::total(CONNECTIONS), Arc::default(), handle, shutdown, drain_for)
         .await

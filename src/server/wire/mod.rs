@@ -38,7 +38,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::daemon::{Activity, Address};
+use crate::daemon::{Activity, Address, Busy};
 
 use self::head_guard::HeadGuard;
 use self::min_rate::SlowPeerGuard;
@@ -88,51 +88,52 @@ pub struct Request {
 /// The response of a handler.
 pub type Response = http::Response<ResponseBody>;
 
-/// Serves HTTP on `io` until the peer, an error, a limit or `drain` ends it; closes `io` then.
+/// A connection to be served.
+pub struct Connection<I> {
+    /// Where its bytes are read and written.
+    pub io: I,
+    /// Who is at its other end.
+    pub peer: Peer,
+    /// Is cancelled when the program ends.
+    pub drain: CancellationToken,
+    /// Tracks requests under way.
+    pub activity: Activity,
+    /// The queue of the [`FileWriter`] below `io`, if there is one.
+    pub files: Option<FileQueue>,
+}
+
+/// Serves HTTP until the peer, an error, a limit or `drain` ends the connection; closes it then.
 ///
 /// Once `drain` is cancelled, the request in flight is finished and answered; no other is accepted but the first one of
 /// a new connection. A handler that panics is answered with 500 and no body: one that has an error format catches its
 /// panics by [`catch_panic`] itself. After a response that changes the protocol its [`Continuation`] gets the
-/// connection and `drain`. `activity` tracks requests under way. `files` is the queue of the [`FileWriter`] below `io`,
-/// if there is one.
-pub async fn serve<I, H, F>(
-    io: I,
-    peer: Peer,
-    limits: HttpLimits,
-    handler: H,
-    drain: CancellationToken,
-    activity: Activity,
-    files: Option<FileQueue>,
-) where
+/// connection and `drain`.
+pub async fn serve<I, H, F>(connection: Connection<I>, limits: HttpLimits, handler: H)
+where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Fn(Request) -> F + Clone + Send + 'static,
     F: Future<Output = Response> + Send + 'static,
 {
+    let Connection { io, peer, drain, activity, files } = connection;
     let refusal = Arc::new(OnceLock::new());
     let switch = Switch::default();
     let guard =
         HeadGuard::new(SlowPeerGuard::new(io, &limits, files.clone()), &limits, Arc::clone(&refusal), switch.clone());
     let body_ended = Arc::new(AtomicBool::new(true));
     let begun = Arc::new(Notify::new());
-    let (first_request, draining, for_answers) = (Arc::clone(&begun), drain.clone(), switch.clone());
+    let first_request = Arc::clone(&begun);
+    let what_follows =
+        WhatFollows { body_ended: Arc::clone(&body_ended), drain: drain.clone(), switch: switch.clone(), files };
     let service = service_fn(move |request: http::Request<Incoming>| {
         begun.notify_one();
         let busy = activity.busy();
         let (head, incoming) = request.into_parts();
         let body = RequestBody::new(incoming, &limits, Arc::clone(&body_ended));
         let request = Request { head, body, peer, refusal: refusal.get().copied() };
-        let (handler, body_ended, draining) = (handler.clone(), Arc::clone(&body_ended), draining.clone());
-        let (switch, files) = (for_answers.clone(), files.clone());
+        let (handler, what_follows) = (handler.clone(), what_follows.clone());
         async move {
             let mut response = answer(handler, request).await;
-            if let Some(continuation) = response.body_mut().take_upgrade() {
-                switch.throw(continuation, busy);
-            } else {
-                if draining.is_cancelled() || !body_ended.load(Ordering::Acquire) {
-                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-                }
-                response.body_mut().send_on(busy, files);
-            }
+            what_follows.settle(&mut response, busy);
             Ok::<_, Infallible>(response)
         }
         .boxed()
@@ -169,6 +170,31 @@ pub async fn serve<I, H, F>(
             let parts = connection.into_parts();
             end(parts.io.into_inner(), &parts.read_buf, &switch, &limits, drain).await;
         }
+    }
+}
+
+/// What decides whether a connection takes another request after a response.
+#[derive(Clone)]
+struct WhatFollows {
+    /// Whether the body of the request was read to its end.
+    body_ended: Arc<AtomicBool>,
+    drain: CancellationToken,
+    switch: Switch,
+    files: Option<FileQueue>,
+}
+
+impl WhatFollows {
+    /// Has a response close the connection, or change its protocol, if nothing else may follow. `busy` lasts until the
+    /// response is sent, or the new protocol ends.
+    fn settle(self, response: &mut Response, busy: Busy) {
+        if let Some(continuation) = response.body_mut().take_upgrade() {
+            self.switch.throw(continuation, busy);
+            return;
+        }
+        if self.drain.is_cancelled() || !self.body_ended.load(Ordering::Acquire) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response.body_mut().send_on(busy, self.files);
     }
 }
 

@@ -39,7 +39,7 @@ pub enum BodyFault {
 /// it gets. When a body is not read to its end, the connection closes after the response.
 pub struct RequestBody {
     incoming: Incoming,
-    announced_bytes: Option<u64>,
+    unread_bytes: Option<u64>,
     left_bytes: u64,
     wait: Wait,
     ended: Arc<AtomicBool>,
@@ -53,7 +53,7 @@ impl RequestBody {
     pub(super) fn new(incoming: Incoming, limits: &HttpLimits, ended: Arc<AtomicBool>) -> Self {
         ended.store(incoming.is_end_stream(), Ordering::Release);
         Self {
-            announced_bytes: incoming.size_hint().exact(),
+            unread_bytes: incoming.size_hint().exact(),
             incoming,
             left_bytes: u64::MAX,
             wait: Wait { idle: limits.body_idle_time, min_rate: MinRate::new(limits), since: None, timer: None },
@@ -63,18 +63,11 @@ impl RequestBody {
         }
     }
 
-    /// Returns the length in bytes if the request announced one, 0 without a body, `None` when it is chunked.
+    /// Returns how many bytes are not read yet if the request announced its length, 0 without a body, `None` when it is
+    /// chunked.
     #[must_use]
-    pub fn announced_length(&self) -> Option<u64> {
-        self.announced_bytes
-    }
-
-    /// Limits the body: it fails with [`BodyFault::TooLarge`] beyond `limit_bytes`; at once, before a byte is read,
-    /// when the announced length is beyond.
-    #[must_use]
-    pub fn limited(mut self, limit_bytes: u64) -> Self {
-        self.left_bytes = limit_bytes;
-        self
+    pub fn unread_length(&self) -> Option<u64> {
+        self.unread_bytes
     }
 
     /// Reads the whole body.
@@ -92,7 +85,7 @@ impl RequestBody {
     pub async fn buffer(mut self, limit_bytes: u64) -> Result<Self, BodyFault> {
         let whole = self.read(limit_bytes).await?;
         self.left_bytes = u64::MAX;
-        self.announced_bytes = Some(whole.len() as u64);
+        self.unread_bytes = Some(whole.len() as u64);
         self.buffered = Some(whole);
         Ok(self)
     }
@@ -110,7 +103,7 @@ impl RequestBody {
     }
 
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyFault>>> {
-        if self.announced_bytes.is_some_and(|length| length > self.left_bytes) {
+        if self.unread_bytes.is_some_and(|length| length > self.left_bytes) {
             return Poll::Ready(Some(Err(BodyFault::TooLarge)));
         }
         loop {
@@ -133,7 +126,7 @@ impl RequestBody {
         self.wait.moved(piece.len());
         let length = piece.len() as u64;
         self.left_bytes = self.left_bytes.checked_sub(length).ok_or(BodyFault::TooLarge)?;
-        self.announced_bytes = self.announced_bytes.map(|left| left.saturating_sub(length));
+        self.unread_bytes = self.unread_bytes.map(|left| left.saturating_sub(length));
         Ok(piece)
     }
 }
@@ -162,7 +155,7 @@ impl Stream for RequestBody {
 
 impl std::fmt::Debug for RequestBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RequestBody").field("announced_bytes", &self.announced_bytes).finish_non_exhaustive()
+        f.debug_struct("RequestBody").field("unread_bytes", &self.unread_bytes).finish_non_exhaustive()
     }
 }
 

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Program, answer};
 use crate::daemon::{self, Accepted, ConnectionLimits, Listener, Served, SocketMetrics};
-use crate::wire::{self, FileWriter, HttpLimits};
+use crate::wire::{self, Connection, FileWriter, HttpLimits};
 
 /// The server of a program's public sockets.
 pub struct Public<P> {
@@ -39,7 +39,8 @@ impl<P: Program> Public<P> {
             let Accepted { stream, address, drain, activity } = accepted;
             let stream = FileWriter::new(stream);
             let (files, stream) = (Some(stream.files()), metered.meter(stream));
-            wire::serve(stream, address.into(), HttpLimits::default(), answer, drain, activity, files)
+            let connection = Connection { io: stream, peer: address.into(), drain, activity, files };
+            wire::serve(connection, HttpLimits::default(), answer)
         };
         daemon::serve(listeners, connections, sockets, handle, shutdown, drain_for).await
     }

@@ -141,7 +141,7 @@ mod tests {
     use super::*;
     use crate::daemon::Activity;
     use crate::metrics::{MetricKind, Text};
-    use crate::wire::{HttpLimits, Peer};
+    use crate::wire::{Connection, HttpLimits, Peer};
     use crate::xrpc::{Error, Route, Verbs, response, route};
 
     /// Answers, or panics.
@@ -223,7 +223,8 @@ mod tests {
         let program = Arc::clone(&example);
         let handler = move |request| answer(Arc::clone(&program), request);
         let (drain, activity) = (CancellationToken::new(), Activity::default());
-        let served = tokio::spawn(wire::serve(io, Peer::Unix, HttpLimits::default(), handler, drain, activity, None));
+        let connection = Connection { io, peer: Peer::Unix, drain, activity, files: None };
+        let served = tokio::spawn(wire::serve(connection, HttpLimits::default(), handler));
         client.write_all(bytes.as_bytes()).await.unwrap();
         client.shutdown().await.unwrap();
         let mut answers = String::new();

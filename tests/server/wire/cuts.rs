@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use proptest::prelude::*;
 use server::daemon::Activity;
-use server::wire::{HttpLimits, Peer, serve};
+use server::wire::{Connection, HttpLimits, Peer, serve};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
@@ -62,8 +62,9 @@ fn answers(pieces: impl IntoIterator<Item = Vec<u8>>) -> String {
     let pieces = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
     let script = Script { pieces, ready: false, written: Arc::clone(&written) };
     let handler = |request| echo(Stage::default(), request);
-    let serving =
-        serve(script, Peer::Unix, HttpLimits::default(), handler, CancellationToken::new(), Activity::default(), None);
+    let (drain, activity) = (CancellationToken::new(), Activity::default());
+    let connection = Connection { io: script, peer: Peer::Unix, drain, activity, files: None };
+    let serving = serve(connection, HttpLimits::default(), handler);
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(serving);
     let text = String::from_utf8_lossy(&written.lock().unwrap()).into_owned();
     text.lines().filter(|line| !line.starts_with("date:")).fold(String::new(), |all, line| all + line + "\n")

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::request::Parts;
 use server::daemon::Activity;
-use server::wire::{FileFault, HttpLimits, Peer, RequestedRange, Response, ResponseBody, serve};
+use server::wire::{Connection, FileFault, HttpLimits, Peer, RequestedRange, Response, ResponseBody, serve};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio_util::either::Either;
@@ -111,8 +111,9 @@ async fn a_connection_that_is_no_socket_gets_the_stream() {
     let (mut client, io) = tokio::io::duplex(1000);
     let stage = stage();
     let handler = move |request| echo(stage.clone(), request);
-    let drain = CancellationToken::new();
-    tokio::spawn(serve(io, Peer::Unix, HttpLimits::default(), handler, drain, Activity::default(), None));
+    let (drain, activity) = (CancellationToken::new(), Activity::default());
+    let connection = Connection { io, peer: Peer::Unix, drain, activity, files: None };
+    tokio::spawn(serve(connection, HttpLimits::default(), handler));
     client.write_all(PART.as_bytes()).await.unwrap();
     assert!(body(&mut client, PART).await == vec![b's'; 4_000_000]);
 }

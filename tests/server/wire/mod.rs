@@ -13,7 +13,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::stream;
 use server::daemon::{Activity, Stream};
-use server::wire::{BodyFault, FileWriter, HttpLimits, Peer, Request, Response, ResponseBody, catch_panic, serve};
+use server::wire::{
+    BodyFault, Connection, FileWriter, HttpLimits, Peer, Request, Response, ResponseBody, catch_panic, serve,
+};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -93,7 +95,8 @@ fn served(stream: Stream, peer: Peer, stage: &Stage, limits: HttpLimits, drain: 
     let handler = move |request: Request| echo(stage.clone(), request);
     let stream = FileWriter::new(stream);
     let files = Some(stream.files());
-    tokio::spawn(serve(stream, peer, limits, handler, drain.clone(), Activity::default(), files))
+    let (drain, activity) = (drain.clone(), Activity::default());
+    tokio::spawn(serve(Connection { io: stream, peer, drain, activity, files }, limits, handler))
 }
 
 /// One connection to the layer.

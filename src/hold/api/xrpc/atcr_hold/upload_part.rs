@@ -20,7 +20,7 @@ pub(in crate::api) async fn handle(
         upload: access.upload_id,
         account: access.permit.account().clone(),
         number: access.number,
-        announced_bytes: request.body.announced_length(),
+        announced_bytes: request.body.unread_length(),
         now_us: state.hold.now_us(),
     };
     let etag = state
