@@ -24,15 +24,6 @@ pub struct LayerRow<'a> {
 /// A manifest's URI, the account that pushed it, and its config.
 pub type ManifestRow = (AtUri, Did, Option<Digest>);
 
-/// Totals of the distinct layers of an account.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct LayerTotals {
-    /// Number of distinct layers.
-    pub blobs: u64,
-    /// Sum of their sizes in bytes.
-    pub size_bytes: u64,
-}
-
 /// Whether a layer record or the config of a manifest names this blob, so that it must be kept.
 ///
 /// # Errors
@@ -56,19 +47,6 @@ pub fn manifests_without_config(read: &Read<'_>) -> Result<u64, StorageError> {
                ) SELECT count(*) FROM name
                  WHERE value IS NOT NULL AND NOT EXISTS (SELECT 1 FROM manifest WHERE uri = value)";
     Ok(read.first(sql, [], |row| row.number(0))?.unwrap_or(0))
-}
-
-/// Returns the totals of the distinct layers of an account, which triggers maintain. Where records differ in the size
-/// of a digest, the largest counts.
-///
-/// # Errors
-/// [`StorageError`].
-pub fn layer_totals(read: &Read<'_>, account: &Did) -> Result<LayerTotals, StorageError> {
-    let sql = "SELECT blobs, size_bytes FROM layer_total WHERE account = ?1";
-    let totals = read.first(sql, [account.as_str()], |row| {
-        Ok(LayerTotals { blobs: row.number(0)?, size_bytes: row.number(1)? })
-    })?;
-    Ok(totals.unwrap_or_default())
 }
 
 /// Returns the number of an account's layer records and manifests, which triggers maintain.
@@ -224,15 +202,19 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::blobs::account_usage;
 
-    /// Returns the totals as computed from the rows.
-    fn counted(read: &Read<'_>, account: &Did) -> Result<LayerTotals, StorageError> {
+    /// Returns number and size of the distinct layers of an account, which triggers maintain.
+    fn maintained(read: &Read<'_>, account: &Did) -> Result<(u64, u64), StorageError> {
+        account_usage(read, account).map(|usage| (usage.layers, usage.layer_bytes))
+    }
+
+    /// Returns the same as computed from the rows. Where records differ in the size of a digest, the largest counts.
+    fn counted(read: &Read<'_>, account: &Did) -> Result<(u64, u64), StorageError> {
         let sql = "SELECT count(*), coalesce(sum(size), 0) FROM
                    (SELECT max(size_bytes) AS size FROM layer WHERE account = ?1 GROUP BY digest)";
-        let totals = read.first(sql, [account.as_str()], |row| {
-            Ok(LayerTotals { blobs: row.number(0)?, size_bytes: row.number(1)? })
-        });
-        Ok(totals?.unwrap_or_default())
+        let counted = read.first(sql, [account.as_str()], |row| Ok((row.number(0)?, row.number(1)?)));
+        Ok(counted?.unwrap_or_default())
     }
 
     #[tokio::test]
@@ -244,12 +226,10 @@ mod tests {
             let digests = [1, 2, 3].map(|byte| Digest::from_bytes([byte; 32]));
             let check = || {
                 for account in &accounts {
-                    assert_eq!(layer_totals(write, account)?, counted(write, account)?);
-                    let rows =
-                        write.first("SELECT count(*) FROM layer WHERE account = ?1", [account.as_str()], |row| {
-                            row.get::<_, i64>(0)
-                        })?;
-                    assert_eq!(account_records(write, account)?, rows.unwrap().cast_unsigned());
+                    assert_eq!(maintained(write, account)?, counted(write, account)?);
+                    let sql = "SELECT count(*) FROM layer WHERE account = ?1";
+                    let rows = write.first(sql, [account.as_str()], |row| row.number(0))?;
+                    assert_eq!(account_records(write, account)?, rows.unwrap());
                 }
                 Ok::<_, StorageError>(())
             };
@@ -272,7 +252,7 @@ mod tests {
                 delete_layer(write, &key)?;
                 check()?;
             }
-            assert_eq!(layer_totals(write, &accounts[0])?, LayerTotals::default());
+            assert_eq!(maintained(write, &accounts[0])?, (0, 0));
             Ok::<_, StorageError>(())
         };
         database.write(job).await.unwrap();
