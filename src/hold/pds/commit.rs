@@ -6,13 +6,14 @@ use super::change::{Plan, RecordChange, RecordWrite};
 use super::events::{self, CommitEvent, RecordOp, Stamp};
 use super::limits::MAX_NODE_BYTES;
 use super::outcome::Outcome;
-use super::{Inner, NewestEvent, PdsError, blobs};
+use super::transaction::Repository;
+use super::{NewestEvent, PdsError, blobs};
 use crate::pds::tables;
 use crate::pds::tables::RepoHead;
 use atproto::repo::commit::Commit;
 use atproto::repo::{BlobRef, Cid, RepoError, car, cbor, cid, mst};
 use atproto::syntax::Tid;
-use server::sqlite::{Read, Write};
+use server::sqlite::Read;
 
 /// The most operations of one #commit event.
 pub const MAX_WRITES: usize = 200;
@@ -33,16 +34,13 @@ struct Effect {
     blobs: Vec<BlobRef>,
 }
 
-/// One transaction of the repository.
-#[derive(Clone, Copy)]
-pub(super) struct Transaction<'t> {
-    pub(super) inner: &'t Inner,
-    pub(super) write: &'t Write<'t>,
-    pub(super) now_us: u64,
-}
-
-impl Transaction<'_> {
-    pub(super) fn run(&self, plan: Plan) -> Result<Outcome, PdsError> {
+impl Repository<'_> {
+    /// Makes the plan one signed commit with its event; a plan that changes nothing makes no commit.
+    ///
+    /// # Errors
+    /// As [`Pds::commit`](super::Pds::commit); then the job must return an error, so that the transaction is rolled
+    /// back.
+    pub fn commit(&self, plan: Plan) -> Result<Outcome, PdsError> {
         for (name, value) in &plan.meta {
             tables::put_meta(self.write, name, value)?;
         }
@@ -55,7 +53,7 @@ impl Transaction<'_> {
             Some(head) => head,
             None => self.create_repo()?,
         };
-        let commit = if effects.is_empty() { None } else { Some(self.commit(&mut head, effects, spares_nodes)?) };
+        let commit = if effects.is_empty() { None } else { Some(self.make(&mut head, effects, spares_nodes)?) };
         Ok(Outcome { commit, cids })
     }
 
@@ -125,7 +123,8 @@ impl Transaction<'_> {
         Ok(head)
     }
 
-    fn commit(&self, head: &mut RepoHead, effects: Vec<Effect>, spares_nodes: bool) -> Result<(Cid, Tid), PdsError> {
+    /// Makes the commit of these effects. Returns its CID and revision.
+    fn make(&self, head: &mut RepoHead, effects: Vec<Effect>, spares_nodes: bool) -> Result<(Cid, Tid), PdsError> {
         let changes: Vec<_> = effects
             .iter()
             .map(|effect| mst::Change { key: effect.key.clone(), value: effect.new.as_ref().map(|(cid, _)| *cid) })

@@ -2,7 +2,7 @@
 //! at a time. An accepted repository passes [`Pds::verify`].
 //! <https://atproto.com/specs/repository#car-file-serialization>
 
-use super::commit::{MAX_RECORD_BYTES, StoredBlocks, Transaction};
+use super::commit::{MAX_RECORD_BYTES, StoredBlocks};
 use super::records::Records;
 use super::transaction::Repository;
 use super::visited_rows::VisitedRows;
@@ -139,19 +139,19 @@ impl Pds {
     ) -> Result<Imported, ImportError> {
         let inner = std::sync::Arc::clone(&self.inner);
         let job = move |write: &Write<'_>| {
-            let transaction = Transaction { inner: &inner, write, now_us };
+            let repository = Repository { inner: &inner, write, now_us };
             let last = tables::repo_head(write)?;
             // The revision of the commit and of all blocks, so that an export since any earlier revision has all of
             // them.
             let rev = Tid::next(now_us, inner.clock_id, last.as_ref().map(|head| &head.rev));
-            Import { transaction, write, rev, progress, blocks: 0, records: 0 }.run(last, file, rules)
+            Import { repository, write, rev, progress, blocks: 0, records: 0 }.run(last, file, rules)
         };
         self.inner.database.write(job).await
     }
 }
 
 struct Import<'i, P> {
-    transaction: Transaction<'i>,
+    repository: Repository<'i>,
     write: &'i Write<'i>,
     /// The revision of the new commit.
     rev: Tid,
@@ -167,7 +167,7 @@ impl<P: FnMut(ImportProgress)> Import<'_, P> {
         file: ImportFile<impl std::io::Read>,
         rules: ImportRules,
     ) -> Result<Imported, ImportError> {
-        let inner = self.transaction.inner;
+        let inner = self.repository.inner;
         if let Some(head) = &last {
             if head.did != inner.did {
                 return Err(PdsError::OtherDid(head.did.clone()).into());
@@ -186,7 +186,7 @@ impl<P: FnMut(ImportProgress)> Import<'_, P> {
         tables::delete_blobs_without_reference(self.write)?;
         (rules.check)(&Records::new(self.write)).map_err(ImportError::NotAHold)?;
         let commit = self.commit(last, imported.data)?;
-        (rules.index)(&Repository::new(self.transaction))?;
+        (rules.index)(&self.repository)?;
         let Self { records, blocks, rev, .. } = self;
         Ok(Imported { records, blocks, imported_rev: imported.rev, commit, rev, data: imported.data })
     }
@@ -221,7 +221,7 @@ impl<P: FnMut(ImportProgress)> Import<'_, P> {
     fn take_commit(&self, root: &Cid, key: &PublicKey) -> Result<Commit, ImportError> {
         let block = tables::block(self.write, root)?.ok_or(RepoError::MissingBlock(*root))?;
         let commit = Commit::decode(&block)?;
-        if commit.did != self.transaction.inner.did {
+        if commit.did != self.repository.inner.did {
             return Err(ImportError::OtherDid(commit.did));
         }
         commit.verify(key).map_err(|_| ImportError::OtherKey)?;
@@ -270,16 +270,16 @@ impl<P: FnMut(ImportProgress)> Import<'_, P> {
     /// Stores a commit of the hold with the imported tree, and the events that announce it.
     fn commit(&self, last: Option<RepoHead>, data: Cid) -> Result<Cid, PdsError> {
         let rev = &self.rev;
-        let Transaction { inner, write, .. } = self.transaction;
+        let Repository { inner, write, .. } = self.repository;
         let signed = Commit::sign(&inner.did, data, rev, &inner.key)?;
         tables::put_block(write, &signed.cid, rev, &signed.bytes)?;
         let is_new = last.is_none();
         let last_seq = last.map_or(0, |head| head.last_seq);
         let mut head = RepoHead { did: inner.did.clone(), commit: signed.cid, data, rev: rev.clone(), last_seq };
         if is_new {
-            self.transaction.introduce(&mut head)?;
+            self.repository.introduce(&mut head)?;
         }
-        self.transaction.emit(&mut head, |stamp| events::sync(stamp, rev, &signed.cid, &signed.bytes))?;
+        self.repository.emit(&mut head, |stamp| events::sync(stamp, rev, &signed.cid, &signed.bytes))?;
         tables::put_repo_head(write, &head)?;
         Ok(signed.cid)
     }

@@ -2,8 +2,8 @@
 //! <https://atproto.com/specs/did#did-web>: control of the host is control of the identity, so the DID document may
 //! name a new key.
 
-use super::commit::Transaction;
 use super::subscription::record_pruned;
+use super::transaction::Repository;
 use super::{Head, Pds, PdsError, events};
 use crate::pds::tables;
 use atproto::repo::commit::Commit;
@@ -30,13 +30,13 @@ impl Pds {
             tables::delete_block(write, &head.commit)?;
             tables::put_block(write, &signed.cid, &rev, &signed.bytes)?;
             (head.commit, head.rev) = (signed.cid, rev.clone());
-            let transaction = Transaction { inner: &inner, write, now_us };
-            transaction.emit(&mut head, |stamp| events::identity(stamp, inner.handle.as_deref()))?;
+            let repository = Repository { inner: &inner, write, now_us };
+            repository.emit(&mut head, |stamp| events::identity(stamp, inner.handle.as_deref()))?;
             // Deletes all events but the newest, which is the #identity event.
             if let (_, Some(last)) = tables::delete_events_before(write, u64::MAX, u64::MAX, u32::MAX)? {
                 record_pruned(write, last)?;
             }
-            transaction.emit(&mut head, |stamp| events::sync(stamp, &rev, &signed.cid, &signed.bytes))?;
+            repository.emit(&mut head, |stamp| events::sync(stamp, &rev, &signed.cid, &signed.bytes))?;
             tables::put_repo_head(write, &head)?;
             Ok(Some(Head { did: head.did, commit: head.commit, rev: head.rev }))
         };

@@ -1,35 +1,33 @@
 //! A transaction on the repository, and on other rows of the database that must change with it.
 
 use super::change::Plan;
-use super::commit::Transaction;
 use super::outcome::Outcome;
 use super::records::Records;
-use super::{Carried, Head, Pds, PdsError};
+use super::{Carried, Head, Inner, Pds, PdsError};
 use crate::pds::tables;
 use atproto::repo::Cid;
 use atproto::syntax::Tid;
 use server::sqlite::Write;
 
 /// The repository within one transaction.
+#[derive(Clone, Copy)]
 pub struct Repository<'t> {
-    transaction: Transaction<'t>,
+    pub(super) inner: &'t Inner,
+    pub(super) write: &'t Write<'t>,
+    pub(super) now_us: u64,
 }
 
 impl<'t> Repository<'t> {
-    pub(super) fn new(transaction: Transaction<'t>) -> Self {
-        Self { transaction }
-    }
-
     /// Returns the transaction itself, for the tables of the caller's own room.
     #[must_use]
     pub fn transaction(&self) -> &'t Write<'t> {
-        self.transaction.write
+        self.write
     }
 
     /// Returns the records, with the commits of this transaction.
     #[must_use]
     pub fn records(&self) -> Records<'t> {
-        Records::new(self.transaction.write)
+        Records::new(self.write)
     }
 
     /// Returns the head of the repository; `None` before its first commit.
@@ -37,7 +35,7 @@ impl<'t> Repository<'t> {
     /// # Errors
     /// [`PdsError::Storage`].
     pub fn head(&self) -> Result<Option<Head>, PdsError> {
-        Ok(tables::repo_head(self.transaction.write)?.map(Head::from))
+        Ok(tables::repo_head(self.write)?.map(Head::from))
     }
 
     /// Sets an unpublished value.
@@ -45,21 +43,13 @@ impl<'t> Repository<'t> {
     /// # Errors
     /// [`PdsError::Storage`].
     pub fn put_meta(&self, name: &str, value: &str) -> Result<(), PdsError> {
-        Ok(tables::put_meta(self.transaction.write, name, value)?)
+        Ok(tables::put_meta(self.write, name, value)?)
     }
 
     /// Returns a key for a new record, greater than `last`.
     #[must_use]
     pub fn next_key(&self, last: Option<&Tid>) -> Tid {
-        Tid::next(self.transaction.now_us, self.transaction.inner.clock_id, last)
-    }
-
-    /// Makes the plan one signed commit with its event; a plan that changes nothing makes no commit.
-    ///
-    /// # Errors
-    /// As [`Pds::commit`]; then `job` must return an error, so that the transaction is rolled back.
-    pub fn commit(&self, plan: Plan) -> Result<Outcome, PdsError> {
-        self.transaction.run(plan)
+        Tid::next(self.now_us, self.inner.clock_id, last)
     }
 }
 
@@ -76,9 +66,7 @@ impl Pds {
         E: From<PdsError> + Send + 'static,
     {
         let inner = std::sync::Arc::clone(&self.inner);
-        let job = move |write: &Write<'_>| {
-            job(&Repository::new(Transaction { inner: &inner, write, now_us })).map_err(Carried)
-        };
+        let job = move |write: &Write<'_>| job(&Repository { inner: &inner, write, now_us }).map_err(Carried);
         self.inner.database.write(job).await.map_err(Carried::into_inner)
     }
 
