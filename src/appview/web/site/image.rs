@@ -126,16 +126,17 @@ pub(super) async fn show(
             Reference::Digest(_) => None,
         }
     };
-    let proofs = async { tokio::join!(web.catalog.proof(account, &digest), tag_proof) };
-    let (proofs, history, attached) = tokio::join!(
-        proofs,
+    let (proof, tag_proof, history, attached) = tokio::join!(
+        web.catalog.proof(account, &digest),
+        tag_proof,
         history(web, (viewer, caller), subject, &repository, &details),
         attached(web, subject, name, &inventory, &digest),
     );
     let refused = if viewer.is(&account.did) { web.images.refused(&account.did, &digest).await? } else { None };
-    let parts = (details, proofs, history, attached, refused);
-    let page = page(web, viewer, subject, name, reference, &inventory, &manifest, parts);
-    Ok(pages::finish(web, None, page.render(), Shown { script: true }))
+    let (inventory, manifest) = (&*inventory, &manifest);
+    let image =
+        Image { subject, name, reference, inventory, manifest, details, proof, tag_proof, history, attached, refused };
+    Ok(pages::finish(web, None, page(web, viewer, image).render(), Shown { script: true }))
 }
 
 /// Reads and parses a manifest, whose hash is verified.
@@ -257,32 +258,30 @@ async fn attached(
     Ok(attached)
 }
 
-type Parts = (
-    ManifestDetails,
-    (Result<RecordProof, Unknown>, Option<Result<RecordProof, Unknown>>),
-    Result<Option<Arc<ImageConfig>>, Unknown>,
-    Result<Vec<Attached>, String>,
-    Option<RefusedNotice>,
-);
-
-#[expect(clippy::too_many_arguments, reason = "each is asked for by itself, and all of them meet here")]
-fn page<'p>(
-    web: &'p Web,
-    viewer: &'p Viewer,
-    subject: &Subject,
+/// What a page shows of an image. Each part was asked for by itself.
+struct Image<'p> {
+    subject: &'p Subject,
     name: &'p ImageName,
-    reference: &Reference,
-    inventory: &Inventory,
-    manifest: &ParsedManifest,
-    (details, (proof, tag_proof), history, attached, refused): Parts,
-) -> ImagePage<'p> {
+    reference: &'p Reference,
+    inventory: &'p Inventory,
+    manifest: &'p ParsedManifest,
+    details: ManifestDetails,
+    proof: Result<RecordProof, Unknown>,
+    tag_proof: Option<Result<RecordProof, Unknown>>,
+    history: Result<Option<Arc<ImageConfig>>, Unknown>,
+    attached: Result<Vec<Attached>, String>,
+    refused: Option<RefusedNotice>,
+}
+
+fn page<'p>(web: &'p Web, viewer: &'p Viewer, image: Image<'p>) -> ImagePage<'p> {
+    let Image { subject, name, reference, inventory, manifest, details, .. } = image;
     let (path, now_us) = (path_of(&subject.owner, name), (web.settings.clock)());
     let suffix = shown::suffix(reference);
-    let (config, no_history) = match history {
+    let (config, no_history) = match image.history {
         Ok(config) => (config, None),
         Err(reason) => (None, Some(reason.to_string())),
     };
-    let (attached, no_attached) = match attached {
+    let (attached, no_attached) = match image.attached {
         Ok(attached) => (attached, None),
         Err(reason) => (Vec::new(), Some(reason)),
     };
@@ -304,7 +303,7 @@ fn page<'p>(
             Reference::Tag(_) => suffix,
             Reference::Digest(digest) => format!("@sha256:{}…", shown::short(digest)),
         },
-        refused: refused.map(|refused| (Ago::of(refused.refused_us, now_us), shown::reason(&refused.problem))),
+        refused: image.refused.map(|refused| (Ago::of(refused.refused_us, now_us), shown::reason(&refused.problem))),
         digest: manifest.digest.to_string(),
         media_type: server::text::line(details.artifact_type.as_ref().unwrap_or(&manifest.media_type), MAX_VALUE_CHARS)
             .unwrap_or_default(),
@@ -314,8 +313,8 @@ fn page<'p>(
         pushed: Ago::of_record(listed.and_then(|listed| listed.created.as_ref()), now_us),
         tags: tags.iter().take(MAX_TAGS).map(|of| (of.tag.to_string(), format!("{path}:{}", of.tag))).collect(),
         more_tags: (more_tags > 0).then(|| server::text::with_noun(more_tags, "other")),
-        proof,
-        tag_proof,
+        proof: image.proof,
+        tag_proof: image.tag_proof,
         platforms: cuts.rows(platforms(&details, &path, inventory)),
         steps: cuts.rows(layers::steps(&details, config.as_deref()).into_iter()),
         no_history,

@@ -2,6 +2,8 @@
 //!
 //! No bytes of a recorded part are changed before the digest is verified.
 
+use std::ops::Range;
+
 use crate::blobs::tables::{PartPlace, PartRow, PartTotals};
 use crate::objects::{StagedFile, Staging};
 use atproto::syntax::Digest;
@@ -101,14 +103,15 @@ impl DigestVerification {
     }
 
     /// Writes the parts one after the other and verifies them. Returns the name of the file they are in.
-    fn assemble(&self, main: Option<&StagedFile>, plan: &Assembly, mut hash: Hash) -> Result<String, Failed> {
+    fn assemble(&self, main: Option<&StagedFile>, plan: &Assembly, hash: Hash) -> Result<String, Failed> {
         let name = if plan.in_main { MAIN.to_owned() } else { format!("whole-{}", random_hex()?) };
         let to_write = self.chosen.iter().skip(if plan.in_main { plan.appended } else { 0 });
         let bytes = to_write.map(|part| part.size_bytes).sum();
         let need = Need { bytes, files: u64::from(!plan.in_main) };
-        let mut promised = self.staging.reserve(need, self.reserve_bytes).map_err(BlobError::from)?;
+        let promised = self.staging.reserve(need, self.reserve_bytes).map_err(BlobError::from)?;
         let target = self.staging.open_file(&self.file(&name))?;
-        match self.fill(&target, main, plan, &mut hash, &mut promised) {
+        let mut blob = Whole { target: &target, end: 0, hash, promised };
+        match self.fill(&mut blob, main, plan) {
             Ok(size_bytes) => {
                 target.set_length(size_bytes)?;
                 target.sync()?;
@@ -128,34 +131,26 @@ impl DigestVerification {
         }
     }
 
-    /// Copies the parts to `target`. Returns the blob's size in bytes if it has its digest.
-    fn fill(
-        &self,
-        target: &StagedFile,
-        main: Option<&StagedFile>,
-        plan: &Assembly,
-        hash: &mut Hash,
-        promised: &mut Reservation,
-    ) -> Result<u64, BlobError> {
-        let mut end = 0;
+    /// Copies the parts that are not in place yet. Returns the blob's size in bytes if it has its digest.
+    fn fill(&self, blob: &mut Whole<'_>, main: Option<&StagedFile>, plan: &Assembly) -> Result<u64, BlobError> {
         for (index, part) in self.chosen.iter().enumerate() {
-            let hashed = index < plan.appended;
-            if !(hashed && plan.in_main) {
-                let own;
-                let (source, start) = match (&part.place, main) {
-                    (PartPlace::Appended { start, .. }, Some(main)) => (main, *start),
-                    (PartPlace::Appended { .. }, None) => return Err(gone()),
-                    (PartPlace::OwnFile { name }, _) => {
-                        own = self.staging.find_file(&self.file(name))?.ok_or_else(gone)?;
-                        (&own, 0)
-                    }
-                };
-                let known = if hashed { None } else { Some(&mut *hash) };
-                copy(source, start, part.size_bytes, target, end, known, promised)?;
+            let is_hashed = index < plan.appended;
+            if is_hashed && plan.in_main {
+                blob.end += part.size_bytes;
+                continue;
             }
-            end += part.size_bytes;
+            let own;
+            let (source, start) = match (&part.place, main) {
+                (PartPlace::Appended { start, .. }, Some(main)) => (main, *start),
+                (PartPlace::Appended { .. }, None) => return Err(gone()),
+                (PartPlace::OwnFile { name }, _) => {
+                    own = self.staging.find_file(&self.file(name))?.ok_or_else(gone)?;
+                    (&own, 0)
+                }
+            };
+            blob.append(source, start..start + part.size_bytes, is_hashed)?;
         }
-        if hash.digest() == self.digest { Ok(end) } else { Err(BlobError::DigestMismatch) }
+        if blob.hash.digest() == self.digest { Ok(blob.end) } else { Err(BlobError::DigestMismatch) }
     }
 }
 
@@ -163,27 +158,32 @@ fn gone() -> BlobError {
     BlobError::Storage(StorageError::Damaged("the staged file of a part is gone".into()))
 }
 
-/// Copies `size_bytes` from `start` of one file to `end` of the other; adds them to `hash` if one is given.
-fn copy(
-    source: &StagedFile,
-    start: u64,
-    size_bytes: u64,
-    target: &StagedFile,
+/// The file that becomes the blob.
+struct Whole<'w> {
+    target: &'w StagedFile,
+    /// Where the next part begins.
     end: u64,
-    mut hash: Option<&mut Hash>,
-    promised: &mut Reservation,
-) -> Result<(), BlobError> {
-    let mut buffer = vec![0; CHUNK_BYTES];
-    let mut done = 0;
-    while done < size_bytes {
-        let step = usize::try_from(size_bytes - done).unwrap_or(usize::MAX).min(CHUNK_BYTES);
-        source.read_at(&mut buffer[..step], start + done)?;
-        if let Some(hash) = &mut hash {
-            hash.update(&buffer[..step]);
+    /// The hash of the parts so far.
+    hash: Hash,
+    promised: Reservation,
+}
+
+impl Whole<'_> {
+    /// Appends a range of another file, and adds it to the hash unless the hash has it.
+    fn append(&mut self, source: &StagedFile, range: Range<u64>, is_hashed: bool) -> Result<(), BlobError> {
+        let mut buffer = vec![0; CHUNK_BYTES];
+        let mut at = range.start;
+        while at < range.end {
+            let step = usize::try_from(range.end - at).unwrap_or(usize::MAX).min(CHUNK_BYTES);
+            source.read_at(&mut buffer[..step], at)?;
+            if !is_hashed {
+                self.hash.update(&buffer[..step]);
+            }
+            self.target.write_at(&buffer[..step], self.end)?;
+            self.promised.written(step as u64);
+            at += step as u64;
+            self.end += step as u64;
         }
-        target.write_at(&buffer[..step], end + done)?;
-        promised.written(step as u64);
-        done += step as u64;
+        Ok(())
     }
-    Ok(())
 }
