@@ -159,7 +159,8 @@ fn done(json: bool, member: &Member, what: &str) -> Result<(), CommandError> {
     output::result(json, member, || format!("{did} {what}: {role}, {}{tier}\n", permissions.join(",")))
 }
 
-fn did(text: &str) -> Result<Did, String> {
+/// Parses the DID of an account.
+pub(super) fn did(text: &str) -> Result<Did, String> {
     if !text.starts_with("did:") {
         return Err("members are named by DID, like did:plc:ewvi7nxzyoun6zhxrhs64oiz, not by handle".into());
     }

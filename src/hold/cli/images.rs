@@ -1,11 +1,15 @@
-//! `images reconcile`: arguments and output.
+//! `images reconcile`, `delete`: arguments and output.
 
 use clap::Subcommand;
 
+use super::crew::did;
 use super::target::Target;
 use crate::images::{Reconciled, UnaskedAccount};
-use crate::operations::ImagesReconcile;
+use crate::operations::{ImagesDelete, ImagesReconcile};
+use atproto::lexicon::DeletedUserData;
+use atproto::syntax::Did;
 use server::console::{CommandError, output};
+use server::text::with_noun;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -20,18 +24,45 @@ pub(super) enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Delete all records of an account: layers, statistics, posts, and its membership.
+    ///
+    /// Its images cannot be pulled any more once `gc` has removed their blobs. Ban the account first, so that it does not
+    /// join again, and its images are not recorded again.
+    #[command(after_help = "Example: atcr-hold images delete did:plc:ewvi7nxzyoun6zhxrhs64oiz")]
+    Delete {
+        /// The account.
+        #[arg(value_parser = did)]
+        did: Did,
+    },
 }
 
 impl Command {
     pub(super) async fn run(self, target: Target, json: bool) -> Result<(), CommandError> {
-        let Self::Reconcile { dry_run } = self;
-        let reconciled = target.run(ImagesReconcile { dry_run }).await?;
-        output::result(json, &reconciled, || shown(&reconciled))?;
-        match reconciled.unasked.len() {
-            0 => Ok(()),
-            unasked => Err(CommandError::failed(format!("{unasked} accounts could not be asked: see above"))),
+        match self {
+            Self::Reconcile { dry_run } => {
+                let reconciled = target.run(ImagesReconcile { dry_run }).await?;
+                output::result(json, &reconciled, || shown(&reconciled))?;
+                match reconciled.unasked.len() {
+                    0 => Ok(()),
+                    unasked => Err(CommandError::failed(format!("{unasked} accounts could not be asked: see above"))),
+                }
+            }
+            Self::Delete { did } => {
+                let deleted = target.run(ImagesDelete { did: did.clone() }).await?;
+                output::result(json, &deleted, || shown_deleted(&did, &deleted))
+            }
         }
     }
+}
+
+fn shown_deleted(did: &Did, deleted: &DeletedUserData) -> String {
+    let DeletedUserData { crew_deleted, layers_deleted, stats_deleted, .. } = deleted;
+    let layers = with_noun(*layers_deleted as u64, "layer record");
+    let membership = if *crew_deleted { ", and its membership" } else { "" };
+    format!(
+        "Of {did} {layers} and the statistics of {} are deleted{membership}. gc removes the blobs that nothing else needs.\n",
+        with_noun(*stats_deleted as u64, "image")
+    )
 }
 
 fn shown(reconciled: &Reconciled) -> String {

@@ -82,7 +82,7 @@ enum Command {
     /// A blob is removed when no layer record and no manifest's config refers to it, and it was neither uploaded nor
     /// requested during gc.grace_s. The hold runs meanwhile. gc.enabled does it on a schedule.
     Gc(gc::Arguments),
-    /// Reconcile the recorded images with the repositories of their owners.
+    /// Reconcile the recorded images with the repositories of their owners, or delete those of an account.
     Images(Group<images::Command>),
     /// Export, import and verify the signed repository: captain, crew, profile.
     Repo(Group<repo::Command>),

@@ -19,7 +19,7 @@ mod uploads;
 pub use crew::{BannedAccount, CrewAdd, CrewBan, CrewBans, CrewList, CrewRemove, CrewSet, CrewUnban, Member, Source};
 pub use gc::{GcRun, collect_garbage, last_collection, put_last_collection};
 pub use identity::{HeadSummary, Identity, IdentityShow, Service};
-pub use images::ImagesReconcile;
+pub use images::{ImagesDelete, ImagesReconcile};
 pub use repo::{Found, RepoExport, RepoImport, RepoImported, RepoVerified, RepoVerify};
 pub use routes::ROUTES;
 pub use storage::{AccountStorage, StorageAccounts, StorageAdopt, StorageMigrate, StorageUsage, StorageVerify};

@@ -1,15 +1,15 @@
 //! The table of operations.
 
 use super::{
-    CrewAdd, CrewBan, CrewBans, CrewList, CrewRemove, CrewSet, CrewUnban, GcRun, IdentityShow, ImagesReconcile,
-    RepoExport, RepoImport, RepoVerify, StorageAccounts, StorageAdopt, StorageMigrate, StorageUsage, StorageVerify,
-    SuccessorExport, SuccessorImport, UploadsAbort, UploadsList,
+    CrewAdd, CrewBan, CrewBans, CrewList, CrewRemove, CrewSet, CrewUnban, GcRun, IdentityShow, ImagesDelete,
+    ImagesReconcile, RepoExport, RepoImport, RepoVerify, StorageAccounts, StorageAdopt, StorageMigrate, StorageUsage,
+    StorageVerify, SuccessorExport, SuccessorImport, UploadsAbort, UploadsList,
 };
 use crate::hold::Hold;
 use server::control::AdminRoute;
 
 /// All operations of the admin socket.
-pub static ROUTES: [AdminRoute<Hold>; 22] = [
+pub static ROUTES: [AdminRoute<Hold>; 23] = [
     AdminRoute::operation::<CrewList>(),
     AdminRoute::operation::<CrewAdd>(),
     AdminRoute::operation::<CrewSet>(),
@@ -27,6 +27,7 @@ pub static ROUTES: [AdminRoute<Hold>; 22] = [
     AdminRoute::operation::<StorageMigrate>(),
     AdminRoute::operation::<GcRun>(),
     AdminRoute::operation::<ImagesReconcile>(),
+    AdminRoute::operation::<ImagesDelete>(),
     AdminRoute::export::<RepoExport>(),
     AdminRoute::import::<RepoImport>(),
     AdminRoute::operation::<RepoVerify>(),

@@ -19,8 +19,8 @@ pub enum CommandError {
     Operation(#[from] AdminError),
     /// Another process has the database, and nobody answers at the admin socket.
     #[error(
-        "the database is in use, but nobody answers at the admin socket {path}: is the daemon starting or stopping, or \
-         is {variable} not the socket of the running daemon?"
+        "the database is in use, but nobody answers at the admin socket {path}: is another command at work, is the daemon \
+         starting or stopping, or is {variable} not the socket of the running daemon?"
     )]
     NobodyAnswers {
         /// The socket file.

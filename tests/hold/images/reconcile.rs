@@ -2,7 +2,7 @@
 //! server that answers them.
 
 use atcr_hold::images::Reconciled;
-use atcr_hold::operations::{CrewAdd, CrewBan, CrewRemove, GcRun, ImagesReconcile};
+use atcr_hold::operations::{CrewAdd, CrewBan, CrewRemove, GcRun, ImagesDelete, ImagesReconcile};
 use atproto::lexicon::Permission;
 use serde_json::{Value, json};
 
@@ -151,8 +151,15 @@ async fn an_account_that_is_gone_for_good_keeps_its_uploads_until_it_is_banned()
     assert_eq!(collect().await, ([0, 2, 1], vec![did.clone()]));
     operate(&hold, CrewRemove { did: did.clone() }).await;
     assert_eq!(collect().await, ([0, 2, 1], vec![did.clone()]), "it has an image here");
-    operate(&hold, CrewBan { did }).await;
+    operate(&hold, CrewBan { did: did.clone() }).await;
     assert_eq!(collect().await, ([1, 2, 0], vec![]), "its image stays");
+
+    let deleted = operate(&hold, ImagesDelete { did: did.clone() }).await;
+    assert_eq!((deleted.crew_deleted, deleted.layers_deleted, deleted.stats_deleted), (false, 1, 1));
+    let collected = operate(&hold, GcRun { dry_run: false, force: true }).await;
+    assert_eq!([&collected.garbage, &collected.named].map(|amount| amount.count), [2, 0]);
+    let again = operate(&hold, ImagesDelete { did }).await;
+    assert_eq!((again.layers_deleted, again.stats_deleted), (0, 0));
 }
 
 #[tokio::test]

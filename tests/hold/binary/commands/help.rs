@@ -26,6 +26,7 @@ fn every_command_explains_itself_with_an_example() {
         &["storage", "adopt"],
         &["gc"],
         &["images", "reconcile"],
+        &["images", "delete"],
         &["repo", "export"],
         &["successor", "export"],
         &["successor", "import"],
