@@ -16,7 +16,7 @@ pub(super) enum Command {
         #[arg(value_name = "DID", value_parser = |text: &str| Did::parse(text))]
         account: Option<Did>,
     },
-    /// Take a device's secret back: it gets no token any more, and one that it has is good for five minutes at most.
+    /// Take a device's secret back: it gets no token any more, and one that it has is good for six minutes at most.
     #[command(after_help = "Example: atcr-appview devices revoke 12")]
     Revoke {
         /// The number that `devices list` shows.

@@ -17,6 +17,9 @@ use server::bulkhead::Caller;
 
 /// Life of an access token; a long upload shows it only when it begins.
 const LIFE_S: u64 = 5 * 60;
+/// Time for which an access token is accepted after its life: clients renew it by their own clocks, which may be late,
+/// and skopeo fails when one is refused that it takes for good.
+const GRACE_S: u64 = 60;
 /// Life of a refresh token.
 const REFRESH_LIFE_S: u64 = 90 * 24 * 60 * 60;
 /// How far the clock may go back before tokens that were made until then count as expired: they would be good for as
@@ -160,7 +163,7 @@ impl Tokens {
         if *claims.aud != *self.service || *claims.iss != *self.service {
             return Err(TokenError::Invalid);
         }
-        if has_expired(claims.exp, LIFE_S, now_s) {
+        if has_expired(claims.exp.saturating_add(GRACE_S), LIFE_S + GRACE_S, now_s) {
             return Err(TokenError::Expired);
         }
         let login = match (claims.sub.as_str(), claims.sid) {
@@ -292,8 +295,8 @@ mod tests {
     fn tokens_of_others_and_changed_ones_are_none() {
         let (tokens, now_s) = (tokens("r.example"), 1_000_000);
         let token = tokens.issue(Some(&login()), &scope(&[Action::Pull]), now_s);
-        assert_eq!(tokens.verify(&token, now_s + LIFE_S).unwrap_err(), TokenError::Expired);
-        assert!(tokens.verify(&token, now_s + LIFE_S - 1).is_ok());
+        assert_eq!(tokens.verify(&token, now_s + LIFE_S + GRACE_S).unwrap_err(), TokenError::Expired);
+        assert!(tokens.verify(&token, now_s + LIFE_S + GRACE_S - 1).is_ok(), "the client's clock is late");
         assert!(tokens.verify(&token, now_s - CLOCK_LEEWAY_S).is_ok(), "the clock was put right");
         assert_eq!(tokens.verify(&token, now_s - CLOCK_LEEWAY_S - 1).unwrap_err(), TokenError::Expired);
         let refresh = tokens.issue_refresh(&login(), Some(3), now_s);

@@ -50,6 +50,11 @@ impl OciError {
         Self::new(StatusCode::NOT_FOUND, "UNSUPPORTED", "there is nothing at this path")
     }
 
+    pub(super) fn no_catalog() -> Self {
+        let message = "this registry lists no repositories: its pages do, each owner's and a search";
+        Self::new(StatusCode::NOT_FOUND, "UNSUPPORTED", message)
+    }
+
     pub(super) fn name_invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "NAME_INVALID", message)
     }

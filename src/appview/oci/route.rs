@@ -82,6 +82,8 @@ impl Route {
             [.., "manifests", reference] => Ok(Self::Manifest(name(2)?, self::reference(reference)?)),
             [.., "referrers", digest] => Ok(Self::Referrers(name(2)?, self::digest(digest)?)),
             [.., "tags", "list"] => Ok(Self::Tags(name(2)?)),
+            // Clients ask for it (`crane catalog`, `oras repo ls`), though it is no part of the specification.
+            ["_catalog"] => Err(OciError::no_catalog()),
             [_] => Err(name(0).err().unwrap_or_else(OciError::not_found)),
             _ => Err(OciError::not_found()),
         }
@@ -158,6 +160,7 @@ mod tests {
             ("/v2/a.b/c/blobs/uploads/1", "BLOB_UPLOAD_UNKNOWN"),
             ("/v2/a.b/C/manifests/latest", "NAME_INVALID"),
             ("/v2/c/manifests/latest", "NAME_INVALID"),
+            ("/v2/_catalog", "lists no repositories"),
             ("/v2/a.b/c/nothing/latest", "UNSUPPORTED"),
             ("/", "UNSUPPORTED"),
         ] {
