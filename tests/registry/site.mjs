@@ -329,6 +329,24 @@ await step('the owner writes the text and the picture of a page, at once seen by
   assert.equal((await open('/picture/alice.test/team/tools')).headers.get('content-type'), 'image/png')
 })
 
+await step('a repository says how its newest image is pulled, not the cache that was pushed after it', async () => {
+  const bearer = await registry.appview.token('repository:alice.test/cached:pull,push', alice.handle, alice.appPassword)
+  const blob = Buffer.from('{"layers":[]}')
+  await registry.appview.call(bearer, 'POST', `/v2/alice.test/cached/blobs/uploads/?digest=${sha256(blob)}`, { body: blob })
+  const config = { mediaType: 'application/vnd.buildkit.cacheconfig.v0', digest: sha256(blob), size: blob.length }
+  const cache = JSON.stringify({ schemaVersion: 2, mediaType: OCI_IMAGE, config, layers: [] })
+  const shows = async (command) => {
+    const { text } = await open('/alice.test/cached')
+    assert(text.includes(`<code id="pull">${command}</code>`), text)
+  }
+  const put = { body: cache, headers: { 'content-type': OCI_IMAGE } }
+  assert.equal((await registry.appview.call(bearer, 'PUT', '/v2/alice.test/cached/manifests/buildcache', put)).status, 201)
+  await shows(`oras pull ${registry.appview.host}/alice.test/cached:buildcache`)
+  await push(app, registry.appview, 'alice.test/cached:v1', alice)
+  assert.equal((await registry.appview.call(bearer, 'PUT', '/v2/alice.test/cached/manifests/buildcache', put)).status, 201)
+  await shows(`docker pull ${registry.appview.host}/alice.test/cached:v1`)
+})
+
 await step('who wants it has a manifest removed that its last tag leaves, and no other', async () => {
   const [first, second] = await Promise.all(['first', 'second'].map((name) => makeImage(path.join(work, name), [300])))
   const has = async (one) => (await open(`/alice.test/moving@${one.manifest.digest}`)).status === 200

@@ -135,11 +135,14 @@ async fn stars<'p>(web: &Web, viewer: &Viewer, owner: &'p Did, name: &ImageName)
     })
 }
 
-/// Returns the command that pulls the tag `latest`, or the newest one.
+/// Returns the command that pulls the tag `latest`, or the newest one: of an image or a chart if there is one, as beside
+/// them there are caches of builds.
 fn pull(inventory: &Inventory, tags: &[&ListedTag], repository: &str) -> Option<String> {
-    let tag = tags.iter().find(|tag| tag.tag.as_str() == "latest").or(tags.first())?;
-    let content = inventory.manifests.get(&tag.digest).map_or(Content::Image, |manifest| manifest.content);
-    Some(shown::pull(content, repository, &Reference::Tag(tag.tag.clone())))
+    let content =
+        |tag: &ListedTag| inventory.manifests.get(&tag.digest).map_or(Content::Image, |manifest| manifest.content);
+    let latest = tags.iter().find(|tag| tag.tag.as_str() == "latest");
+    let tag = latest.or_else(|| tags.iter().find(|tag| content(tag) != Content::Artifact)).or(tags.first())?;
+    Some(shown::pull(content(tag), repository, &Reference::Tag(tag.tag.clone())))
 }
 
 fn row(inventory: &Inventory, tag: &ListedTag, path: &str, now_us: u64) -> Row {
