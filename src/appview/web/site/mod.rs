@@ -89,7 +89,7 @@ async fn make(web: &Web, head: &Parts, page: SitePage, viewer: &Viewer, caller: 
     | SitePage::Picture(owner, _)) = &page;
     let subject = find(web, owner, caller).await?;
     if let SitePage::Picture(_, name) = &page {
-        return picture::show(web, &subject, name.as_ref()).await;
+        return picture::show(web, head, &subject, name.as_ref()).await;
     }
     let canonical = match &page {
         SitePage::Repository(_, name) => format!("/{}/{name}", subject.owner),

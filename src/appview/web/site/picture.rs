@@ -2,7 +2,8 @@
 //! but a picture that a record of the account names.
 
 use http::HeaderValue;
-use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY};
+use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, ETAG};
+use http::request::Parts;
 
 use super::{Subject, missing};
 use crate::catalog::Unknown;
@@ -10,17 +11,28 @@ use crate::web::Web;
 use crate::web::refusal::WebError;
 use atproto::syntax::ImageName;
 use server::wire::Response;
-use server::xrpc::response;
+use server::xrpc::{is_known, not_modified, response};
 
-pub(super) async fn show(web: &Web, subject: &Subject, name: Option<&ImageName>) -> Result<Response, WebError> {
+pub(super) async fn show(
+    web: &Web,
+    head: &Parts,
+    subject: &Subject,
+    name: Option<&ImageName>,
+) -> Result<Response, WebError> {
     let digest = match name {
         Some(name) => web.catalog.page(&subject.account, name).await.map(|page| page.picture),
         None => web.catalog.profile(&subject.account).await.map(|profile| profile.picture),
     };
     let unknown = |error: Unknown| WebError::unavailable(format!("the picture: {error}"));
     let digest = digest.map_err(unknown)?.ok_or_else(missing)?;
-    let picture = web.catalog.picture(&subject.account, digest).await.map_err(|_| missing())?;
-    let mut answer = response::full(HeaderValue::from_static(picture.media_type), picture.bytes);
+    let etag = format!("\"{}\"", digest.hex());
+    let mut answer = if is_known(head, &etag) {
+        not_modified()
+    } else {
+        let picture = web.catalog.picture(&subject.account, digest).await.map_err(|_| missing())?;
+        response::full(HeaderValue::from_static(picture.media_type), picture.bytes)
+    };
+    answer.headers_mut().extend(HeaderValue::try_from(etag).map(|etag| (ETAG, etag)));
     for (name, value) in [
         (CACHE_CONTROL, "public, max-age=300"),
         (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; sandbox"),

@@ -13,7 +13,7 @@ use crate::web::pages::{self, Frame, Shown};
 use crate::web::refusal::WebError;
 use crate::web::viewer::Viewer;
 use crate::web::{Endpoint, Web, repository_settings};
-use atproto::syntax::{Did, Digest, ImageName};
+use atproto::syntax::{Did, Digest, ImageName, ServiceUrl};
 use server::wire::Response;
 
 /// Tags on a page.
@@ -48,6 +48,8 @@ struct RepositoryPage<'p> {
     newer: Option<String>,
     older: Option<String>,
     pulls: Option<String>,
+    /// Whether the hold says that it is private: then clients sign in before they pull.
+    is_private: bool,
     problem: Option<String>,
     edit: Option<String>,
     stars: Stars<'p>,
@@ -97,6 +99,8 @@ pub(super) async fn show(
     let newest = tags.first().and_then(|tag| inventory.manifests.get(&tag.digest));
     let said = said.unwrap_or_default();
     let stars = stars(web, viewer, &account.did, name).await?;
+    let hold = newest.and_then(|manifest| manifest.hold.as_ref());
+    let (pulls, is_private) = tokio::join!(pulls(web, subject, name, hold), is_private(web, hold));
     let turned = |to: usize| format!("{path}?page={to}");
     let shown = RepositoryPage {
         frame: Frame::of_viewer(web, viewer),
@@ -111,7 +115,8 @@ pub(super) async fn show(
         untagged: untagged(&inventory, name),
         newer: (page > 1).then(|| turned(page - 1)),
         older: (tags.len() > page * PAGE).then(|| turned(page + 1)),
-        pulls: pulls(web, subject, name, newest.and_then(|manifest| manifest.hold.as_ref())).await,
+        pulls,
+        is_private,
         tags: tags.iter().skip((page - 1) * PAGE).take(PAGE).map(|tag| row(&inventory, tag, &path, now_us)).collect(),
         problem,
         edit: viewer.is(&account.did).then(|| repository_settings::path_of(name)),
@@ -185,13 +190,15 @@ fn untagged(inventory: &Inventory, name: &ImageName) -> Option<String> {
     (count > 0).then(|| server::text::with_noun(count as u64, "untagged manifest"))
 }
 
+async fn is_private(web: &Web, hold: Option<&ServiceUrl>) -> bool {
+    match hold {
+        Some(hold) => web.catalog.captain(hold).await.is_ok_and(|captain| !captain.public),
+        None => false,
+    }
+}
+
 /// Returns the number of pulls, as the hold counts them.
-async fn pulls(
-    web: &Web,
-    subject: &Subject,
-    name: &ImageName,
-    hold: Option<&atproto::syntax::ServiceUrl>,
-) -> Option<String> {
+async fn pulls(web: &Web, subject: &Subject, name: &ImageName, hold: Option<&ServiceUrl>) -> Option<String> {
     let counts = web.catalog.counts(hold?, &subject.account.did, name).await.ok()?;
     Some(server::text::with_noun(counts.pulls, "pull"))
 }
