@@ -1,6 +1,7 @@
 //! The schema's versions: what was there before is there afterwards.
 
 use atcr_appview::accounts::tables;
+use atcr_appview::oauth::NewTokens;
 use atcr_appview::schema;
 use atproto::syntax::Did;
 use server::sqlite::{Database, Schema};
@@ -40,8 +41,9 @@ async fn sessions_by_password_keep_their_tokens_and_numbers() {
     assert!(row.binding.is_none());
     let binding = tables::Binding { issuer: "https://as.example".into(), key: [7; 32] };
     let write = move |write: &server::sqlite::Write<'_>| {
-        let first = tables::adopt(write, &alice, &binding, ("a", "r"), 1)?;
-        let again = tables::adopt(write, &alice, &binding, ("b", "s"), 2)?;
+        let tokens = |access: &str, refresh: &str| NewTokens { access: access.into(), refresh: refresh.into() };
+        let first = tables::adopt(write, &alice, &binding, &tokens("a", "r"), 1)?;
+        let again = tables::adopt(write, &alice, &binding, &tokens("b", "s"), 2)?;
         Ok::<_, StorageError>((first, again))
     };
     assert_eq!(database.write(write).await.unwrap(), (10, 10), "no number twice; one session by OAuth an account");

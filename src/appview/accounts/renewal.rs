@@ -7,11 +7,12 @@ use super::access::{access_token, is_expired};
 use super::error::AccountsError;
 use super::sessions::{Sessions, are_of};
 use crate::accounts::tables::{self, Binding, SessionRow};
-use crate::oauth::OauthError;
+use crate::oauth::{NewTokens, OauthError};
 use crate::remote::RemoteError;
 use atproto::lexicon::SessionTokens;
 use atproto::lexicon::nsid;
 use server::identity::Account;
+use server::storage::StorageError;
 
 /// How long a confirmation of a session by the PDS is good.
 const PROVEN_FOR_US: u64 = 10 * 60 * 1_000_000;
@@ -55,14 +56,14 @@ impl Sessions {
             Some(binding) => self.refresh_by_oauth(account, row, binding).await,
         };
         match outcome {
-            Ok((access, refresh)) => {
-                let (row, now_us) = (SessionRow { access, refresh, ..row.clone() }, (self.settings.clock)());
-                let new = row.clone();
+            Ok(tokens) => {
+                let now_us = (self.settings.clock)();
                 let store = move |write: &server::sqlite::Write<'_>| {
-                    tables::update(write, id, (&new.access, &new.refresh), now_us)
+                    tables::update(write, id, &tokens, now_us)?;
+                    Ok::<_, StorageError>(tokens)
                 };
-                self.database.write(store).await?;
-                Ok(row)
+                let NewTokens { access, refresh } = self.database.write(store).await?;
+                Ok(SessionRow { access, refresh, ..row.clone() })
             }
             Err(AccountsError::SessionEnded) => {
                 tracing::info!(did = %row.account, "the session of {} at its PDS has ended", row.account);
@@ -73,11 +74,7 @@ impl Sessions {
         }
     }
 
-    async fn refresh_by_password(
-        &self,
-        account: &Account,
-        row: &SessionRow,
-    ) -> Result<(String, String), AccountsError> {
+    async fn refresh_by_password(&self, account: &Account, row: &SessionRow) -> Result<NewTokens, AccountsError> {
         let url = self.resolver.pds_method(account, &nsid::REFRESH_SESSION)?.to_string();
         let body = self.remote.bare_procedure(&url, &row.refresh).await.map_err(|error| match error {
             RemoteError::Refused { status: StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED, .. } => {
@@ -87,7 +84,7 @@ impl Sessions {
         })?;
         let tokens = serde_json::from_slice::<SessionTokens>(&body).ok().filter(|tokens| are_of(tokens, &row.account));
         let tokens = tokens.ok_or(AccountsError::Pds(RemoteError::Unintelligible))?;
-        Ok((tokens.access_jwt, tokens.refresh_jwt))
+        Ok(NewTokens { access: tokens.access_jwt, refresh: tokens.refresh_jwt })
     }
 
     /// Renews a session by OAuth. Fails if the account's PDS has another authorization server than the one that made
@@ -97,13 +94,13 @@ impl Sessions {
         account: &Account,
         row: &SessionRow,
         binding: &Binding,
-    ) -> Result<(String, String), AccountsError> {
+    ) -> Result<NewTokens, AccountsError> {
         let server = self.oauth.discover(&self.pds_origin(account)?).await?;
         if server.issuer != binding.issuer {
             return Err(AccountsError::SessionEnded);
         }
         match self.oauth.refresh(&server, &row.refresh, &row.account, &binding.key()?).await {
-            Ok(tokens) => Ok((tokens.access, tokens.refresh)),
+            Ok(tokens) => Ok(tokens),
             // Tokens with a narrower scope, or of another account, were revoked by `refresh`: the session is over as
             // well.
             Err(error) if error.is_over() || matches!(error, OauthError::Scope(_) | OauthError::OtherAccount) => {

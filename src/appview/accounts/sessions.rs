@@ -222,9 +222,7 @@ impl Sessions {
         let (did, now_us) = (account.clone(), (self.settings.clock)());
         let last = self.database.read(move |read| tables::by_oauth(read, &did)).await?;
         let did = account.clone();
-        let store = move |write: &server::sqlite::Write<'_>| {
-            tables::adopt(write, &did, &binding, (&tokens.access, &tokens.refresh), now_us)
-        };
+        let store = move |write: &server::sqlite::Write<'_>| tables::adopt(write, &did, &binding, &tokens, now_us);
         let session = self.database.write(store).await?;
         self.service_tokens.retain(|(of, _), _| *of != session);
         if let Some(last) = last
@@ -327,10 +325,8 @@ impl Sessions {
             return Err(AccountsError::MainPassword);
         }
         let did = account.did.clone();
-        let store = move |write: &server::sqlite::Write<'_>| {
-            tables::insert(write, &did, &mac, (&tokens.access_jwt, &tokens.refresh_jwt), now_us)
-        };
-        let session = self.database.write(store).await?;
+        let tokens = NewTokens { access: tokens.access_jwt, refresh: tokens.refresh_jwt };
+        let session = self.database.write(move |write| tables::insert(write, &did, &mac, &tokens, now_us)).await?;
         Ok(Login { account: account.did.clone(), session })
     }
 

@@ -7,6 +7,7 @@ mod sign_ins;
 use rusqlite::Row;
 
 use crate::accounts::SessionSummary;
+use crate::oauth::NewTokens;
 use atproto::syntax::Did;
 use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
@@ -91,12 +92,12 @@ pub fn insert(
     write: &Write<'_>,
     account: &Did,
     password: &[u8; 32],
-    (access, refresh): (&str, &str),
+    tokens: &NewTokens,
     proven_us: u64,
 ) -> Result<i64, StorageError> {
     let sql = "INSERT INTO pds_session (account, password, access, refresh, proven_us) VALUES (?1, ?2, ?3, ?4, ?5)
                ON CONFLICT DO UPDATE SET access = ?3, refresh = ?4, proven_us = ?5 RETURNING id";
-    let parameters = (account.as_str(), password, access, refresh, proven_us.cast_signed());
+    let parameters = (account.as_str(), password, &tokens.access, &tokens.refresh, proven_us.cast_signed());
     let id = write.first(sql, parameters, |row| row.get(0))?;
     id.ok_or_else(|| StorageError::failed("a session was not stored"))
 }
@@ -109,7 +110,7 @@ pub fn adopt(
     write: &Write<'_>,
     account: &Did,
     binding: &Binding,
-    (access, refresh): (&str, &str),
+    tokens: &NewTokens,
     proven_us: u64,
 ) -> Result<i64, StorageError> {
     let sql =
@@ -117,6 +118,7 @@ pub fn adopt(
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)
                ON CONFLICT (account) WHERE password IS NULL
                DO UPDATE SET issuer = ?2, key = ?3, access = ?4, refresh = ?5, proven_us = ?6, begun_us = ?6 RETURNING id";
+    let NewTokens { access, refresh } = tokens;
     let parameters = (account.as_str(), &binding.issuer, &binding.key, access, refresh, proven_us.cast_signed());
     let id = write.first(sql, parameters, |row| row.get(0))?;
     id.ok_or_else(|| StorageError::failed("a session was not stored"))
@@ -126,9 +128,9 @@ pub fn adopt(
 ///
 /// # Errors
 /// As [`by_password`].
-pub fn update(write: &Write<'_>, id: i64, (access, refresh): (&str, &str), proven_us: u64) -> Result<(), StorageError> {
+pub fn update(write: &Write<'_>, id: i64, tokens: &NewTokens, proven_us: u64) -> Result<(), StorageError> {
     let sql = "UPDATE pds_session SET access = ?2, refresh = ?3, proven_us = ?4 WHERE id = ?1";
-    write.execute(sql, (id, access, refresh, proven_us.cast_signed())).map(drop)
+    write.execute(sql, (id, &tokens.access, &tokens.refresh, proven_us.cast_signed())).map(drop)
 }
 
 /// Writes the row of a session as it is: fails where its tokens could not be replaced.
