@@ -27,7 +27,7 @@ pub enum ImagesError {
     #[error(
         "holds are still to be told of {waiting} images of this account, and do not answer: try again when they do"
     )]
-    Untold {
+    QueueFull {
         /// Number of waiting notices.
         waiting: u64,
     },

@@ -42,7 +42,11 @@ impl Images {
     pub(super) async fn check_queue(&self, account: &Did) -> Result<(), ImagesError> {
         let account = account.clone();
         let (waiting, bytes) = self.database.read(move |read| tables::size_of(read, &account)).await?;
-        if waiting < MAX_WAITING && bytes < MAX_WAITING_BYTES { Ok(()) } else { Err(ImagesError::Untold { waiting }) }
+        if waiting < MAX_WAITING && bytes < MAX_WAITING_BYTES {
+            Ok(())
+        } else {
+            Err(ImagesError::QueueFull { waiting })
+        }
     }
 
     /// Adds a notice to the queue. Returns its number.

@@ -315,7 +315,7 @@ impl From<ImagesError> for OciError {
             ImagesError::TooLarge => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID", text),
             ImagesError::TagTaken(_) => Self::denied(text),
             ImagesError::OtherDigest(_) => Self::digest_invalid(text),
-            ImagesError::Untold { .. } => Self::unavailable(text),
+            ImagesError::QueueFull { .. } => Self::unavailable(text),
             ImagesError::Missing(_) => Self::new(StatusCode::BAD_REQUEST, "MANIFEST_BLOB_UNKNOWN", text),
             ImagesError::Repos(error) => error.into(),
             ImagesError::Hold(error) => error.into(),
