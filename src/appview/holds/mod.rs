@@ -22,7 +22,7 @@ use server::egress::{ClientBody, EgressError};
 
 pub use choice::{HoldChoice, SailorProfile, hold_of};
 pub use error::HoldsError;
-pub use uploads::Initiated;
+pub use uploads::UploadAtHold;
 
 /// How long the hold of an account is cached.
 const PROFILE_TTL: Duration = Duration::from_mins(1);

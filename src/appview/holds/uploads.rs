@@ -27,10 +27,15 @@ struct PartUrl {
     url: String,
 }
 
-/// An upload that a hold has started.
-pub struct Initiated {
-    /// Id of the upload at the hold.
-    pub upload: String,
+/// An upload at a hold.
+#[derive(Clone, Debug)]
+pub struct UploadAtHold {
+    /// The hold that gets the blob.
+    pub hold: ServiceUrl,
+    /// The session of the account that uploads.
+    pub login: Login,
+    /// The hold's id of the upload.
+    pub id: String,
     /// Whether parts may have any length, also one that is not known in advance.
     pub any_length: bool,
 }
@@ -40,7 +45,7 @@ impl Holds {
     ///
     /// # Errors
     /// [`HoldsError`]; [`HoldsError::Silent`] also for the error of a proxy before a hold that is down; the same below.
-    pub async fn initiate(&self, hold: &ServiceUrl, login: &Login, name: &str) -> Result<Initiated, HoldsError> {
+    pub async fn initiate(&self, hold: &ServiceUrl, login: &Login, name: &str) -> Result<UploadAtHold, HoldsError> {
         let input = InitiateUpload { digest: format!("uploads/temp-{name}") };
         let output = self.call::<UploadIdOutput>(hold, login, nsid::INITIATE_UPLOAD, &input).await;
         let output = output.map_err(HoldsError::silent_if_of_a_proxy)?;
@@ -48,7 +53,7 @@ impl Holds {
             return Err(HoldsError::of(hold, RemoteError::Unintelligible));
         }
         let any_length = output.part_length.as_deref() == Some(ANY_LENGTH);
-        Ok(Initiated { upload: output.upload_id, any_length })
+        Ok(UploadAtHold { hold: hold.clone(), login: login.clone(), id: output.upload_id, any_length })
     }
 
     /// Sends a part of `length_bytes`, or of all of its body if that is `None`. Returns the ETag.
@@ -57,18 +62,19 @@ impl Holds {
     /// [`HoldsError`]
     pub async fn send_part(
         &self,
-        (hold, login, upload): (&ServiceUrl, &Login, &str),
+        upload: &UploadAtHold,
         number: usize,
         length_bytes: Option<u64>,
         body: ClientBody,
     ) -> Result<String, HoldsError> {
-        let input = GetPartUploadUrl { upload_id: upload.to_owned(), part_number: json!(number) };
+        let UploadAtHold { hold, login, id, .. } = upload;
+        let input = GetPartUploadUrl { upload_id: id.clone(), part_number: json!(number) };
         let target = self.call::<PartUrl>(hold, login, nsid::GET_PART_UPLOAD_URL, &input).await;
         let target = target.map_err(HoldsError::silent_if_of_a_proxy)?;
         match self.remote.put_part(&target.url, length_bytes, body).await {
             // The hold's store has lost the upload, of which the hold learns only now.
             Err(RemoteError::Refused { status: StatusCode::NOT_FOUND, message, .. }) => {
-                if let Err(error) = self.abort(hold, login, upload).await {
+                if let Err(error) = self.abort(upload).await {
                     tracing::debug!(%error, "an upload that its store has lost stays at the hold until it is swept");
                 }
                 let (hold, name) = (hold.did().clone(), name::INVALID_UPLOAD_ID.to_owned());
@@ -83,28 +89,25 @@ impl Holds {
     ///
     /// # Errors
     /// [`HoldsError`]
-    pub async fn complete(
-        &self,
-        (hold, login, upload): (&ServiceUrl, &Login, &str),
-        digest: &Digest,
-        etags: &[String],
-    ) -> Result<(), HoldsError> {
+    pub async fn complete(&self, upload: &UploadAtHold, digest: &Digest, etags: &[String]) -> Result<(), HoldsError> {
         let part = |(number, etag): (usize, &String)| CompletedPart { part_number: json!(number), etag: etag.clone() };
         let input = CompleteUpload {
-            upload_id: upload.to_owned(),
+            upload_id: upload.id.clone(),
             digest: digest.to_string(),
             parts: (1..).zip(etags).map(part).collect(),
         };
-        let completed = self.call_within::<UploadStatus>(COMPLETE_TIME, (hold, login), nsid::COMPLETE_UPLOAD, &input);
-        completed.await.map(drop).map_err(HoldsError::silent_if_of_a_proxy)
+        let completed = self
+            .call_within::<UploadStatus>(COMPLETE_TIME, (&upload.hold, &upload.login), nsid::COMPLETE_UPLOAD, &input)
+            .await;
+        completed.map(drop).map_err(HoldsError::silent_if_of_a_proxy)
     }
 
     /// Aborts an upload.
     ///
     /// # Errors
     /// [`HoldsError`]
-    pub async fn abort(&self, hold: &ServiceUrl, login: &Login, upload: &str) -> Result<(), HoldsError> {
-        let input = AbortUpload { upload_id: upload.to_owned() };
-        self.call::<UploadStatus>(hold, login, nsid::ABORT_UPLOAD, &input).await.map(drop)
+    pub async fn abort(&self, upload: &UploadAtHold) -> Result<(), HoldsError> {
+        let input = AbortUpload { upload_id: upload.id.clone() };
+        self.call::<UploadStatus>(&upload.hold, &upload.login, nsid::ABORT_UPLOAD, &input).await.map(drop)
     }
 }

@@ -130,7 +130,7 @@ impl Uploads {
 
     /// Reserves space on this disk for `bytes` that are short of a part.
     pub(super) async fn spool_room(&self, upload: &OpenUpload, bytes: u64) -> Result<SpoolRoom<'_>, UploadsError> {
-        let (account, bounds) = (upload.row.login.account.clone(), &self.bounds);
+        let (account, bounds) = (upload.row.at_hold.login.account.clone(), &self.bounds);
         let did = account.clone();
         let stored_bytes = self.database.read(move |read| tables::spooled_bytes(read, &did)).await?;
         let mut room = bounds.promise(&account, stored_bytes, bytes)?;

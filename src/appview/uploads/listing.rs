@@ -100,7 +100,7 @@ impl Uploads {
     /// [`UploadsError::Unknown`] when there is no such upload.
     pub async fn abandon(&self, id: UploadId) -> Result<Did, UploadsError> {
         let upload: OpenUpload = self.open_upload(id).await?;
-        let account = upload.row.login.account.clone();
+        let account = upload.row.at_hold.login.account.clone();
         self.discard(upload).await?;
         Ok(account)
     }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use futures_util::StreamExt as _;
 
 use crate::accounts::Login;
-use crate::holds::{Holds, Verb};
+use crate::holds::{Holds, UploadAtHold, Verb};
 use atproto::lexicon::error as name;
 use atproto::syntax::{Digest, ServiceUrl};
 use server::bulkhead::{LockGuard, Locks};
@@ -114,7 +114,7 @@ impl OpenUpload {
     /// for parts of full size: bodies that announce nothing may be small.
     fn passes_on(&self, left: Option<u64>, is_last: bool) -> bool {
         let is_worth_it = is_last || left.is_none_or(|left| left >= WORTH_A_PART_BYTES);
-        self.row.any_length && is_worth_it && self.etags.len() < MAX_PARTS / 2
+        self.row.at_hold.any_length && is_worth_it && self.etags.len() < MAX_PARTS / 2
     }
 
     /// Returns the number of bytes in the file, which are in no part yet.
@@ -160,14 +160,11 @@ impl Uploads {
     ) -> Result<(), UploadsError> {
         self.check_count(&login.account).await?;
         self.holds.join(hold, login).await?;
-        let initiated = self.holds.initiate(hold, login, &data_encoding::HEXLOWER.encode(&id)).await?;
+        let at_hold = self.holds.initiate(hold, login, &data_encoding::HEXLOWER.encode(&id)).await?;
         let row = UploadRow {
             id,
-            login: login.clone(),
             repository: repository.to_owned(),
-            hold: hold.clone(),
-            hold_upload: initiated.upload.clone(),
-            any_length: initiated.any_length,
+            at_hold: at_hold.clone(),
             offset: 0,
             sent: 0,
             hash_state: Hash::default().save(),
@@ -175,7 +172,7 @@ impl Uploads {
         };
         if let Err(error) = self.database.write(move |write| tables::insert(write, &row)).await {
             // Nobody can continue it, and it would take one of the account's places at the hold for a day.
-            self.abort(hold, login, &initiated.upload).await;
+            self.abort(&at_hold).await;
             return Err(error.into());
         }
         self.counts.begun.inc();
@@ -188,11 +185,11 @@ impl Uploads {
     /// [`UploadsError::Unknown`] also for an upload of another account or repository.
     pub async fn take(&self, id: UploadId, login: &Login, repository: &str) -> Result<OpenUpload, UploadsError> {
         let mut upload = self.open_upload(id).await?;
-        if upload.row.login.account != login.account || upload.row.repository != repository {
+        if upload.row.at_hold.login.account != login.account || upload.row.repository != repository {
             return Err(UploadsError::Unknown);
         }
         // Another session of the same account may continue the upload.
-        upload.row.login = login.clone();
+        upload.row.at_hold.login = login.clone();
         Ok(upload)
     }
 
@@ -201,7 +198,7 @@ impl Uploads {
         let found = self.database.read(move |read| tables::upload(read, &id)).await?;
         let (row, etags) = found.ok_or(UploadsError::Unknown)?;
         if !self.has_tail(&row).await? {
-            tracing::warn!(did = %row.login.account, "the file of an upload is gone: it has to begin anew");
+            tracing::warn!(did = %row.at_hold.login.account, "the file of an upload is gone: it has to begin anew");
             self.forget(id).await?;
             return Err(UploadsError::Unknown);
         }
@@ -307,11 +304,11 @@ impl Uploads {
             let sent = self.send_part(&mut upload, &mut Source::none(), Extent::Exactly(0)).await;
             self.known_there(upload.row.id, sent).await?;
         }
-        let UploadRow { hold, login, hold_upload, id, .. } = upload.row.clone();
-        match self.holds.complete((&hold, &login, &hold_upload), digest, &upload.etags).await {
+        let UploadRow { id, at_hold, .. } = upload.row;
+        match self.holds.complete(&at_hold, digest, &upload.etags).await {
             Err(error) if error.is_named(name::INVALID_UPLOAD_ID) => {
                 // It was completed before and the response was lost, or the hold has swept it.
-                if self.holds.locate(&hold, digest, Verb::Head, Some(&login)).await?.is_none() {
+                if self.holds.locate(&at_hold.hold, digest, Verb::Head, Some(&at_hold.login)).await?.is_none() {
                     self.forget(id).await?;
                     return Err(UploadsError::Unknown);
                 }
@@ -326,14 +323,13 @@ impl Uploads {
     /// # Errors
     /// When the database or the disk fails; a failure at the hold is only logged, for the hold sweeps idle uploads.
     pub async fn discard(&self, upload: OpenUpload) -> Result<(), UploadsError> {
-        let UploadRow { hold, login, hold_upload, id, .. } = &upload.row;
-        self.abort(hold, login, hold_upload).await;
-        self.forget(*id).await
+        self.abort(&upload.row.at_hold).await;
+        self.forget(upload.row.id).await
     }
 
     /// Aborts an upload at its hold.
-    async fn abort(&self, hold: &ServiceUrl, login: &Login, hold_upload: &str) {
-        if let Err(error) = self.holds.abort(hold, login, hold_upload).await {
+    async fn abort(&self, upload: &UploadAtHold) {
+        if let Err(error) = self.holds.abort(upload).await {
             tracing::debug!(%error, "an upload that was given up stays at the hold until it is swept");
         }
     }

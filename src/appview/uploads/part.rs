@@ -123,12 +123,11 @@ impl Uploads {
         }
         let (pieces, queue) = mpsc::channel(QUEUE);
         let row = upload.row.clone();
-        let target = (&row.hold, &row.login, row.hold_upload.as_str());
         let length_bytes = match extent {
             Extent::Exactly(take) => Some(tail_bytes + take),
             Extent::UpTo(_) => None,
         };
-        let mut sending = pin!(self.holds.send_part(target, number, length_bytes, part_body(queue)));
+        let mut sending = pin!(self.holds.send_part(&row.at_hold, number, length_bytes, part_body(queue)));
         let feeding = async {
             self.feed_tail(&row.id, tail_bytes, &pieces).await?;
             feed(source, extent, upload.hash.clone(), pieces).await

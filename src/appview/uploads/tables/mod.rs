@@ -3,6 +3,7 @@
 //! No other room has SQL for these tables, and none calls this module: it is public for tests.
 
 use crate::accounts::Login;
+use crate::holds::UploadAtHold;
 use crate::uploads::{UploadId, UploadSummary, UploadTotals};
 use atproto::syntax::{Did, ServiceUrl};
 use server::sqlite::{Columns as _, Read, Write};
@@ -13,16 +14,10 @@ use server::storage::StorageError;
 pub struct UploadRow {
     /// The upload's id.
     pub id: UploadId,
-    /// The session of the account that uploads.
-    pub login: Login,
     /// The repository, without its owner.
     pub repository: String,
-    /// The hold that gets the blob.
-    pub hold: ServiceUrl,
-    /// The hold's id of the upload.
-    pub hold_upload: String,
-    /// Whether the hold takes parts of any length.
-    pub any_length: bool,
+    /// The upload at the hold that gets the blob.
+    pub at_hold: UploadAtHold,
     /// Bytes received so far.
     pub offset: u64,
     /// Bytes of these that were sent to the hold.
@@ -53,15 +48,17 @@ pub fn upload(read: &Read<'_>, id: &UploadId) -> Result<Option<(UploadRow, Vec<S
     let found = read.first(sql, [id], |row| {
         Ok(UploadRow {
             id: *id,
-            login: Login { account: row.parse(0, Did::parse)?, session: row.get(1)? },
             repository: row.get(2)?,
-            hold: row.parse(3, ServiceUrl::parse)?,
-            hold_upload: row.get(4)?,
+            at_hold: UploadAtHold {
+                hold: row.parse(3, ServiceUrl::parse)?,
+                login: Login { account: row.parse(0, Did::parse)?, session: row.get(1)? },
+                id: row.get(4)?,
+                any_length: row.get(9)?,
+            },
             offset: row.number(5)?,
             sent: row.number(6)?,
             hash_state: row.get(7)?,
             touched_us: row.number(8)?,
-            any_length: row.get(9)?,
         })
     })?;
     let Some(row) = found else { return Ok(None) };
@@ -76,17 +73,17 @@ pub fn upload(read: &Read<'_>, id: &UploadId) -> Result<Option<(UploadRow, Vec<S
 pub fn insert(write: &Write<'_>, row: &UploadRow) -> Result<(), StorageError> {
     let sql = "INSERT INTO upload (id, account, session, repository, hold, hold_upload, offset_bytes, sent_bytes,
                hash_state, touched_us, any_length) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, ?7, ?8, ?9)";
-    let login = &row.login;
+    let UploadAtHold { hold, login, id, any_length } = &row.at_hold;
     let parameters = (
         row.id,
         login.account.as_str(),
         login.session,
         &row.repository,
-        row.hold.as_str(),
-        &row.hold_upload,
+        hold.as_str(),
+        id,
         &row.hash_state,
         row.touched_us.cast_signed(),
-        row.any_length,
+        any_length,
     );
     write.execute(sql, parameters).map(drop)
 }
