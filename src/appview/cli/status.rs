@@ -26,7 +26,7 @@ impl Arguments {
     pub(super) async fn run(self, target: Target) -> Result<(), CommandError> {
         let running = target.is_running();
         let status = target.run(StatusShow {}).await?;
-        output::result(self.json, &Shown { running, status: &status }, || shown(&status))?;
+        output::findings(self.json, &Shown { running, status: &status }, || shown(&status))?;
         match status.database.problem {
             _ if !running => Err(CommandError::failed("the registry does not run: this is what its database has")),
             Some(problem) => Err(CommandError::failed(problem)),

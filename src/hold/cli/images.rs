@@ -41,7 +41,7 @@ impl Command {
         match self {
             Self::Reconcile { dry_run } => {
                 let reconciled = target.run(ImagesReconcile { dry_run }).await?;
-                output::result(json, &reconciled, || shown(&reconciled))?;
+                output::findings(json, &reconciled, || shown(&reconciled))?;
                 match reconciled.unasked.len() {
                     0 => Ok(()),
                     unasked => Err(CommandError::failed(format!("{unasked} accounts could not be asked: see above"))),

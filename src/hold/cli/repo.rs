@@ -46,7 +46,7 @@ impl Command {
             Self::Verify => {
                 let began = Instant::now();
                 let verified = target.run(RepoVerify {}).await?;
-                output::result(json, &verified, || shown_check(&verified, began.elapsed()))?;
+                output::findings(json, &verified, || shown_check(&verified, began.elapsed()))?;
                 match verified.found {
                     0 => Ok(()),
                     1 => Err(CommandError::failed("the repository is damaged: one finding")),

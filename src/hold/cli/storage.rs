@@ -80,7 +80,7 @@ impl Command {
             Self::Verify { repair, rate } => {
                 let verify = StorageVerify { repair, bytes_per_s: rate.map(|rate| rate * 1_000_000) };
                 let verified = target.run(verify).await?;
-                output::result(json, &verified, || shown_verified(&verified))?;
+                output::findings(json, &verified, || shown_verified(&verified))?;
                 match (verified.findings.wrong, repair) {
                     (0, _) => Ok(()),
                     (wrong, true) => Err(CommandError::failed(format!("{wrong} wrong: see what was done above"))),
@@ -91,7 +91,7 @@ impl Command {
                 let to = Config::storage_of(&to)?;
                 let is_running = target.is_running();
                 let migrated = target.run(StorageMigrate { to, of_hold }).await?;
-                output::result(json, &migrated, || shown_migrated(&migrated, is_running))?;
+                output::findings(json, &migrated, || shown_migrated(&migrated, is_running))?;
                 if migrated.whole { Ok(()) } else { Err(not_whole(&migrated)) }
             }
         }

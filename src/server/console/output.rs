@@ -39,3 +39,15 @@ pub fn json(value: &impl Serialize) -> Result<(), CommandError> {
 pub fn result(as_json: bool, value: &impl Serialize, shown: impl FnOnce() -> String) -> Result<(), CommandError> {
     if as_json { json(value) } else { text(&shown()) }
 }
+
+/// As [`result`], for a command that fails afterwards when what it found is wrong: it does so, too, when the reader has closed
+/// standard output before its end.
+///
+/// # Errors
+/// [`CommandError::Failed`].
+pub fn findings(as_json: bool, value: &impl Serialize, shown: impl FnOnce() -> String) -> Result<(), CommandError> {
+    match result(as_json, value, shown) {
+        Err(CommandError::Unread) => Ok(()),
+        written => written,
+    }
+}

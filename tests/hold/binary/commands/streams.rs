@@ -138,3 +138,17 @@ fn progress_is_drawn_only_where_the_terminal_can_erase_it() {
     }
     assert_eq!(daemon.stop(), Some(0));
 }
+
+#[test]
+fn what_is_wrong_is_told_by_the_exit_code_also_to_who_does_not_read_it() {
+    let site = Site::new();
+    assert_eq!(site.start().stop(), Some(0));
+    let database = rusqlite::Connection::open(site.path("hold.db")).unwrap();
+    database.execute("DELETE FROM block WHERE rowid = (SELECT min(rowid) FROM block)", []).unwrap();
+    drop(database);
+    let mut command = site.command(&["repo", "verify"]);
+    let mut verify = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(verify.stdout.take());
+    let ended = verify.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{}", String::from_utf8_lossy(&ended.stderr));
+}
