@@ -103,8 +103,12 @@ impl WebError {
         server::text::line(&self.message, MAX_MESSAGE_CHARS).unwrap_or_default()
     }
 
-    /// Gives a response the status of the error, and its `Retry-After`.
+    /// Gives a response the status of the error, and its `Retry-After`. The log has the reason where another server is to
+    /// blame: the request's own line has the status alone.
     pub(super) fn mark(&self, response: Response) -> Response {
+        if self.status.is_server_error() && self.status != StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::info!("a page or a form failed with {}: {}", self.status.as_u16(), self.sentence());
+        }
         let mut response = with_status(response, self.status);
         if let Some(seconds) = self.retry_s {
             response.headers_mut().insert(RETRY_AFTER, seconds.into());
@@ -197,10 +201,7 @@ impl From<SignInError> for WebError {
             SignInError::Account(AccountsError::Oauth(OauthError::OtherAccount | OauthError::Scope(_))) => {
                 Self::new(StatusCode::FORBIDDEN, "access_denied", message)
             }
-            SignInError::Account(_) => {
-                tracing::info!("a sign-in did not come about: {message}");
-                Self::new(StatusCode::BAD_GATEWAY, "temporarily_unavailable", message)
-            }
+            SignInError::Account(_) => Self::new(StatusCode::BAD_GATEWAY, "temporarily_unavailable", message),
         }
     }
 }

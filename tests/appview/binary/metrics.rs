@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::site::Site;
+use crate::support::did_server::Reply;
 use crate::support::http::blocking::{Client, Place};
 use crate::support::manual::root;
 
@@ -72,4 +73,20 @@ fn the_page_says_what_happened_and_the_manual_what_it_means() {
     let shown: BTreeSet<_> = dashboard.iter().map(base).collect();
     let unseen: Vec<_> = names.iter().filter(|name| !name.starts_with("process_") && !shown.contains(**name)).collect();
     assert!(unseen.is_empty(), "{unseen:?} are not on the dashboard");
+}
+
+#[test]
+fn what_counts_as_an_error_of_a_server_has_its_reason_in_the_log() {
+    let mut site = Site::new();
+    // At an address of this machine browsers are led to its number first.
+    site.set("ATCR_BASE_URL", "https://registry.example.org");
+    let did = site.alice.as_str().replace(':', "%3A");
+    let tags = format!("/xrpc/com.atproto.repo.listRecords?repo={did}&collection=io.atcr.tag&limit=100");
+    let failed = "HTTP/1.1 500 X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    site.network.set(&tags, Reply::Raw(failed.into()));
+    let daemon = site.start();
+    let page = daemon.anonymous().get(&format!("/{}/app", site.alice.as_str().replace(':', "-")));
+    assert_eq!(page.status, 503, "{}", page.text());
+    let line = daemon.wait_for_line("a page or a form failed with 503");
+    assert!(line.contains("PDS"), "{line}");
 }
