@@ -4,6 +4,8 @@
 // A helper outside `#[test]` fails its test like the test itself.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "appview/app.rs"]
+mod app;
 #[path = "appview/asked.rs"]
 mod asked;
 #[path = "appview/binary/mod.rs"]
@@ -43,4 +45,5 @@ mod support {
     pub(crate) mod manual;
     pub(crate) mod other_user;
     pub(crate) mod process;
+    pub(crate) mod reloads;
 }

@@ -5,6 +5,8 @@
 
 #[path = "hold/api/mod.rs"]
 mod api;
+#[path = "hold/app.rs"]
+mod app;
 #[path = "hold/binary/mod.rs"]
 mod binary;
 #[path = "hold/blobs/mod.rs"]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::oci::OciState;
-use server::daemon::now_us;
+use server::daemon::{Background, now_us};
 use server::metrics::Gauge;
 
 /// Interval of the notice queue, and of the removal of stale uploads and sign-ins.
@@ -28,8 +28,20 @@ impl LastDone {
     }
 }
 
+/// Starts the tasks, which run as long as the registry does.
+pub(super) fn spawn(background: &mut Background, state: &Arc<OciState>, last_done: &Arc<LastDone>) {
+    background.spawn("notices to holds", deliver(Arc::clone(state), Arc::clone(last_done)));
+    background.spawn("sweep", often(Arc::clone(state), Arc::clone(last_done)));
+    background.spawn("hourly sweep", seldom(Arc::clone(state), Arc::clone(last_done)));
+    background.spawn("network events", follow(Arc::clone(state)));
+    // It ends at once where there can be none.
+    if state.webhooks.is_on() {
+        background.spawn("webhooks", deliver_to_webhooks(Arc::clone(state)));
+    }
+}
+
 /// Delivers due notices to holds, as long as the registry runs. Holds that stall make a round long.
-pub(super) async fn deliver(state: Arc<OciState>, last_done: Arc<LastDone>) {
+async fn deliver(state: Arc<OciState>, last_done: Arc<LastDone>) {
     let mut ticks = tokio::time::interval(OFTEN);
     loop {
         ticks.tick().await;
@@ -46,19 +58,19 @@ pub(super) async fn deliver(state: Arc<OciState>, last_done: Arc<LastDone>) {
 }
 
 /// Delivers events to webhooks, as long as the registry runs.
-pub(super) async fn deliver_to_webhooks(state: Arc<OciState>) {
+async fn deliver_to_webhooks(state: Arc<OciState>) {
     state.webhooks.keep_delivering().await;
 }
 
 /// Keeps the index up to date, as long as the registry runs.
-pub(super) async fn follow(state: Arc<OciState>) {
+async fn follow(state: Arc<OciState>) {
     let follow = &state.follow;
     tokio::join!(follow.keep_asking(), follow.keep_listing(), follow.seed(), follow.keep_following());
 }
 
 /// Removes stale uploads, expired sign-ins, old browser sessions and excess repositories of the index, as long as the
 /// registry runs.
-pub(super) async fn often(state: Arc<OciState>, last_done: Arc<LastDone>) {
+async fn often(state: Arc<OciState>, last_done: Arc<LastDone>) {
     let mut ticks = tokio::time::interval(OFTEN);
     loop {
         ticks.tick().await;
@@ -82,7 +94,7 @@ pub(super) async fn often(state: Arc<OciState>, last_done: Arc<LastDone>) {
 
 /// Removes unused sessions, files without an upload, excess repositories of the catalog, and old webhook deliveries and
 /// refusals of holds, as long as the registry runs.
-pub(super) async fn seldom(state: Arc<OciState>, last_done: Arc<LastDone>) {
+async fn seldom(state: Arc<OciState>, last_done: Arc<LastDone>) {
     let mut ticks = tokio::time::interval(SELDOM);
     loop {
         ticks.tick().await;

@@ -11,7 +11,6 @@ mod reload;
 
 use std::sync::Arc;
 
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::{Owners, SessionSettings, Sessions};
@@ -34,7 +33,7 @@ use crate::web::{Web, WebRooms, WebSettings};
 use crate::webhooks::{WebhookSettings, Webhooks};
 use atproto::keys::SigningKey;
 use server::control::{self, AdminSocket, Recounted};
-use server::daemon::{self, ConnectionLimits, Inherited, Listener, StatusLine, now_us};
+use server::daemon::{self, Background, ConnectionLimits, Inherited, Listener, StatusLine, now_us};
 use server::identity::{Resolver, ResolverSettings};
 use server::reload::Reloads;
 use server::sqlite::Database;
@@ -90,24 +89,21 @@ pub async fn run_reloading(
     let (connections, drain) = (connection_limits(&config), config.limits.drain);
     let sources = sources(&state, started_us, connections.total);
     let public = Public { program: Arc::clone(&state), sockets: Arc::clone(&sources.sockets), connections };
-    let mut background = JoinSet::new();
-    background.spawn(maintenance::deliver(Arc::clone(&state), Arc::clone(&sources.last_done)));
-    background.spawn(maintenance::often(Arc::clone(&state), Arc::clone(&sources.last_done)));
-    background.spawn(maintenance::follow(Arc::clone(&state)));
-    background.spawn(maintenance::deliver_to_webhooks(Arc::clone(&state)));
-    background.spawn(maintenance::seldom(Arc::clone(&state), Arc::clone(&sources.last_done)));
-    background.spawn(Arc::clone(&status).keep());
+    let mut background = Background::default();
+    maintenance::spawn(&mut background, &state, &sources.last_done);
+    background.spawn("status", Arc::clone(&status).keep());
     if let Some(reloads) = reloads {
         let following = reloads.followed_by(Follower { running: config, state: Arc::clone(&state) }, status);
         let shutdown = shutdown.clone();
-        background.spawn(async move { shutdown.run_until_cancelled(following).await.unwrap_or_default() });
+        background.spawn("reloads", async move { shutdown.run_until_cancelled(following).await.unwrap_or_default() });
     }
     watchdog::keep(&mut background, &database);
     let commands = control::serve(state, &operations::ROUTES, admin_listener, shutdown.clone(), drain);
     let scrapes = metrics::serve(sources, metrics_listeners, shutdown.clone());
-    let serving = public.serve(listeners, shutdown, drain);
+    let serving = public.serve(listeners, shutdown.clone(), drain);
+    let serving = async { tokio::try_join!(serving, commands, scrapes).map_err(StartError::Listen) };
     let outcome = tokio::select! {
-        served = async { tokio::try_join!(serving, commands, scrapes) } => served.map_err(StartError::Listen),
+        served = background.beside(serving, &shutdown) => served,
         () = database.failed() => Err(StartError::DatabaseFailed),
     };
     background.shutdown().await;

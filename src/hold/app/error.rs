@@ -9,7 +9,7 @@ use crate::pds::PdsError;
 use crate::schema::SCHEMA;
 use server::console::CommandError;
 use server::control::AdminSocketError;
-use server::daemon::EX_CONFIG;
+use server::daemon::{EX_CONFIG, EndedTask};
 use server::identity::SetupError;
 use server::key_file::KeyFileError;
 use server::sqlite::OpenError;
@@ -96,6 +96,9 @@ pub enum StartError {
     /// A commit failed with an unknown outcome; the next start recovers from the log.
     #[error("the database reported an input/output error; stopping, so that the next start recovers")]
     DatabaseFailed,
+    /// A task that runs beside the requests ended; the next start runs it again.
+    #[error(transparent)]
+    Task(#[from] EndedTask),
 }
 
 impl StartError {
@@ -152,7 +155,8 @@ impl StartError {
             | Self::Randomness(_)
             | Self::Listen(_)
             | Self::MetricsSocket { .. }
-            | Self::DatabaseFailed => 1,
+            | Self::DatabaseFailed
+            | Self::Task(_) => 1,
         }
     }
 }

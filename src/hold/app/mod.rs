@@ -6,6 +6,7 @@
 mod bucket;
 mod error;
 mod gc;
+mod maintenance;
 mod metrics;
 mod new_key;
 mod presence;
@@ -16,9 +17,7 @@ mod status;
 mod uploads;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{Admission, ApiState, PageCache, Subscribers, endpoints};
@@ -37,7 +36,7 @@ use crate::schema;
 use crate::upkeep::Upkeep;
 use atproto::syntax::ServiceUrl;
 use server::control::{self, AdminSocket};
-use server::daemon::{self, Inherited, Listener, now_us};
+use server::daemon::{self, Background, Inherited, Listener, now_us};
 use server::identity::{KeptDocuments, Resolver, ResolverSettings, SetupError};
 use server::key_file;
 use server::reload::Reloads;
@@ -48,15 +47,10 @@ use server::wire::Rates;
 use server::xrpc::{Front, Public, RequestMetrics};
 
 pub use error::StartError;
-use metrics::{Sources, Tasks};
+use metrics::Sources;
 pub use new_key::{NewKey, new_key};
 pub use presence::adopt_storage;
 use settings::{blob_limits, connection_limits, declared, images_settings, pds_limits, subscriber_limits};
-
-/// Interval of deleting stale uploads, unreferenced blobs of records and old events.
-const SWEEP_EVERY: Duration = Duration::from_secs(600);
-/// Interval of commits of pulls, and of pushes that add nothing: relays tolerate 2,500 events an hour of a host.
-const WRITE_COUNTS_EVERY: Duration = Duration::from_secs(60);
 
 /// Serves the hold of `config` until `shutdown`, then lets requests in flight finish.
 ///
@@ -103,29 +97,30 @@ pub async fn run_reloading(
     status.ready().await;
 
     let (connections, drain) = (connection_limits(&config), config.limits.drain);
-    let max_connections = connections.total;
-    let sources = Sources::new(&hold, &state, &database, started_us, max_connections);
+    let sources = Sources::new(&hold, &state, &database, started_us, connections.total);
     let public = Public { program: Arc::clone(&state), sockets: Arc::clone(&sources.sockets), connections };
-    let mut background = JoinSet::new();
-    maintain(&mut background, &hold, &state, &sources.tasks, &config);
-    background.spawn(Arc::clone(&status).keep());
-    background.spawn(presence::keep(presence, hold.upkeep.bucket_requests().is_some(), Arc::clone(&status)));
+    let mut background = Background::default();
+    maintenance::spawn(&mut background, &state, &sources.tasks, &config);
+    background.spawn("status", Arc::clone(&status).keep());
+    let presence = presence::keep(presence, hold.upkeep.bucket_requests().is_some(), Arc::clone(&status));
+    background.spawn("presence of the storage", presence);
     if let Some(crawl) = crawl {
         let status = Arc::clone(&status);
         let tell = move |relays: &str| status.remark(format!("relays: {relays}"));
-        background.spawn(until(shutdown.clone(), crawl.run(state.hold.pds.newest_event(), tell)));
+        background.spawn("relays", until(shutdown.clone(), crawl.run(state.hold.pds.newest_event(), tell)));
     }
     if let Some(reloads) = reloads {
         let follower = reload::Follower { running: config, hold: Arc::clone(&hold), state: Arc::clone(&state) };
-        background.spawn(until(shutdown.clone(), reloads.followed_by(follower, status)));
+        background.spawn("reloads", until(shutdown.clone(), reloads.followed_by(follower, status)));
     }
     watchdog::keep(&mut background, &database);
     let blobs = hold.blobs.clone();
     let commands = control::serve(hold, &ROUTES, admin_listener, shutdown.clone(), drain);
     let scrapes = metrics::serve(sources, metrics_listeners, shutdown.clone());
-    let serving = public.serve(listeners, shutdown, drain);
+    let serving = public.serve(listeners, shutdown.clone(), drain);
+    let serving = async { tokio::try_join!(serving, commands, scrapes).map_err(StartError::Listen) };
     let outcome = tokio::select! {
-        served = async { tokio::try_join!(serving, commands, scrapes) } => served.map_err(StartError::Listen),
+        served = background.beside(serving, &shutdown) => served,
         () = database.failed() => Err(StartError::DatabaseFailed),
     };
     background.shutdown().await;
@@ -285,65 +280,6 @@ async fn until(shutdown: CancellationToken, job: impl Future<Output = ()>) {
     tokio::select! {
         () = job => {}
         () = shutdown.cancelled() => {}
-    }
-}
-
-/// Starts the maintenance tasks, which run as long as the hold does.
-fn maintain(
-    background: &mut JoinSet<()>,
-    hold: &Arc<Hold>,
-    state: &Arc<ApiState>,
-    tasks: &Arc<Tasks>,
-    config: &Config,
-) {
-    background.spawn(sweep(Arc::clone(state), Arc::clone(tasks)));
-    background.spawn(uploads::keep(Arc::clone(hold)));
-    background.spawn(uploads::measure(Arc::clone(hold)));
-    background.spawn(gc::keep(Arc::clone(hold), config.gc.clone()));
-    background.spawn(write_counts(hold.images.clone()));
-}
-
-/// Deletes stale uploads, blobs without a record and old events, every ten minutes.
-async fn sweep(state: Arc<ApiState>, tasks: Arc<Tasks>) {
-    let mut ticks = tokio::time::interval(SWEEP_EVERY);
-    loop {
-        ticks.tick().await;
-        let mut failed = false;
-        let mut warn = |error: &dyn std::error::Error, what| {
-            tracing::warn!(error = %error, "{what}");
-            failed = true;
-        };
-        match state.hold.blobs.sweep(now_us()).await {
-            Ok(swept) if swept.uploads + swept.orphans > 0 => {
-                tracing::info!(uploads = swept.uploads, orphans = swept.orphans, "stale uploads swept");
-            }
-            Ok(_) => {}
-            Err(error) => warn(&error, "stale uploads could not be swept"),
-        }
-        match state.hold.pds.sweep_blobs(now_us()).await {
-            Ok(0) => {}
-            Ok(blobs) => tracing::info!(blobs, "blobs that no record refers to deleted"),
-            Err(error) => warn(&error, "blobs that no record refers to could not be deleted"),
-        }
-        match state.hold.pds.prune_events(now_us()).await {
-            Ok(0) => {}
-            Ok(events) => tracing::info!(events, "old events deleted"),
-            Err(error) => warn(&error, "old events could not be deleted"),
-        }
-        if !failed {
-            tasks.swept_us.set(now_us());
-        }
-    }
-}
-
-/// Commits the counts of pulls and pushes to the records every minute; the next start commits what a stop left.
-async fn write_counts(images: Images) {
-    let mut ticks = tokio::time::interval(WRITE_COUNTS_EVERY);
-    loop {
-        ticks.tick().await;
-        if let Err(error) = images.write_counts(now_us()).await {
-            tracing::warn!(%error, "pulls and pushes could not be brought into the records");
-        }
     }
 }
 

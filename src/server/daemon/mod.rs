@@ -5,6 +5,7 @@
 //! notification: <https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html>.
 
 mod accept;
+mod background;
 mod clock;
 mod connections;
 pub mod listeners;
@@ -18,6 +19,7 @@ mod status_line;
 pub mod usage;
 
 pub use accept::{Accepted, Served, serve};
+pub use background::{Background, EndedTask, catch_panic};
 pub use clock::now_us;
 pub use connections::{Activity, Busy, ConnectionLimits, network_of};
 pub use listeners::{Address, Inherited, Listener, Stream};

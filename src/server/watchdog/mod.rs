@@ -2,24 +2,22 @@
 
 use std::time::Duration;
 
-use tokio::task::JoinSet;
-
-use crate::daemon::notify;
+use crate::daemon::{Background, notify};
 use crate::sqlite::{Database, DatabaseHealth};
 
 /// The longest interval between probes of an idle database: half of [`DatabaseHealth::MAX_STALL`].
 const PROBE_EVERY: Duration = Duration::from_secs(5);
 
 /// Probes the database, and sends watchdog pings where the service manager wants them, for as long as the daemon runs.
-pub fn keep(background: &mut JoinSet<()>, database: &Database) {
+pub fn keep(background: &mut Background, database: &Database) {
     let waits = notify::watchdog();
     // The interval of the pings is a third of the time-out.
     let max_stall = waits.map(|waits| waits / 3);
     let probe_every = max_stall.map_or(PROBE_EVERY, |max_stall| PROBE_EVERY.min(max_stall / 2));
     let (probed, health) = (database.clone(), database.health());
-    background.spawn(async move { probed.probe(probe_every).await });
+    background.spawn("probe of the database", async move { probed.probe(probe_every).await });
     if let (Some(waits), Some(max_stall)) = (waits, max_stall) {
-        background.spawn(notify::keep_alive(waits, move || is_alive(health.clone(), max_stall)));
+        background.spawn("watchdog", notify::keep_alive(waits, move || is_alive(health.clone(), max_stall)));
     }
 }
 

@@ -22,12 +22,11 @@ pub mod websocket;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use futures_util::{FutureExt as _, TryFutureExt as _};
+use futures_util::FutureExt as _;
 use http::header::{CONNECTION, HeaderValue};
 use http::{StatusCode, request};
 use hyper::body::Incoming;
@@ -38,7 +37,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::daemon::{Activity, Address, Busy};
+use crate::daemon::{Activity, Address, Busy, catch_panic};
 
 use self::head_guard::HeadGuard;
 use self::min_rate::SlowPeerGuard;
@@ -232,17 +231,6 @@ where
     })
 }
 
-/// Returns the output of `work`. It is no `async fn`: that would reserve the memory of `work` twice in every request.
-///
-/// # Errors
-/// The message of a panic in `work`.
-pub fn catch_panic<T>(work: impl Future<Output = T>) -> impl Future<Output = Result<T, String>> {
-    AssertUnwindSafe(work).catch_unwind().map_err(|payload| {
-        let text = payload.downcast_ref::<&str>().map(ToString::to_string);
-        text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
-    })
-}
-
 /// Closes the connection without losing the last response: bytes that arrive at a closed socket would make the kernel
 /// reset the connection, and the peer might never read what was sent before. RFC 9112, section 9.6.
 async fn linger(mut io: impl AsyncRead + AsyncWrite + Unpin, at_rest: bool, limits: &HttpLimits) {
@@ -261,20 +249,4 @@ async fn linger(mut io: impl AsyncRead + AsyncWrite + Unpin, at_rest: bool, limi
     };
     // A time-out and an error mean the same: the peer had its chance.
     let _ = tokio::time::timeout(time, discard).await;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_guarded_against_panics_takes_no_more_room() {
-        let work = async {
-            let held = [0_u8; 4096];
-            tokio::task::yield_now().await;
-            held
-        };
-        let room_bytes = size_of_val(&work);
-        assert!(size_of_val(&catch_panic(work)) <= room_bytes + 64);
-    }
 }

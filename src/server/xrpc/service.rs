@@ -12,8 +12,8 @@ use super::log::{Line, Why};
 use super::metrics::RequestMetrics;
 use super::response::pass_unbuffered;
 use crate::bulkhead::Caller;
-use crate::daemon::network_of;
-use crate::wire::{self, Rates, Request, Response, catch_panic};
+use crate::daemon::{catch_panic, network_of};
+use crate::wire::{self, Rates, Request, Response};
 use atproto::syntax::Did;
 
 /// The parts of a program that handle every request before its endpoint.

@@ -12,10 +12,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream;
-use server::daemon::{Activity, Stream};
-use server::wire::{
-    BodyFault, Connection, FileWriter, HttpLimits, Peer, Request, Response, ResponseBody, catch_panic, serve,
-};
+use server::daemon::{Activity, Stream, catch_panic};
+use server::wire::{BodyFault, Connection, FileWriter, HttpLimits, Peer, Request, Response, ResponseBody, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;

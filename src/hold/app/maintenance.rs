@@ -1,0 +1,70 @@
+//! Periodic tasks of the hold: uploads, garbage, and what grows old in the database.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::metrics::Tasks;
+use super::{gc, now_us, uploads};
+use crate::api::ApiState;
+use crate::config::Config;
+use crate::images::Images;
+use server::daemon::Background;
+
+/// Interval of deleting stale uploads, unreferenced blobs of records and old events.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
+/// Interval of commits of pulls, and of pushes that add nothing: relays tolerate 2,500 events an hour of a host.
+const WRITE_COUNTS_EVERY: Duration = Duration::from_secs(60);
+
+/// Starts the tasks, which run as long as the hold does.
+pub(super) fn spawn(background: &mut Background, state: &Arc<ApiState>, tasks: &Arc<Tasks>, config: &Config) {
+    let hold = &state.hold;
+    background.spawn("sweep", sweep(Arc::clone(state), Arc::clone(tasks)));
+    background.spawn("ends of uploads", uploads::keep(Arc::clone(hold)));
+    background.spawn("sizes of uploads", uploads::measure(Arc::clone(hold)));
+    background.spawn("garbage collection", gc::keep(Arc::clone(hold), config.gc.clone()));
+    background.spawn("counts of pulls", write_counts(hold.images.clone()));
+}
+
+/// Deletes stale uploads, blobs without a record and old events, every ten minutes.
+async fn sweep(state: Arc<ApiState>, tasks: Arc<Tasks>) {
+    let mut ticks = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        ticks.tick().await;
+        let mut failed = false;
+        let mut warn = |error: &dyn std::error::Error, what| {
+            tracing::warn!(error = %error, "{what}");
+            failed = true;
+        };
+        match state.hold.blobs.sweep(now_us()).await {
+            Ok(swept) if swept.uploads + swept.orphans > 0 => {
+                tracing::info!(uploads = swept.uploads, orphans = swept.orphans, "stale uploads swept");
+            }
+            Ok(_) => {}
+            Err(error) => warn(&error, "stale uploads could not be swept"),
+        }
+        match state.hold.pds.sweep_blobs(now_us()).await {
+            Ok(0) => {}
+            Ok(blobs) => tracing::info!(blobs, "blobs that no record refers to deleted"),
+            Err(error) => warn(&error, "blobs that no record refers to could not be deleted"),
+        }
+        match state.hold.pds.prune_events(now_us()).await {
+            Ok(0) => {}
+            Ok(events) => tracing::info!(events, "old events deleted"),
+            Err(error) => warn(&error, "old events could not be deleted"),
+        }
+        if !failed {
+            tasks.swept_us.set(now_us());
+        }
+    }
+}
+
+/// Commits the counts of pulls and pushes to the records every minute; the next start commits what a stop left.
+async fn write_counts(images: Images) {
+    let mut ticks = tokio::time::interval(WRITE_COUNTS_EVERY);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = images.write_counts(now_us()).await {
+            tracing::warn!(%error, "pulls and pushes could not be brought into the records");
+        }
+    }
+}
