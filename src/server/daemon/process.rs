@@ -10,7 +10,7 @@ use super::listeners::{self, Inherited};
 use super::signals::{self, Hangups};
 use super::{EX_CONFIG, logging};
 
-/// Threads for files and the database. More would only wait for the same disk, at about 50 KiB each.
+/// Threads for files; the database has its own. More would only wait for the same disk, at about 50 KiB each.
 pub const BLOCKING_THREADS: usize = 16;
 /// Time-out of jobs on those threads after the daemon has stopped.
 const LAST_JOBS: Duration = Duration::from_secs(5);

@@ -11,6 +11,7 @@ mod found;
 mod health;
 mod open;
 mod readers;
+mod threads;
 mod writer;
 
 use std::cell::RefCell;
@@ -53,6 +54,7 @@ impl Database {
         let health = DatabaseHealth::default();
         let writer = writer::Writer::start(opened.connection, opened.lock, health.clone())?;
         let readers = readers::Readers::new(path.to_owned(), writer.clone(), health.clone());
+        let readers = readers.map_err(|error| open::unreachable(path, &error))?;
         Ok(Self { writer, readers, health })
     }
 
@@ -78,13 +80,14 @@ impl Database {
         found.after(self.writer.run(job).await)
     }
 
-    /// Waits for all writes requested so far, also those whose callers were dropped: after that none of them holds a
-    /// handle on the database. Dropping the last handle waits for the checkpoint of the write-ahead log, which a write
-    /// that drops it could not do.
+    /// Waits for all writes requested so far and the reads under way, also those whose callers were dropped: after that
+    /// none of them holds a handle on the database, but a read that takes longer than five seconds. Dropping the last
+    /// handle waits for the checkpoint of the write-ahead log, which a write that drops it could not do.
     pub async fn settle(&self) {
         let nothing = self.write(|_| Ok::<_, StorageError>(())).await;
         // A failing database has reported that to the callers of those writes.
         drop(nothing);
+        self.readers.settle().await;
     }
 
     /// Runs `job` on a consistent snapshot that later writes do not change.

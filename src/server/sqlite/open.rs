@@ -191,7 +191,7 @@ fn make_private(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-fn unreachable(path: &Path, error: &io::Error) -> OpenError {
+pub(super) fn unreachable(path: &Path, error: &io::Error) -> OpenError {
     let (path, reason) = (path.to_owned(), error.to_string());
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => OpenError::Disk { path, reason },

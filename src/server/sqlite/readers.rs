@@ -1,10 +1,11 @@
 //! A small pool of read-only connections, opened on demand and kept.
 //!
-//! A read waits in a queue for one of a few turns on the blocking pool, each of which has a connection and goes on for
+//! A read waits in a queue for one of a few turns on threads of their own, each of which has a connection and goes on for
 //! as long as reads wait: the more there is to read, the fewer threads have to be woken for it.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use tokio::sync::oneshot;
 use super::backup::{Copies, copies};
 use super::found::ReadJob;
 use super::health::UnderWay;
+use super::threads::Threads;
 use super::writer::Writer;
 use super::{DatabaseHealth, Read, open};
 use crate::metrics::Text;
@@ -68,6 +70,7 @@ struct Pool {
     path: PathBuf,
     state: Mutex<State>,
     health: DatabaseHealth,
+    threads: Threads,
     /// The last field, so that it is dropped after the connections, also those of a read that outlives the last handle
     /// on the database: only a connection that may write can checkpoint the log at the end, and only as the last one.
     _writer: Writer,
@@ -82,16 +85,17 @@ struct State {
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf, writer: Writer, health: DatabaseHealth) -> Self {
-        Self(Arc::new(Pool { path, state: Mutex::default(), health, _writer: writer }))
+    pub(super) fn new(path: PathBuf, writer: Writer, health: DatabaseHealth) -> io::Result<Self> {
+        let threads = Threads::new()?;
+        Ok(Self(Arc::new(Pool { path, state: Mutex::default(), health, threads, _writer: writer })))
     }
 
-    /// Runs `job` in a read transaction on the blocking pool, unless its caller was dropped by then.
+    /// Runs `job` in a read transaction, unless its caller was dropped by then.
     pub(super) async fn run(&self, job: ReadJob) -> Result<(), StorageError> {
         let (reply, answer) = oneshot::channel();
         let waiting = Waiting { job, under_way: self.0.health.read_begins(), reply };
         if let Some(turn) = Turn::take(&self.0, waiting) {
-            tokio::task::spawn_blocking(|| turn.serve());
+            self.0.threads.spawn(|| turn.serve());
         }
         answer.await.map_err(|_| panicked())?
     }
@@ -99,7 +103,7 @@ impl Readers {
     /// As [`Readers::run`], on a connection opened for this job alone.
     pub(super) async fn run_apart(&self, job: ReadJob) -> Result<(), StorageError> {
         let pool = Arc::clone(&self.0);
-        blocking(move || read_in(&mut pool.connect(CACHE_APART_KIB)?, job)).await
+        self.blocking(move || read_in(&mut pool.connect(CACHE_APART_KIB)?, job)).await
     }
 
     /// Creates an unnamed file in the database's directory.
@@ -114,7 +118,7 @@ impl Readers {
 
     pub(super) async fn sizes(&self) -> Result<Sizes, StorageError> {
         let pool = Arc::clone(&self.0);
-        blocking(move || {
+        self.blocking(move || {
             let (file_bytes, log_bytes) = (std::fs::metadata(&pool.path)?.len(), pool.log_bytes());
             Ok(Sizes { file_bytes, log_bytes, copies: copies(&pool.path), disk: DiskSpace::of(&pool.path)? })
         })
@@ -123,12 +127,25 @@ impl Readers {
 
     pub(super) async fn reserve(&self, bytes: u64, kept_bytes: u64) -> Result<Reservation, StorageError> {
         let pool = Arc::clone(&self.0);
-        blocking(move || {
+        self.blocking(move || {
             let directory = pool.path.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
             // The content of the log is written into the file too.
             Disk::of(directory)?.reserve(Need { bytes, files: 0 }, kept_bytes.saturating_add(pool.log_bytes()))
         })
         .await
+    }
+
+    /// Waits for the reads under way, also those whose callers were dropped, for five seconds at most.
+    pub(super) async fn settle(&self) {
+        self.0.threads.settle().await;
+    }
+
+    async fn blocking<T, F>(&self, job: F) -> Result<T, StorageError>
+    where
+        F: FnOnce() -> Result<T, StorageError> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.0.threads.spawn(job).await.map_err(|_| panicked())?
     }
 }
 
@@ -207,7 +224,7 @@ impl Turn {
 }
 
 impl Drop for Turn {
-    /// Drops the waiting jobs of a turn that never began, because its runtime ended first: their callers get an error.
+    /// Drops the waiting jobs of a turn that never began, because there is no thread for it: their callers get an error.
     fn drop(&mut self) {
         if !self.ended {
             let mut state = self.pool.state();
@@ -231,14 +248,6 @@ fn read_in(connection: &mut Connection, job: ReadJob) -> Result<(), StorageError
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
     job(&Read { connection: &transaction });
     Ok(())
-}
-
-async fn blocking<T, F>(job: F) -> Result<T, StorageError>
-where
-    F: FnOnce() -> Result<T, StorageError> + Send + 'static,
-    T: Send + 'static,
-{
-    tokio::task::spawn_blocking(job).await.map_err(|_| panicked())?
 }
 
 fn panicked() -> StorageError {

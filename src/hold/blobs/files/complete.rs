@@ -4,9 +4,12 @@
 //! before the rename, the rename is on disk before the row, and one transaction makes the blob visible and the upload
 //! finished.
 
+use std::time::Duration;
+
 use crate::blobs::tables;
 use crate::blobs::tables::{PartRow, PartTotals, UploadRow};
 use atproto::syntax::Did;
+use server::bulkhead::BulkheadLimits;
 
 use super::Files;
 use super::failed::Failed;
@@ -17,6 +20,16 @@ use crate::blobs::names::{PartNumber, UploadId, blob_key};
 use crate::blobs::sessions::is_finished;
 use crate::blobs::upload_state::UploadGuard;
 use crate::blobs::{BlobError, blocking};
+
+/// Completions at once that read parts again, as long as disk and hash need for a whole blob: they may take a quarter of
+/// the threads for files, and not all, and leave one place to other accounts. Who waits for an hour goes without one.
+pub(super) const ASSEMBLIES: BulkheadLimits = BulkheadLimits {
+    places: 4,
+    places_per_caller: 3,
+    queue: usize::MAX,
+    queue_per_caller: usize::MAX,
+    max_wait: Duration::from_secs(3600),
+};
 
 impl Files {
     /// Completes an upload, as [`Blobs::complete`](crate::blobs::Blobs::complete).
@@ -39,7 +52,7 @@ impl Files {
         let size_bytes = match self.stat(digest.digest()).await? {
             Some(size_bytes) => size_bytes,
             None => {
-                self.publish(upload, digest, chosen, totals).await?;
+                self.publish(upload, digest, account, chosen, totals).await?;
                 total_bytes
             }
         };
@@ -63,6 +76,7 @@ impl Files {
         &self,
         upload: &UploadGuard,
         digest: &DigestGuard,
+        account: &Did,
         chosen: Vec<PartRow>,
         totals: PartTotals,
     ) -> Result<(), BlobError> {
@@ -70,7 +84,12 @@ impl Files {
         let published_bytes = self.objects.size(&blob_key(&digest)).await?;
         let (staging, reserve_bytes) = (self.staging.clone(), self.sessions.limits().reserve_bytes);
         let verification = DigestVerification { staging, id, digest, chosen, totals, published_bytes, reserve_bytes };
-        match blocking(move || verification.publish()).await {
+        let assembly = if verification.reads_parts() { self.assemblies.enter(account).await.ok() } else { None };
+        let job = move || {
+            let _assembly = assembly;
+            verification.publish()
+        };
+        match blocking(job).await {
             Ok(()) => Ok(()),
             Err(Failed::Part(error)) => Err(error),
             Err(Failed::Unsynced(error)) => {
@@ -80,5 +99,60 @@ impl Files {
                 Err(error.into())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures_util::{FutureExt as _, stream};
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::blobs::{BlobPlace, BlobSettings, Blobs, PartRequest, Store, UploadLimits};
+    use crate::schema;
+    use server::storage::Hash;
+
+    /// Uploads parts 1 and 2, in this order of their numbers.
+    async fn uploaded(blobs: &Blobs, account: &Did, order: [u32; 2]) -> (UploadId, Vec<(PartNumber, String)>) {
+        let upload = blobs.initiate(account, 1).await.unwrap();
+        let mut parts = Vec::new();
+        for number in order.map(|number| PartNumber::new(number).unwrap()) {
+            let account = account.clone();
+            let part = PartRequest { upload, account, number, announced_bytes: Some(2), now_us: 1 };
+            let body = stream::iter([Ok(Bytes::from_static(b"xx"))]);
+            parts.push((number, blobs.upload_part(part, body).await.unwrap().as_str().to_owned()));
+        }
+        parts.sort_unstable_by_key(|(number, _)| *number);
+        (upload, parts)
+    }
+
+    #[tokio::test]
+    async fn who_sent_parts_in_order_waits_for_no_assembly() {
+        let root = TempDir::new().unwrap();
+        let place = BlobPlace::Directory(root.path().to_owned());
+        let limits = UploadLimits { reserve_bytes: 0, ..UploadLimits::default() };
+        let database = schema::open(&root.path().join("hold.db")).unwrap();
+        let blobs = Blobs::open(BlobSettings { place, limits }, database).await.unwrap();
+        let Store::Files(files) = &blobs.store else { unreachable!() };
+        let [account, bob, carol] =
+            ["alice", "bob", "carol"].map(|name| Did::parse(&format!("did:plc:{name}")).unwrap());
+        let mut hash = Hash::default();
+        let nothing = hash.digest();
+        hash.update(b"xxxx");
+
+        let mut others = Vec::new();
+        for other in [&bob, &bob, &bob, &carol] {
+            others.push(files.assemblies.enter(other).await.unwrap());
+        }
+        let (out_of_order, parts) = uploaded(&blobs, &account, [2, 1]).await;
+        let waiting = blobs.complete(&out_of_order, &account, nothing, parts, 1);
+        let mut waiting = std::pin::pin!(waiting);
+        assert!((&mut waiting).now_or_never().is_none());
+        let (in_order, parts) = uploaded(&blobs, &account, [1, 2]).await;
+        blobs.complete(&in_order, &account, hash.digest(), parts, 1).await.unwrap();
+        assert!((&mut waiting).now_or_never().is_none(), "it has no place");
+        drop(others);
+        assert!(matches!(waiting.await, Err(BlobError::DigestMismatch)));
     }
 }

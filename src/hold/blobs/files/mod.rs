@@ -17,7 +17,8 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::objects::{Object, Objects, Staging};
-use atproto::syntax::Digest;
+use atproto::syntax::{Did, Digest};
+use server::bulkhead::Bulkhead;
 use server::storage::StorageError;
 
 use super::names::{BLOBS, STAGING, UploadId, blob_folder, blob_key};
@@ -37,6 +38,7 @@ pub(super) struct Files {
     staging: Staging,
     writers: Arc<Semaphore>,
     write_backs: Arc<Semaphore>,
+    assemblies: Bulkhead<Did>,
 }
 
 impl Files {
@@ -57,6 +59,7 @@ impl Files {
             staging,
             writers: Arc::new(Semaphore::new(part_writer::WRITERS)),
             write_backs: Arc::new(Semaphore::new(part_writer::WRITE_BACKS)),
+            assemblies: Bulkhead::new(complete::ASSEMBLIES),
         })
     }
 

@@ -32,6 +32,12 @@ pub(super) struct DigestVerification {
 }
 
 impl DigestVerification {
+    /// Whether publishing has to read bytes of parts.
+    pub(super) fn reads_parts(&self) -> bool {
+        let plan = parts::plan(&self.chosen, &self.totals);
+        !(plan.in_main && plan.appended == self.chosen.len())
+    }
+
     /// Verifies the digest of the parts and publishes their file under it.
     ///
     /// # Errors
