@@ -3,8 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
+use super::turns::{IndexesTurn, ManifestTurn};
 use super::{Images, ImagesError};
 use crate::accounts::Login;
 use crate::repos::{FoundManifest, manifest_key};
@@ -12,7 +13,7 @@ use atproto::lexicon::nsid;
 use atproto::syntax::Digest;
 use server::identity::Account;
 
-/// Time-out of the deletion; the push waits for it.
+/// Time after which no deletion begins; the push waits for it.
 const TIME: Duration = Duration::from_secs(10);
 /// Maximum number of pages of 100 manifests that are searched for an index with it. With more pages nothing is deleted.
 const MAX_PAGES: usize = 40;
@@ -21,19 +22,48 @@ impl Images {
     /// Deletes a manifest that a tag has left, if that was its last tag, no index has it, and the owner's profile wants
     /// it; with an index the manifests that only it has. An error does not fail the push.
     pub(super) async fn remove_untagged(&self, login: &Login, owner: &Account, digest: &Digest) {
-        match timeout(TIME, self.try_remove(login, owner, digest)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(manifest = %digest, "a manifest without tags stays: {error}"),
-            Err(_) => tracing::warn!(manifest = %digest, "a manifest without tags stays: its owner's PDS is too slow"),
+        let until = Instant::now() + TIME;
+        if let Err(error) = self.try_remove(login, owner, digest, until).await {
+            tracing::warn!(manifest = %digest, "a manifest without tags stays: {error}");
         }
     }
 
-    async fn try_remove(&self, login: &Login, owner: &Account, digest: &Digest) -> Result<(), ImagesError> {
-        if !self.holds.chosen(owner).await?.auto_remove {
-            return Ok(());
+    async fn try_remove(
+        &self,
+        login: &Login,
+        owner: &Account,
+        digest: &Digest,
+        until: Instant,
+    ) -> Result<(), ImagesError> {
+        let too_slow =
+            |_| tracing::warn!(manifest = %digest, "a manifest without tags stays: its owner's PDS is too slow");
+        let Ok(unused) = timeout_at(until, self.unused(owner, digest)).await.map_err(too_slow) else { return Ok(()) };
+        let (_turn, unused) = unused?;
+        for (digest, turn) in unused {
+            let key = manifest_key(&digest);
+            let look = self.repos.record(owner, nsid::MANIFEST, &key);
+            let Ok(seen) = timeout_at(until, look).await.map_err(too_slow) else { return Ok(()) };
+            let seen = seen?;
+            if seen.value.is_some() {
+                // With no time-out but its own: what is deleted at the PDS is forgotten here.
+                self.delete_record(&turn, login, owner, &digest, &seen).await?;
+                tracing::info!(did = %owner.did, manifest = %digest, "a manifest without tags was removed");
+            }
         }
-        let _turn = self.turns.indexes(&owner.did).await;
-        let Some(record) = self.repos.manifest(owner, digest).await? else { return Ok(()) };
+        Ok(())
+    }
+
+    /// Returns what is to be deleted, an index first, so that none names a missing manifest.
+    async fn unused(
+        &self,
+        owner: &Account,
+        digest: &Digest,
+    ) -> Result<(Option<IndexesTurn>, Vec<(Digest, ManifestTurn)>), ImagesError> {
+        if !self.holds.chosen(owner).await?.auto_remove {
+            return Ok((None, Vec::new()));
+        }
+        let turn = self.turns.indexes(&owner.did).await;
+        let Some(record) = self.repos.manifest(owner, digest).await? else { return Ok((None, Vec::new())) };
         let mut unused = vec![*digest];
         unused.extend(record.children);
         let mut turns = HashMap::new();
@@ -47,18 +77,10 @@ impl Images {
             }
         };
         if !self.repos.each_manifest(owner, MAX_PAGES, look).await? || used.contains(digest) {
-            return Ok(());
+            return Ok((None, Vec::new()));
         }
         unused.retain(|digest| !used.contains(digest));
-        // The index first, so that none names a missing manifest.
-        for digest in unused {
-            let Some(turn) = turns.remove(&digest) else { continue };
-            let seen = self.repos.record(owner, nsid::MANIFEST, &manifest_key(&digest)).await?;
-            if seen.value.is_some() {
-                self.delete_record(&turn, login, owner, &digest, &seen).await?;
-                tracing::info!(did = %owner.did, manifest = %digest, "a manifest without tags was removed");
-            }
-        }
-        Ok(())
+        let unused = unused.into_iter().filter_map(|digest| turns.remove_entry(&digest)).collect();
+        Ok((Some(turn), unused))
     }
 }

@@ -1,5 +1,7 @@
 //! What becomes of pushes and deletions when others do something else at the same moment, or do not do their part.
 
+use std::time::Duration;
+
 use atcr_appview::repos::manifest_key;
 use atproto::repo::cid;
 use atproto::syntax::Digest;
@@ -78,7 +80,13 @@ impl Pushes {
 
     /// A manifest that alice has not pushed, nor its tag `v1`; her PDS takes it.
     fn new_index(&self) -> (String, Digest) {
-        let manifest = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [] }).to_string();
+        self.new_index_named("first")
+    }
+
+    fn new_index_named(&self, name: &str) -> (String, Digest) {
+        let manifest =
+            json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [], "annotations": { "name": name } });
+        let manifest = manifest.to_string();
         let digest = digest(&manifest);
         self.has_record("io.atcr.manifest", manifest_key(&digest).as_str(), None);
         self.has_record("io.atcr.tag", "app_v1", None);
@@ -292,6 +300,37 @@ async fn what_was_deleted_and_nobody_said_so_is_forgotten_by_the_next_attempt() 
     pushes.has_record("io.atcr.manifest", key.as_str(), None);
     refused(&pushes.call("DELETE", &target, "").await, 404, "MANIFEST_UNKNOWN");
     assert_eq!((pushes.untold(), indexed()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_manifest_without_tags_is_forgotten_also_when_its_deletion_takes_long() {
+    let pushes = Pushes::start().await;
+    let (before, old) = pushes.new_index();
+    let target = "/v2/alice.test/app/manifests/v1";
+    assert_eq!(pushes.call("PUT", target, &before).await.status, 201);
+    let (after, _) = pushes.new_index_named("second");
+    let record = json!({ "repository": "app", "digest": old, "mediaType": INDEX, "schemaVersion": 2 });
+    pushes.has_record("io.atcr.manifest", manifest_key(&old).as_str(), Some(&record));
+    pushes.has_record("io.atcr.tag", "app_v1", Some(&pushes.tag(&old)));
+    let hold = format!("did:web:localhost%3A{}", pushes.registry.network.port);
+    let profile = json!({ "defaultHold": hold, "autoRemoveUntagged": true });
+    pushes.has_record("io.atcr.sailor.profile", "self", Some(&profile));
+    let network = &pushes.registry.network;
+    network.set(DELETE_RECORD, Reply::Held("{}".into()));
+    let slowly = async {
+        while network.requests_of(DELETE_RECORD) == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // More than the look at her records may take.
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(15)).await;
+        tokio::time::resume();
+        network.release();
+    };
+    let (pushed, ()) = tokio::join!(pushes.call("PUT", target, &after), slowly);
+    assert_eq!(pushed.status, 201);
+    let indexed = pushes.count("SELECT count(*) FROM index_manifest");
+    assert_eq!((pushes.untold(), indexed), (1, 1), "of the new one alone");
 }
 
 #[tokio::test]
