@@ -33,7 +33,7 @@ use crate::web::{Web, WebRooms, WebSettings};
 use crate::webhooks::{WebhookSettings, Webhooks};
 use atproto::keys::SigningKey;
 use server::control::{self, AdminSocket, Recounted};
-use server::daemon::{self, Background, ConnectionLimits, Inherited, Listener, StatusLine, now_us};
+use server::daemon::{self, Background, ConnectionLimits, Inherited, Listener, LongStart, StatusLine, now_us};
 use server::identity::{Resolver, ResolverSettings};
 use server::reload::Reloads;
 use server::sqlite::Database;
@@ -64,9 +64,11 @@ pub async fn run_reloading(
     shutdown: CancellationToken,
 ) -> Result<(), StartError> {
     let started_us = now_us();
+    let long_start = LongStart::begin(&shutdown);
     AdminSocket::check(&config.admin_socket)?;
-    let database = || std::future::ready(schema::open(&config.database_path).map_err(StartError::from));
-    let Some(database) = daemon::retry_start(&shutdown, database, StartError::is_transient).await? else {
+    let path = config.database_path.clone();
+    let database = move || schema::open(&path).map_err(StartError::from);
+    let Some(database) = daemon::retry_blocking(&shutdown, database, StartError::is_transient).await? else {
         return Ok(());
     };
     // The database is locked, and no key is made yet: an address or a path that is in use also fails the start.
@@ -85,6 +87,7 @@ pub async fn run_reloading(
     let facts = move || operations::facts(Arc::clone(&told));
     let status = Arc::new(StatusLine::new(format!("serving {} on {addresses}", config.base_url), facts));
     status.ready().await;
+    drop(long_start);
 
     let (connections, drain) = (connection_limits(&config), config.limits.drain);
     let sources = sources(&state, started_us, connections.total);

@@ -36,7 +36,7 @@ use crate::schema;
 use crate::upkeep::Upkeep;
 use atproto::syntax::ServiceUrl;
 use server::control::{self, AdminSocket};
-use server::daemon::{self, Background, Inherited, Listener, now_us};
+use server::daemon::{self, Background, Inherited, Listener, LongStart, now_us};
 use server::identity::{KeptDocuments, Resolver, ResolverSettings, SetupError};
 use server::key_file;
 use server::reload::Reloads;
@@ -71,6 +71,7 @@ pub async fn run_reloading(
     shutdown: CancellationToken,
 ) -> Result<(), StartError> {
     let started_us = now_us();
+    let long_start = LongStart::begin(&shutdown);
     // First, so that a start that has to be refused creates no database, no key and no repository.
     let place = check(&config)?;
     AdminSocket::check(&config.admin_socket)?;
@@ -95,6 +96,7 @@ pub async fn run_reloading(
     let serving = format!("serving {} on {addresses}; blobs in {}", config.public_url, config.storage);
     let status = Arc::new(status::line(&state, serving));
     status.ready().await;
+    drop(long_start);
 
     let (connections, drain) = (connection_limits(&config), config.limits.drain);
     let sources = Sources::new(&hold, &state, &database, started_us, connections.total);
@@ -146,8 +148,9 @@ async fn wait_for_storage(
     let Some(Some(())) = daemon::retry_start(shutdown, bucket, StartError::is_transient).await? else {
         return Ok(None);
     };
-    let database = || std::future::ready(schema::open(&config.database_path).map_err(StartError::from));
-    daemon::retry_start(shutdown, database, StartError::is_transient).await
+    let path = config.database_path.clone();
+    let database = move || schema::open(&path).map_err(StartError::from);
+    daemon::retry_blocking(shutdown, database, StartError::is_transient).await
 }
 
 /// Opens the hold for one command in this process, while no daemon has it. Its records are not reconciled with the

@@ -10,6 +10,7 @@ mod clock;
 mod connections;
 pub mod listeners;
 pub mod logging;
+mod long_start;
 pub mod notify;
 mod process;
 mod retry;
@@ -23,8 +24,9 @@ pub use background::{Background, EndedTask, catch_panic};
 pub use clock::now_us;
 pub use connections::{Activity, Busy, ConnectionLimits, network_of};
 pub use listeners::{Address, Inherited, Listener, Stream};
+pub use long_start::LongStart;
 pub use process::{BLOCKING_THREADS, ProcessParts, ProcessSettings, run_daemon};
-pub use retry::retry_start;
+pub use retry::{retry_blocking, retry_start};
 pub use socket_metrics::{Metered, SocketMetrics};
 pub use status_line::StatusLine;
 

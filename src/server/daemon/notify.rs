@@ -19,8 +19,12 @@ pub fn is_listening() -> bool {
 
 /// Reports that the start waits for something, and extends the service manager's time-out to `longer` from now.
 pub fn waiting(status: &str, longer: Duration) {
-    let micros = u32::try_from(longer.as_micros()).unwrap_or(u32::MAX);
-    send(&[NotifyState::Status(status), NotifyState::ExtendTimeoutUsec(micros)]);
+    send(&[NotifyState::Status(status), NotifyState::ExtendTimeoutUsec(micros(longer))]);
+}
+
+/// Extends the service manager's time-out of the start to `longer` from now.
+pub fn longer(longer: Duration) {
+    send(&[NotifyState::ExtendTimeoutUsec(micros(longer))]);
 }
 
 /// Reports that a reload begins; [`ready`] ends it.
@@ -58,6 +62,10 @@ pub async fn keep_alive<F: Future<Output = bool>>(waits: Duration, is_alive: imp
             send(&[NotifyState::Watchdog]);
         }
     }
+}
+
+fn micros(duration: Duration) -> u32 {
+    u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
 }
 
 fn send(states: &[NotifyState<'_>]) {

@@ -15,7 +15,7 @@ const ATTEMPT_LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs one step of the start, and retries it after a growing pause while its error `is_transient`. Tells the service
 /// manager what the start waits for; without a service manager the first error is final. Returns `None` when `shutdown`
-/// was cancelled first. An attempt should take at most 60 seconds.
+/// was cancelled first.
 ///
 /// # Errors
 /// The error of the last attempt.
@@ -40,4 +40,28 @@ pub async fn retry_start<T, E: Display, F: Future<Output = Result<T, E>>>(
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+}
+
+/// As [`retry_start`], for an `attempt` that blocks. One under way when `shutdown` is cancelled is left to itself: it
+/// must stand that the process ends.
+///
+/// # Errors
+/// The error of the last attempt.
+pub async fn retry_blocking<T, E>(
+    shutdown: &CancellationToken,
+    attempt: impl Fn() -> Result<T, E> + Clone + Send + 'static,
+    is_transient: impl Fn(&E) -> bool,
+) -> Result<Option<T>, E>
+where
+    T: Send + 'static,
+    E: Display + Send + 'static,
+{
+    let attempt = || async {
+        match shutdown.run_until_cancelled(tokio::task::spawn_blocking(attempt.clone())).await {
+            Some(Ok(done)) => done.map(Some),
+            Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+            None => Ok(None),
+        }
+    };
+    Ok(retry_start(shutdown, attempt, is_transient).await?.flatten())
 }

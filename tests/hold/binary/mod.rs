@@ -28,7 +28,7 @@ mod own_cloud;
 mod relays;
 mod repository_file;
 mod restored;
-mod slow_store;
+mod slow_start;
 mod sockets;
 mod start;
 mod subscribers;

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 
 use atcr_hold::app::{self, StartError};
 use atcr_hold::config::Config;
+use server::daemon::listeners;
 use server::key_file;
 use server::settings::{Environment, Sources};
 use server::sqlite::OpenError;
@@ -12,6 +14,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::did_server::key;
+use crate::support::http::Call;
 
 const URL: &str = "https://hold.example.org";
 
@@ -25,13 +28,22 @@ async fn start(root: &Path, url: &str) -> Result<(), StartError> {
         ("STORAGE_ROOT_DIR", &path("blobs")),
     ]);
     let config = Config::load(&Sources::of_environment(environment)).unwrap();
-    let shutdown = CancellationToken::new();
-    shutdown.cancel();
     loop {
-        match app::run(config.clone(), Vec::new(), shutdown.clone()).await {
-            // The database thread of the start before is still ending.
-            Err(StartError::Database(OpenError::InUse { .. })) => tokio::task::yield_now().await,
-            outcome => return outcome,
+        let shutdown = CancellationToken::new();
+        let listener = listeners::bind("127.0.0.1:0").unwrap();
+        let port = listener.describe().rsplit(':').next().unwrap().parse().unwrap();
+        let mut run = pin!(app::run(config.clone(), vec![listener], shutdown.clone()));
+        tokio::select! {
+            outcome = &mut run => match outcome {
+                // The database thread of the start before is still ending.
+                Err(StartError::Database(OpenError::InUse { .. })) => tokio::task::yield_now().await,
+                outcome => return outcome,
+            },
+            health = Call::new(port, "GET", "/xrpc/_health").send() => {
+                assert_eq!(health.status, 200);
+                shutdown.cancel();
+                return run.await;
+            }
         }
     }
 }
