@@ -30,13 +30,14 @@ impl LastDone {
 
 /// Starts the tasks, which run as long as the registry does.
 pub(super) fn spawn(background: &mut Background, state: &Arc<OciState>, last_done: &Arc<LastDone>) {
-    background.spawn("notices to holds", deliver(Arc::clone(state), Arc::clone(last_done)));
-    background.spawn("sweep", often(Arc::clone(state), Arc::clone(last_done)));
-    background.spawn("hourly sweep", seldom(Arc::clone(state), Arc::clone(last_done)));
-    background.spawn("network events", follow(Arc::clone(state)));
+    let both = (Arc::clone(state), Arc::clone(last_done));
+    background.keep("notices to holds", both.clone(), |(state, last_done)| deliver(state, last_done));
+    background.keep("sweep", both.clone(), |(state, last_done)| often(state, last_done));
+    background.keep("hourly sweep", both, |(state, last_done)| seldom(state, last_done));
+    background.keep("network events", Arc::clone(state), follow);
     // It ends at once where there can be none.
     if state.webhooks.is_on() {
-        background.spawn("webhooks", deliver_to_webhooks(Arc::clone(state)));
+        background.keep("webhooks", Arc::clone(state), deliver_to_webhooks);
     }
 }
 

@@ -18,11 +18,11 @@ const WRITE_COUNTS_EVERY: Duration = Duration::from_secs(60);
 /// Starts the tasks, which run as long as the hold does.
 pub(super) fn spawn(background: &mut Background, state: &Arc<ApiState>, tasks: &Arc<Tasks>, config: &Config) {
     let hold = &state.hold;
-    background.spawn("sweep", sweep(Arc::clone(state), Arc::clone(tasks)));
-    background.spawn("ends of uploads", uploads::keep(Arc::clone(hold)));
-    background.spawn("sizes of uploads", uploads::measure(Arc::clone(hold)));
-    background.spawn("garbage collection", gc::keep(Arc::clone(hold), config.gc.clone()));
-    background.spawn("counts of pulls", write_counts(hold.images.clone()));
+    background.keep("sweep", (Arc::clone(state), Arc::clone(tasks)), |(state, tasks)| sweep(state, tasks));
+    background.keep("ends of uploads", Arc::clone(hold), uploads::keep);
+    background.keep("sizes of uploads", Arc::clone(hold), uploads::measure);
+    background.keep("garbage collection", (Arc::clone(hold), config.gc.clone()), |(hold, gc)| gc::keep(hold, gc));
+    background.keep("counts of pulls", hold.images.clone(), write_counts);
 }
 
 /// Deletes stale uploads, blobs without a record and old events, every ten minutes.

@@ -1,10 +1,14 @@
-//! Tasks that run for as long as the daemon does, each with a name. One that ends before stops the daemon.
+//! Tasks that run for as long as the daemon does, each with a name. One that ends before begins anew, or stops the daemon.
 
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use futures_util::{FutureExt as _, TryFutureExt as _};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+/// Pause before a task that ended begins anew.
+const PAUSE: Duration = Duration::from_secs(60);
 
 /// The tasks that run beside the daemon's requests. Dropping it ends them.
 #[derive(Debug, Default)]
@@ -19,12 +23,25 @@ pub struct EndedTask {
 }
 
 impl Background {
-    /// Starts `work`; `task` names it in the log.
+    /// Starts `work`, whose end stops the daemon; `task` names it in the log.
     pub fn spawn(&mut self, task: &'static str, work: impl Future<Output = ()> + Send + 'static) {
-        self.0.spawn(catch_panic(work).map(move |outcome| EndedTask {
-            task,
-            reason: outcome.map_or_else(|message| format!("panicked: {message}"), |()| "ended".to_owned()),
-        }));
+        self.0.spawn(catch_panic(work).map(move |outcome| EndedTask { task, reason: reason(outcome) }));
+    }
+
+    /// Starts `work` with `state`, which begins anew a minute after its end; `task` names it in the log. This is for work on
+    /// what others sent: an item that makes it panic each time must not end the requests each time.
+    pub fn keep<S, F>(&mut self, task: &'static str, state: S, work: impl Fn(S) -> F + Send + 'static)
+    where
+        S: Clone + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.0.spawn(async move {
+            loop {
+                let reason = reason(catch_panic(work(state.clone())).await);
+                tracing::error!("the task \"{task}\" {reason}; it begins anew in {} s", PAUSE.as_secs());
+                tokio::time::sleep(PAUSE).await;
+            }
+        });
     }
 
     /// Runs `serving` until it ends. A task that ends before `shutdown` cancels it: requests in flight are finished, and
@@ -68,6 +85,10 @@ impl Background {
     }
 }
 
+fn reason(outcome: Result<(), String>) -> String {
+    outcome.map_or_else(|message| format!("panicked: {message}"), |()| "ended".to_owned())
+}
+
 /// Returns the output of `work`. It is no `async fn`: that would reserve the memory of `work` twice in every request.
 ///
 /// # Errors
@@ -81,7 +102,7 @@ pub fn catch_panic<T>(work: impl Future<Output = T>) -> impl Future<Output = Res
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use tokio::sync::watch;
 
     use super::*;
 
@@ -104,6 +125,23 @@ mod tests {
             assert_eq!(ended.to_string(), expected);
             background.shutdown().await;
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_is_kept_begins_anew_and_the_daemon_goes_on() {
+        let (begun, mut begins) = watch::channel(0);
+        let mut background = Background::default();
+        background.keep("the index", begun, |begun| async move {
+            begun.send_modify(|times| *times += 1);
+            assert_ne!(*begun.borrow(), 1, "a record of a stranger");
+        });
+        let shutdown = CancellationToken::new();
+        let serving = async {
+            begins.wait_for(|times| *times == 3).await.unwrap();
+            Ok::<_, EndedTask>("served")
+        };
+        assert_eq!(background.beside(serving, &shutdown).await.unwrap(), "served");
+        assert!(!shutdown.is_cancelled(), "after a panic, and after an end");
     }
 
     #[tokio::test]
