@@ -28,7 +28,7 @@ use server::bulkhead::{LockGuard, Locks};
 use server::label;
 use server::metrics::{Counter, CounterBy};
 use server::sqlite::Database;
-use server::storage::{Hash, StorageError, give_to_owner_of};
+use server::storage::{Hash, StorageError, directory_of, give_to_owner_of};
 use server::wire::RequestBody;
 
 use bounds::Bounds;
@@ -136,7 +136,7 @@ impl Uploads {
         clock: fn() -> u64,
     ) -> Result<Self, StorageError> {
         std::fs::DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(&directory)?;
-        directory.parent().map_or(Ok(()), |parent| give_to_owner_of(parent, &directory))?;
+        give_to_owner_of(directory_of(&directory), &directory)?;
         let (locks, bounds) = (Locks::default(), Bounds::new(limits, &directory)?);
         Ok(Self { database, holds, directory, clock, locks, bounds, counts: UploadCounts::default() })
     }

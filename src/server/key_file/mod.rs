@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use zeroize::Zeroizing;
 
-use crate::storage::give_to_owner_of;
+use crate::storage::{directory_of, give_to_owner_of};
 use atproto::keys::SigningKey;
 
 /// The name of the key file in its directory.
@@ -95,7 +95,7 @@ pub fn load(path: &Path) -> Result<Option<SigningKey>, KeyFileError> {
 /// # Errors
 /// [`KeyFileError::Exists`] when the file exists, [`KeyFileError::Unreachable`] for an I/O error.
 pub fn create(path: &Path, key: &SigningKey) -> Result<(), KeyFileError> {
-    let directory = parent_of(path);
+    let directory = directory_of(path);
     let temporary = path.with_added_extension("new");
     let failed = |error: std::io::Error| unreachable(path, "written", &error);
     make_directory(directory).map_err(failed)?;
@@ -146,15 +146,11 @@ fn make_directory(directory: &Path) -> std::io::Result<()> {
     if directory.is_dir() {
         return Ok(());
     }
-    let parent = parent_of(directory);
+    let parent = directory_of(directory);
     make_directory(parent)?;
     DirBuilder::new().mode(0o700).create(directory)?;
     give_to_owner_of(parent, directory)?;
     File::open(parent)?.sync_all()
-}
-
-fn parent_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn write_synced(temporary: &Path, key: &SigningKey) -> std::io::Result<()> {
@@ -166,7 +162,7 @@ fn write_synced(temporary: &Path, key: &SigningKey) -> std::io::Result<()> {
     let mut text = Zeroizing::new([b'\n'; HEX_DIGITS + 1]);
     HEXLOWER.encode_mut(key.to_bytes().as_slice(), &mut text[..HEX_DIGITS]);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary)?;
-    give_to_owner_of(parent_of(temporary), temporary)?;
+    give_to_owner_of(directory_of(temporary), temporary)?;
     file.write_all(text.as_slice())?;
     file.sync_all()
 }

@@ -9,7 +9,7 @@ use rusqlite::{OpenFlags, TransactionBehavior};
 
 use super::open::{CACHE_KIB, check_version, connect, damaged};
 use super::{OpenError, Read, Schema};
-use crate::storage::{StorageError, give_to_owner_of, sync_directory_of};
+use crate::storage::{StorageError, directory_of, give_to_owner_of, sync_directory_of};
 
 /// Errors of a backup. The database is unchanged, and the incomplete copy is removed.
 #[derive(Debug, thiserror::Error)]
@@ -108,7 +108,7 @@ fn remember(path: &Path, at_s: u64) -> std::io::Result<()> {
     std::fs::write(&mark, last.iter().map(|time| format!("{time}\n")).collect::<String>())?;
     std::fs::set_permissions(&mark, std::fs::Permissions::from_mode(0o644))?;
     // Else a copy that the owner makes afterwards could not be recorded.
-    give_to_owner_of(path.parent().unwrap_or(Path::new("")), &mark)
+    give_to_owner_of(directory_of(path), &mark)
 }
 
 /// Returns the times of the last copies, the newest last; of an empty file, as earlier versions wrote it, its own time.

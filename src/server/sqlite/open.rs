@@ -9,7 +9,7 @@ use std::time::Duration;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::storage::give_to_owner_of;
+use crate::storage::{directory_of, give_to_owner_of};
 
 /// The schema of a program's database.
 #[derive(Debug)]
@@ -119,9 +119,8 @@ pub(super) fn open(path: &Path, schema: &Schema) -> Result<Opened, OpenError> {
     }
     let lock = lock(path, schema)?;
     make_private(path)?;
-    let directory = path.parent().unwrap_or(Path::new(""));
     for made in [&path.with_added_extension("lock"), path] {
-        give_to_owner_of(directory, made).map_err(|error| unreachable(path, &error))?;
+        give_to_owner_of(directory_of(path), made).map_err(|error| unreachable(path, &error))?;
     }
     let damaged = |error: rusqlite::Error| damaged(path, schema, &error);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;

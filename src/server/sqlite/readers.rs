@@ -21,7 +21,7 @@ use super::threads::Threads;
 use super::writer::Writer;
 use super::{DatabaseHealth, Read, open};
 use crate::metrics::Text;
-use crate::storage::{Disk, DiskSpace, Need, Reservation, StorageError};
+use crate::storage::{Disk, DiskSpace, Need, Reservation, StorageError, directory_of};
 
 /// Number of connections. Reads are short; more would only cost memory.
 const MAX_CONNECTIONS: usize = 4;
@@ -128,9 +128,9 @@ impl Readers {
     pub(super) async fn reserve(&self, bytes: u64, kept_bytes: u64) -> Result<Reservation, StorageError> {
         let pool = Arc::clone(&self.0);
         self.blocking(move || {
-            let directory = pool.path.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
             // The content of the log is written into the file too.
-            Disk::of(directory)?.reserve(Need { bytes, files: 0 }, kept_bytes.saturating_add(pool.log_bytes()))
+            Disk::of(directory_of(&pool.path))?
+                .reserve(Need { bytes, files: 0 }, kept_bytes.saturating_add(pool.log_bytes()))
         })
         .await
     }

@@ -11,7 +11,7 @@ mod hash;
 mod ownership;
 mod reservation;
 
-pub use directory::sync_directory_of;
+pub use directory::{directory_of, sync_directory_of};
 pub use disk_space::{DiskSpace, check_room, check_writable};
 pub use faults::{Origin, count_fault, faults, show_faults};
 pub use hash::Hash;

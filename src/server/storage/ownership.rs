@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// Gives `made`, and what is between it and `directory`, to the owner of `directory`, as far as root owns it: a command
 /// that root runs while no daemon does leaves nothing behind that the daemon may not use. Does nothing for another user.
-/// Symbolic links are not followed. An empty `directory` is the working directory.
+/// Symbolic links are not followed.
 ///
 /// # Errors
 /// When the system reports an error.
@@ -14,7 +14,6 @@ pub fn give_to_owner_of(directory: &Path, made: &Path) -> io::Result<()> {
     if !rustix::process::geteuid().is_root() {
         return Ok(());
     }
-    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     let owner = std::fs::metadata(directory)?;
     if owner.uid() == 0 {
         return Ok(());
