@@ -9,6 +9,10 @@ use atproto::syntax::{Did, Handle, ImageName, Tag};
 use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
+/// The columns of a repository in search results, as [`found`] reads them.
+const FOUND: &str = "r.id, a.did, r.name, r.description, r.page, r.platforms, r.newest_tag, a.handle, r.size_bytes, r.tags, \
+                     r.pushed_us, r.pulls, r.stars";
+
 fn found(row: &Row<'_>) -> rusqlite::Result<FoundRepository> {
     let [description, page, platforms]: [String; 3] = [row.get(3)?, row.get(4)?, row.get(5)?];
     let description = if description.is_empty() { page } else { description };
@@ -33,12 +37,14 @@ fn count(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
+const CLEAR_WORDS: &str = "INSERT INTO index_text (index_text) VALUES ('delete-all')";
+
 /// Deletes all rows of the full-text index, also damaged ones.
 ///
 /// # Errors
 /// When the database fails.
 pub fn clear_words(write: &Write<'_>) -> Result<(), StorageError> {
-    write.execute("INSERT INTO index_text (index_text) VALUES ('delete-all')", []).map(drop)
+    write.execute(CLEAR_WORDS, []).map(drop)
 }
 
 /// Returns the newest shown repositories that match an FTS5 expression, and whether the search came to its end. At most four
@@ -52,12 +58,16 @@ pub fn matching(
     limit: usize,
     time: Duration,
 ) -> Result<(Vec<FoundRepository>, bool), StorageError> {
-    let sql = "SELECT r.id, a.did, r.name, r.description, r.page, r.platforms, r.newest_tag, a.handle,
-                      r.size_bytes, r.tags, r.pushed_us, r.pulls, r.stars
-               FROM (SELECT rowid AS id FROM index_text WHERE index_text MATCH ?1 ORDER BY rowid DESC LIMIT ?3) AS t
-               CROSS JOIN index_repository AS r ON r.id = t.id CROSS JOIN index_account AS a ON a.id = r.account
-               WHERE r.is_shown = 1 LIMIT ?2";
-    read.all_within(time, sql, (expression, count(limit), count(limit).saturating_mul(4)), found)
+    read.all_within(time, &matching_sql(), (expression, count(limit), count(limit).saturating_mul(4)), found)
+}
+
+fn matching_sql() -> String {
+    format!(
+        "SELECT {FOUND}
+         FROM (SELECT rowid AS id FROM index_text WHERE index_text MATCH ?1 ORDER BY rowid DESC LIMIT ?3) AS t
+         CROSS JOIN index_repository AS r ON r.id = t.id CROSS JOIN index_account AS a ON a.id = r.account
+         WHERE r.is_shown = 1 LIMIT ?2"
+    )
 }
 
 /// Returns the repositories with exactly this name, those with the most stars first.
@@ -65,11 +75,14 @@ pub fn matching(
 /// # Errors
 /// As [`matching`].
 pub fn named(read: &Read<'_>, name: &str, limit: usize) -> Result<Vec<FoundRepository>, StorageError> {
-    let sql = "SELECT r.id, a.did, r.name, r.description, r.page, r.platforms, r.newest_tag, a.handle,
-                      r.size_bytes, r.tags, r.pushed_us, r.pulls, r.stars
-               FROM index_repository AS r CROSS JOIN index_account AS a ON a.id = r.account
-               WHERE r.name = ?1 AND r.is_shown = 1 ORDER BY r.stars DESC LIMIT ?2";
-    read.all(sql, (name, count(limit)), found)
+    read.all(&named_sql(), (name, count(limit)), found)
+}
+
+fn named_sql() -> String {
+    format!(
+        "SELECT {FOUND} FROM index_repository AS r CROSS JOIN index_account AS a ON a.id = r.account
+         WHERE r.name = ?1 AND r.is_shown = 1 ORDER BY r.stars DESC LIMIT ?2"
+    )
 }
 
 /// The repositories of an owner behind a place, in an order. By stars and by pulls all of the owner's are compared: the index
@@ -84,27 +97,15 @@ pub fn of_owner(
     limit: usize,
     after: Position,
 ) -> Result<Vec<FoundRepository>, StorageError> {
-    let pushed = "SELECT r.id, a.did, r.name, r.description, r.page, r.platforms, r.newest_tag, a.handle,
-                         r.size_bytes, r.tags, r.pushed_us, r.pulls, r.stars
-                  FROM index_account AS a CROSS JOIN index_repository AS r ON r.account = a.id
-                  WHERE a.did = ?1 AND r.is_shown = 1 AND (r.pushed_us, r.id) < (?2, ?3)
-                  ORDER BY r.pushed_us DESC, r.id DESC LIMIT ?4";
-    let stars = "SELECT r.id, a.did, r.name, r.description, r.page, r.platforms, r.newest_tag, a.handle,
-                        r.size_bytes, r.tags, r.pushed_us, r.pulls, r.stars
-                 FROM index_account AS a CROSS JOIN index_repository AS r ON r.account = a.id
-                 WHERE a.did = ?1 AND r.is_shown = 1 AND (r.stars, r.id) < (?2, ?3)
-                 ORDER BY r.stars DESC, r.id DESC LIMIT ?4";
-    let pulls = "SELECT r.id, a.did, r.name, r.description, r.page, r.platforms, r.newest_tag, a.handle,
-                        r.size_bytes, r.tags, r.pushed_us, r.pulls, r.stars
-                 FROM index_account AS a CROSS JOIN index_repository AS r ON r.account = a.id
-                 WHERE a.did = ?1 AND r.is_shown = 1 AND (r.pulls, r.id) < (?2, ?3)
-                 ORDER BY r.pulls DESC, r.id DESC LIMIT ?4";
-    let sql = match order {
-        RepositoryOrder::Pushed => pushed,
-        RepositoryOrder::Stars => stars,
-        RepositoryOrder::Pulls => pulls,
-    };
-    read.all(sql, (owner.as_str(), after.value, after.id, count(limit)), found)
+    read.all(&of_owner_sql(order), (owner.as_str(), after.value, after.id, count(limit)), found)
+}
+
+fn of_owner_sql(order: RepositoryOrder) -> String {
+    let by = column(order);
+    format!(
+        "SELECT {FOUND} FROM index_account AS a CROSS JOIN index_repository AS r ON r.account = a.id
+         WHERE a.did = ?1 AND r.is_shown = 1 AND ({by}, r.id) < (?2, ?3) ORDER BY {by} DESC, r.id DESC LIMIT ?4"
+    )
 }
 
 /// Returns the repositories after a position, in an order.
@@ -117,25 +118,28 @@ pub fn ordered(
     limit: usize,
     after: Position,
 ) -> Result<Vec<FoundRepository>, StorageError> {
-    let pushed = "SELECT r.id, a.did, r.name, r.description, r.page, r.platforms, r.newest_tag, a.handle,
-                         r.size_bytes, r.tags, r.pushed_us, r.pulls, r.stars
-                  FROM index_repository AS r CROSS JOIN index_account AS a ON a.id = r.account
-                  WHERE r.is_shown = 1 AND (r.pushed_us, r.id) < (?1, ?2)
-                  ORDER BY r.pushed_us DESC, r.id DESC LIMIT ?3";
-    let stars = "SELECT r.id, a.did, r.name, r.description, r.page, r.platforms, r.newest_tag, a.handle,
-                        r.size_bytes, r.tags, r.pushed_us, r.pulls, r.stars
-                 FROM index_repository AS r CROSS JOIN index_account AS a ON a.id = r.account
-                 WHERE r.is_shown = 1 AND (r.stars, r.id) < (?1, ?2)
-                 ORDER BY r.stars DESC, r.id DESC LIMIT ?3";
-    let pulls = "SELECT r.id, a.did, r.name, r.description, r.page, r.platforms, r.newest_tag, a.handle,
-                        r.size_bytes, r.tags, r.pushed_us, r.pulls, r.stars
-                 FROM index_repository AS r CROSS JOIN index_account AS a ON a.id = r.account
-                 WHERE r.is_shown = 1 AND (r.pulls, r.id) < (?1, ?2)
-                 ORDER BY r.pulls DESC, r.id DESC LIMIT ?3";
-    let sql = match order {
-        RepositoryOrder::Pushed => pushed,
-        RepositoryOrder::Stars => stars,
-        RepositoryOrder::Pulls => pulls,
-    };
-    read.all(sql, (after.value, after.id, count(limit)), found)
+    read.all(&ordered_sql(order), (after.value, after.id, count(limit)), found)
+}
+
+fn ordered_sql(order: RepositoryOrder) -> String {
+    let by = column(order);
+    format!(
+        "SELECT {FOUND} FROM index_repository AS r CROSS JOIN index_account AS a ON a.id = r.account
+         WHERE r.is_shown = 1 AND ({by}, r.id) < (?1, ?2) ORDER BY {by} DESC, r.id DESC LIMIT ?3"
+    )
+}
+
+fn column(order: RepositoryOrder) -> &'static str {
+    match order {
+        RepositoryOrder::Pushed => "r.pushed_us",
+        RepositoryOrder::Stars => "r.stars",
+        RepositoryOrder::Pulls => "r.pulls",
+    }
+}
+
+/// Returns all statements of this file, whose plans are tested.
+#[cfg(test)]
+pub(crate) fn statements() -> Vec<String> {
+    let of_orders = RepositoryOrder::ALL.iter().flat_map(|(_, order)| [of_owner_sql(*order), ordered_sql(*order)]);
+    [CLEAR_WORDS.to_owned(), matching_sql(), named_sql()].into_iter().chain(of_orders).collect()
 }
