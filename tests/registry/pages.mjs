@@ -58,8 +58,9 @@ export class Person {
 
   /** Signs in by OAuth, to the page that is shown then. */
   async signIn(userCode = '') {
-    const page = await this.open(`/auth/oauth/login?user_code=${userCode}`)
-    const begun = await this.send(page, '/auth/oauth/login', { handle: this.account.handle, user_code: userCode })
+    const page = await this.open(userCode ? `/auth/device?user_code=${userCode}` : '/auth/oauth/login')
+    const next = /name="next" value="([^"]*)"/.exec(page.text)?.[1]
+    const begun = await this.send(page, '/auth/oauth/login', { handle: this.account.handle, next })
     assert.equal(begun.status, 303, begun.text)
     const back = await this.consent(begun.location)
     const ended = await this.open(back)

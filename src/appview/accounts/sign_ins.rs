@@ -43,8 +43,8 @@ pub struct Callback {
 pub struct SignedIn {
     /// The account with its session.
     pub login: Login,
-    /// The `user_code` that was given when it began.
-    pub user_code: Option<String>,
+    /// The page to return to that was given when it began.
+    pub return_to: Option<String>,
     /// Keeps [`Sessions::end_by_oauth_unless`] from ending the session until this is dropped.
     pub turn: LockGuard<Did>,
 }
@@ -63,7 +63,7 @@ impl SignIns {
     }
 
     /// Begins a sign-in of `account` in the browser whose cookie has the hash `browser`. Returns the URL for the
-    /// redirect. `user_code` is returned by [`SignIns::end`].
+    /// redirect. `return_to` is returned by [`SignIns::end`].
     ///
     /// # Errors
     /// [`SignInError`]
@@ -71,13 +71,13 @@ impl SignIns {
         &self,
         account: &Account,
         browser: [u8; 32],
-        user_code: Option<String>,
+        return_to: Option<String>,
     ) -> Result<String, SignInError> {
         let sessions = &self.sessions;
         // The account may have moved to another PDS since its document was read.
         let account = sessions.resolver.refresh(&account.did, Pool::Members).await.map_err(AccountsError::Identity)?;
         let server = sessions.oauth.discover(&sessions.pds_origin(&account)?).await?;
-        self.announce(&server, Some(&account.did), browser, user_code).await
+        self.announce(&server, Some(&account.did), browser, return_to).await
     }
 
     /// Begins a sign-in of any account at the server with this origin; else as [`SignIns::begin`].
@@ -88,12 +88,12 @@ impl SignIns {
         &self,
         origin: &str,
         browser: [u8; 32],
-        user_code: Option<String>,
+        return_to: Option<String>,
     ) -> Result<String, SignInError> {
         let host = || origin.rsplit('/').next().unwrap_or_default().to_owned();
         let server = self.sessions.oauth.discover_named(origin).await;
         let server = server.map_err(|reason| SignInError::NoServer { host: host(), reason })?;
-        self.announce(&server, None, browser, user_code).await
+        self.announce(&server, None, browser, return_to).await
     }
 
     /// Sends a pushed authorization request to the server, and stores the sign-in. Returns the URL for the redirect.
@@ -102,7 +102,7 @@ impl SignIns {
         server: &AuthorizationServer,
         account: Option<&Did>,
         browser: [u8; 32],
-        user_code: Option<String>,
+        return_to: Option<String>,
     ) -> Result<String, SignInError> {
         let sessions = &self.sessions;
         let (state, verifier, key) = (self.text()?, self.text()?, self.key()?);
@@ -114,7 +114,7 @@ impl SignIns {
             issuer: server.issuer.clone(),
             verifier,
             key: *key.to_bytes(),
-            user_code,
+            return_to,
             expires_us: (sessions.settings.clock)() + LIFE_US,
         };
         let state = Sha256::digest(&state).into();
@@ -215,7 +215,7 @@ async fn end(sessions: &Sessions, browser: [u8; 32], callback: Callback) -> Resu
         }
     }
     let (login, turn) = sessions.adopt(&account, (&server, binding), tokens).await?;
-    Ok(SignedIn { login, user_code: row.user_code, turn })
+    Ok(SignedIn { login, return_to: row.return_to, turn })
 }
 
 /// Whether an account's document could not be read at present.

@@ -34,6 +34,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("016_index_crew.sql"),
         include_str!("017_quiet_receivers.sql"),
         include_str!("018_refused_notices.sql"),
+        include_str!("019_return_to.sql"),
     ],
 };
 

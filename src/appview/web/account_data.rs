@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::browser::Browser;
 use super::pages::{self, Frame, Shown};
 use super::refusal::WebError;
+use super::return_path::ReturnPath;
 use super::viewer::Viewer;
 use super::{Endpoint, Held, Web, devices, leaving, uncached};
 use atproto::syntax::Did;
@@ -39,7 +40,7 @@ struct ForgetPage<'p> {
 pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Response, WebError> {
     let browser = Browser::of(web, head)?;
     let Some(account) = web.browsers.find(browser.hash()).await? else {
-        return Ok(pages::sign_in(web, &browser, "", None));
+        return Ok(pages::sign_in(web, &browser, ReturnPath::of_request(web, head).as_ref()));
     };
     let held = web.held(&account).await?;
     let mut response = uncached(response::json(&Document { account: &account, held }));

@@ -5,6 +5,7 @@ use http::request::Parts;
 use super::browser::Browser;
 use super::form::Fields;
 use super::refusal::WebError;
+use super::return_path::ReturnPath;
 use super::{Endpoint, Web, pages};
 use crate::devices::UserCode;
 use atproto::syntax::Did;
@@ -19,7 +20,7 @@ pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<R
     let code = typed.and_then(UserCode::parse);
     let Some(account) = web.browsers.find(browser.hash()).await? else {
         // Whether a device waits with this code is only shown after a sign-in.
-        return Ok(pages::sign_in(web, &browser, "", code.as_ref()));
+        return Ok(pages::sign_in(web, &browser, ReturnPath::of_request(web, head).as_ref()));
     };
     trace.caller = Some(account.clone());
     let Some(typed) = typed else { return overview(web, &browser, &account, browser.said(&fields)).await };

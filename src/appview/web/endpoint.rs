@@ -170,6 +170,23 @@ impl Endpoint {
         )
     }
 
+    /// Whether `path` is exactly that of a page, which a browser shows: no file, no form alone, and no page below an owner.
+    pub(super) fn of_page(path: &str) -> bool {
+        let found = ENDPOINTS.iter().find(|(of, _)| *of == path && !of.contains('*'));
+        found.is_some_and(|(_, endpoint)| {
+            matches!(
+                endpoint,
+                Self::Home
+                    | Self::Search
+                    | Self::Devices
+                    | Self::Settings
+                    | Self::RepositorySettings
+                    | Self::Webhooks
+                    | Self::Webhook
+            )
+        })
+    }
+
     /// Returns the XRPC method of the endpoint, if it is one.
     pub(super) fn method(self) -> Option<Method> {
         match self {

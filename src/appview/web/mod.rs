@@ -24,6 +24,7 @@ mod leaving;
 mod pages;
 mod refusal;
 mod repository_settings;
+mod return_path;
 mod search_api;
 mod settings;
 mod sign_in;
@@ -58,6 +59,7 @@ use browser::Browser;
 use browser_sessions::BrowserSessions;
 use guesses::Guesses;
 use refusal::WebError;
+use return_path::ReturnPath;
 use server::bulkhead::{Bulkhead, BulkheadCounts, Caller, Overload};
 use server::sqlite::Database;
 use server::wire::{Request, Response};
@@ -246,11 +248,12 @@ pub fn turn_away(web: &Web, endpoint: Endpoint, overload: Overload) -> Response 
 
 async fn page(web: &Web, endpoint: Endpoint, request: Request, trace: &mut Trace) -> Response {
     let browser = Browser::known(web, &request.head).filter(|_| !endpoint.is_for_programs());
+    let page = ReturnPath::of_request(web, &request.head);
     match respond(web, endpoint, request, trace).await {
         Ok(response) => response,
         Err(error) => {
             // A failure to find the viewer leaves the error that the page is about.
-            let viewer = Viewer::in_browser(web, browser).await.unwrap_or_default();
+            let viewer = Viewer::in_browser(web, browser, page).await.unwrap_or_default();
             refused(web, endpoint, &viewer, error)
         }
     }

@@ -12,9 +12,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::browser::Browser;
 use super::refusal::{WebError, Written};
+use super::return_path::ReturnPath;
 use super::viewer::Viewer;
 use super::{Endpoint, Web, uncached};
-use crate::devices::{DeviceRow, RequestRow, UserCode};
+use crate::devices::{DeviceRow, RequestRow};
 use atproto::syntax::{Datetime, Did};
 use server::wire::{Response, ResponseBody};
 use server::xrpc::response::{self, set_header};
@@ -35,7 +36,8 @@ pub(super) struct Frame<'p> {
     pub(super) script: &'static str,
     pub(super) registry: &'p str,
     pub(super) token: String,
-    pub(super) sign_in: &'static str,
+    /// The link to the sign-in page, which leads back here.
+    pub(super) sign_in: String,
     pub(super) sign_out: &'static str,
     pub(super) devices: &'static str,
     pub(super) settings: &'static str,
@@ -53,7 +55,7 @@ impl<'p> Frame<'p> {
             script: SCRIPT,
             registry: &web.settings.registry,
             token,
-            sign_in: Endpoint::SignIn.path(),
+            sign_in: ReturnPath::sign_in(None),
             sign_out: Endpoint::SignOut.path(),
             devices: Endpoint::Devices.path(),
             settings: Endpoint::Settings.path(),
@@ -71,7 +73,7 @@ impl<'p> Frame<'p> {
     /// Returns the frame for a viewer.
     pub(super) fn of_viewer(web: &'p Web, viewer: &'p Viewer) -> Self {
         let name = viewer.account.is_some().then_some(viewer.name.as_str());
-        Self { ends: viewer.ends.as_deref(), ..Self::of(web, viewer.form_token(), name) }
+        Self { ends: viewer.ends.as_deref(), sign_in: viewer.sign_in(), ..Self::of(web, viewer.form_token(), name) }
     }
 }
 
@@ -88,7 +90,9 @@ struct SignInPage<'p> {
     frame: Frame<'p>,
     action: &'static str,
     handle: &'p str,
-    user_code: String,
+    /// The page that the sign-in returns to; empty for the settings.
+    next: &'p str,
+    is_for_device: bool,
     /// Why the sign-in that was tried with this handle did not begin.
     problem: Option<String>,
 }
@@ -138,31 +142,31 @@ struct RefusalPage<'p> {
     write: &'static str,
 }
 
-/// Returns the sign-in page.
-pub(super) fn sign_in(web: &Web, browser: &Browser, handle: &str, code: Option<&UserCode>) -> Response {
-    sign_in_after(web, browser, (handle, code), None)
+/// Returns the sign-in page in place of `page`, which the sign-in returns to.
+pub(super) fn sign_in(web: &Web, browser: &Browser, page: Option<&ReturnPath>) -> Response {
+    sign_in_after(web, browser, ("", page), None)
 }
 
-/// Returns the sign-in page after a sign-in that did not begin, with what was typed.
-pub(super) fn sign_in_again(
+/// Returns the sign-in page with a handle filled in, after a sign-in with it that did not begin for a `problem`.
+pub(super) fn sign_in_after(
     web: &Web,
     browser: &Browser,
-    typed: (&str, Option<&UserCode>),
-    error: &WebError,
+    (handle, next): (&str, Option<&ReturnPath>),
+    problem: Option<&WebError>,
 ) -> Response {
-    error.mark(sign_in_after(web, browser, typed, Some(error.sentence())))
-}
-
-fn sign_in_after(
-    web: &Web,
-    browser: &Browser,
-    (handle, code): (&str, Option<&UserCode>),
-    problem: Option<String>,
-) -> Response {
-    let user_code = code.map(ToString::to_string).unwrap_or_default();
-    let frame = Frame::of(web, browser.form_token(), None);
-    let page = SignInPage { frame, action: Endpoint::SignIn.path(), handle, user_code, problem };
-    finish(web, Some(browser), page.render(), Shown::default())
+    let page = SignInPage {
+        frame: Frame { sign_in: ReturnPath::sign_in(next), ..Frame::of(web, browser.form_token(), None) },
+        action: Endpoint::SignIn.path(),
+        handle,
+        next: next.map_or("", ReturnPath::as_str),
+        is_for_device: next.is_some_and(ReturnPath::is_of_device),
+        problem: problem.map(WebError::sentence),
+    };
+    let page = finish(web, Some(browser), page.render(), Shown::default());
+    match problem {
+        Some(error) => error.mark(page),
+        None => page,
+    }
 }
 
 /// Returns the page that asks the user to approve a device.

@@ -10,6 +10,7 @@ use super::browser::Browser;
 use super::form::{Fields, Upload};
 use super::pages::{self, Frame, Shown};
 use super::refusal::{WebError, Written};
+use super::return_path::ReturnPath;
 use super::settings::{login, own};
 use super::viewer::Viewer;
 use super::{Endpoint, Web, devices, webhooks};
@@ -77,7 +78,7 @@ struct DeletePage<'p> {
 pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Response, WebError> {
     let (browser, fields) = (Browser::of(web, head)?, Fields::of_query(head));
     let Some(did) = web.browsers.find(browser.hash()).await? else {
-        return Ok(pages::sign_in(web, &browser, "", None));
+        return Ok(pages::sign_in(web, &browser, ReturnPath::of_request(web, head).as_ref()));
     };
     trace.caller = Some(did.clone());
     let name = image_name(&fields)?;

@@ -13,6 +13,7 @@ use super::browser::Browser;
 use super::form::Fields;
 use super::pages::{self, Frame, Shown};
 use super::refusal::WebError;
+use super::return_path::ReturnPath;
 use super::site::{self, Ago};
 use super::viewer::Viewer;
 use super::{Endpoint, Web, devices, leaving};
@@ -110,7 +111,7 @@ struct SettingsPage<'p> {
 pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Response, WebError> {
     let browser = Browser::of(web, head)?;
     let Some(account) = web.browsers.find(browser.hash()).await? else {
-        return Ok(pages::sign_in(web, &browser, "", None));
+        return Ok(pages::sign_in(web, &browser, ReturnPath::of_request(web, head).as_ref()));
     };
     trace.caller = Some(account.clone());
     let fields = Fields::of_query(head);

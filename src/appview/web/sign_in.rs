@@ -8,9 +8,9 @@ use tokio::time::Instant;
 use super::browser::Browser;
 use super::form::Fields;
 use super::refusal::WebError;
+use super::return_path::ReturnPath;
 use super::{Endpoint, Web, leaving, pages};
 use crate::accounts::{Callback, SignInError, SignedIn};
-use crate::devices::UserCode;
 use crate::names::{self, Owner};
 use server::bulkhead::Caller;
 use server::identity::{Account, ResolveError};
@@ -23,9 +23,9 @@ const MAX_HANDLE_CHARS: usize = 253;
 /// Handles `GET`: shows the form. A sign-in begins only when the form is sent: a stranger's link signs nobody in.
 pub(super) fn show(web: &Web, head: &Parts) -> Result<Response, WebError> {
     let (fields, browser) = (Fields::of_query(head), Browser::of(web, head)?);
-    let code = fields.get("user_code").and_then(UserCode::parse);
+    let next = ReturnPath::of_fields(&fields);
     let handle = fields.get("handle").and_then(|handle| server::text::line(handle, MAX_HANDLE_CHARS));
-    Ok(pages::sign_in(web, &browser, &handle.unwrap_or_default(), code.as_ref()))
+    Ok(pages::sign_in_after(web, &browser, (&handle.unwrap_or_default(), next.as_ref()), None))
 }
 
 /// Handles `POST`: begins a sign-in and redirects the browser to the authorization server.
@@ -34,12 +34,12 @@ pub(super) async fn begin(web: &Web, request: Request, network: &Caller) -> Resu
     let browser = Browser::of(web, &head)?;
     browser.check(web, &head, fields.get("token").unwrap_or_default())?;
     let name = fields.get("handle").unwrap_or_default();
-    let code = fields.get("user_code").and_then(UserCode::parse);
-    match announce(web, &browser, (names::typed(name), code.as_ref()), network).await {
+    let next = ReturnPath::of_fields(&fields);
+    match announce(web, &browser, (names::typed(name), next.as_ref()), network).await {
         Ok(url) => Ok(pages::go(&url)),
         Err(error) => {
             let name = server::text::line(name, MAX_HANDLE_CHARS).unwrap_or_default();
-            Ok(pages::sign_in_again(web, &browser, (&name, code.as_ref()), &error))
+            Ok(pages::sign_in_after(web, &browser, (&name, next.as_ref()), Some(&error)))
         }
     }
 }
@@ -48,15 +48,15 @@ pub(super) async fn begin(web: &Web, request: Request, network: &Caller) -> Resu
 async fn announce(
     web: &Web,
     browser: &Browser,
-    (name, code): (&str, Option<&UserCode>),
+    (name, next): (&str, Option<&ReturnPath>),
     network: &Caller,
 ) -> Result<String, WebError> {
     web.beginnings.require_place(network, Instant::now()).map_err(too_many)?;
     let _turn = web.beginning.try_acquire().map_err(|_| WebError::from(SignInError::TooMany))?;
-    let code = code.map(ToString::to_string);
+    let next = next.map(|page| page.as_str().to_owned());
     let url = match whom(web, name, network).await? {
-        Named::Account(account) => web.sign_ins.begin(&account, browser.hash(), code).await?,
-        Named::Server(origin) => web.sign_ins.begin_at(&origin, browser.hash(), code).await?,
+        Named::Account(account) => web.sign_ins.begin(&account, browser.hash(), next).await?,
+        Named::Server(origin) => web.sign_ins.begin_at(&origin, browser.hash(), next).await?,
     };
     web.beginnings.begun(network, Instant::now());
     Ok(url)
@@ -106,7 +106,7 @@ pub(super) async fn end(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Re
         code: text("code"),
         error: text("error"),
     };
-    let SignedIn { login, user_code, turn } = web.sign_ins.end(browser.hash(), callback).await?;
+    let SignedIn { login, return_to, turn } = web.sign_ins.end(browser.hash(), callback).await?;
     tracing::info!(did = %login.account, "{} signed in by a browser", login.account);
     let signed_in = Browser::fresh(web)?;
     let former = web.browsers.find(browser.hash()).await?;
@@ -117,7 +117,8 @@ pub(super) async fn end(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Re
         leaving::end_unused(web, &former).await?;
     }
     trace.caller = Some(login.account);
-    let mut response = pages::go(&next_url(user_code.and_then(|code| UserCode::parse(&code)).as_ref()));
+    let next = return_to.as_deref().and_then(ReturnPath::parse);
+    let mut response = pages::go(next.as_ref().map_or(Endpoint::Settings.path(), ReturnPath::as_str));
     signed_in.keep(web, &mut response, true);
     Ok(response)
 }
@@ -135,10 +136,4 @@ pub(super) async fn sign_out(web: &Web, request: Request) -> Result<Response, We
         None => None,
     };
     Ok(leaving::signed_out(web, ended.as_ref()))
-}
-
-/// Returns the path after a sign-in: the approval of the device with this code, or the settings.
-fn next_url(code: Option<&UserCode>) -> String {
-    let settings = || Endpoint::Settings.path().to_owned();
-    code.map_or_else(settings, |code| format!("{}?user_code={code}", Endpoint::Devices.path()))
 }

@@ -5,6 +5,7 @@ use http::request::Parts;
 use super::Web;
 use super::browser::Browser;
 use super::refusal::WebError;
+use super::return_path::ReturnPath;
 use crate::accounts::{AccountsError, ENDS_SOON_US, Login};
 use atproto::syntax::Did;
 
@@ -24,31 +25,47 @@ pub(super) struct Viewer {
     pub(super) name: String,
     /// Time when the viewer must sign in again, if that is soon.
     pub(super) ends: Option<String>,
+    /// The page that a sign-in returns to.
+    page: Option<ReturnPath>,
 }
 
 impl Viewer {
     /// Returns the viewer who sent a request.
     pub(super) async fn of(web: &Web, head: &Parts) -> Result<Self, WebError> {
-        Self::in_browser(web, Browser::known(web, head)).await
+        Self::in_browser(web, Browser::known(web, head), ReturnPath::of_request(web, head)).await
     }
 
-    /// Returns the viewer who uses this browser; nobody without one.
-    pub(super) async fn in_browser(web: &Web, browser: Option<Browser>) -> Result<Self, WebError> {
-        let Some(browser) = browser else { return Ok(Self::default()) };
-        let Some(account) = web.browsers.find(browser.hash()).await? else { return Ok(Self::default()) };
-        Ok(Self::signed_in(web, browser, account).await)
+    /// Returns the viewer of `page` who uses this browser; nobody without one.
+    pub(super) async fn in_browser(
+        web: &Web,
+        browser: Option<Browser>,
+        page: Option<ReturnPath>,
+    ) -> Result<Self, WebError> {
+        let account = match &browser {
+            Some(browser) => web.browsers.find(browser.hash()).await?,
+            None => None,
+        };
+        match (browser, account) {
+            (Some(browser), Some(account)) => Ok(Self { page, ..Self::signed_in(web, browser, account).await }),
+            _ => Ok(Self { page, ..Self::default() }),
+        }
     }
 
     /// Returns the viewer for an account that is signed in in this browser.
     pub(super) async fn signed_in(web: &Web, browser: Browser, account: Did) -> Self {
         let name = web.name(&account).await;
         let ends = ends_soon(web, &browser, &account).await.ok().flatten().map(super::pages::time);
-        Self { browser: Some(browser), account: Some(account), name, ends }
+        Self { browser: Some(browser), account: Some(account), name, ends, page: None }
     }
 
     /// Returns the CSRF token of the viewer's forms; empty for nobody.
     pub(super) fn form_token(&self) -> String {
         self.browser.map(|browser| browser.form_token()).unwrap_or_default()
+    }
+
+    /// Returns the link to the sign-in page, which leads back to the viewer's page.
+    pub(super) fn sign_in(&self) -> String {
+        ReturnPath::sign_in(self.page.as_ref())
     }
 
     /// Whether the viewer is this account.

@@ -9,6 +9,7 @@ use super::form::Fields;
 use super::pages::{self, Frame, Shown, time};
 use super::refusal::WebError;
 use super::repository_settings::{self, image_name};
+use super::return_path::ReturnPath;
 use super::settings::own;
 use super::site::Ago;
 use super::viewer::Viewer;
@@ -94,7 +95,7 @@ struct DeleteWebhookPage<'p> {
 pub(super) async fn show_all(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Response, WebError> {
     let (browser, fields) = (Browser::of(web, head)?, Fields::of_query(head));
     let Some(did) = web.browsers.find(browser.hash()).await? else {
-        return Ok(pages::sign_in(web, &browser, "", None));
+        return Ok(pages::sign_in(web, &browser, ReturnPath::of_request(web, head).as_ref()));
     };
     trace.caller = Some(did.clone());
     overview(web, browser, did, &image_name(&fields)?, Form::default()).await
@@ -125,7 +126,7 @@ pub(super) async fn add(web: &Web, request: Request, trace: &mut Trace) -> Resul
 pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Response, WebError> {
     let (browser, fields) = (Browser::of(web, head)?, Fields::of_query(head));
     let Some(did) = web.browsers.find(browser.hash()).await? else {
-        return Ok(pages::sign_in(web, &browser, "", None));
+        return Ok(pages::sign_in(web, &browser, ReturnPath::of_request(web, head).as_ref()));
     };
     trace.caller = Some(did.clone());
     let webhook = find(web, &did, &fields).await?;

@@ -40,7 +40,7 @@ async fn a_handle_that_is_wrong_stays_in_its_field_beside_the_reason() {
     let fields = [("token", &*token), ("handle", "alice.test"), ("user_code", "BCDF-GHJK")];
     let answer = person.send("/auth/oauth/login", &fields).await;
     assert!(answer.status >= 500, "{}", answer.status);
-    assert!(answer.text().contains("value=\"alice.test\"") && answer.text().contains("value=\"BCDF-GHJK\""));
+    assert!(answer.text().contains("value=\"alice.test\"") && answer.text().contains("user_code=BCDF-GHJK\""));
     registry.has_oauth();
     let fields = [("token", &*form_token(&answer)), ("handle", "alice.test")];
     assert_eq!(person.send("/auth/oauth/login", &fields).await.status, 303, "and the form goes on");

@@ -8,6 +8,7 @@ mod kept;
 mod leaving;
 mod pasted;
 mod person;
+mod returning;
 mod routes;
 mod search;
 mod settings;

@@ -16,8 +16,8 @@ pub struct SignInRow {
     pub verifier: String,
     /// Private key that the tokens will be bound to.
     pub key: [u8; 32],
-    /// User code of a device that is to be approved afterwards.
-    pub user_code: Option<String>,
+    /// Path of the page that the sign-in returns to.
+    pub return_to: Option<String>,
     /// Time of expiry, microseconds since 1970.
     pub expires_us: u64,
 }
@@ -27,7 +27,7 @@ pub struct SignInRow {
 /// # Errors
 /// When the database fails; the same below.
 pub fn begin_sign_in(write: &Write<'_>, state: &[u8; 32], row: &SignInRow, limit: u64) -> Result<bool, StorageError> {
-    let sql = "INSERT INTO sign_in (state, browser, account, issuer, verifier, key, user_code, expires_us)
+    let sql = "INSERT INTO sign_in (state, browser, account, issuer, verifier, key, return_to, expires_us)
                SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE (SELECT count(*) FROM sign_in) < ?9";
     let times = (row.expires_us.cast_signed(), limit.cast_signed());
     let parameters = rusqlite::params![
@@ -37,7 +37,7 @@ pub fn begin_sign_in(write: &Write<'_>, state: &[u8; 32], row: &SignInRow, limit
         row.issuer,
         row.verifier,
         row.key,
-        row.user_code,
+        row.return_to,
         times.0,
         times.1
     ];
@@ -50,7 +50,7 @@ pub fn begin_sign_in(write: &Write<'_>, state: &[u8; 32], row: &SignInRow, limit
 /// As [`begin_sign_in`], or when the row is invalid.
 pub fn take_sign_in(write: &Write<'_>, state: &[u8; 32]) -> Result<Option<SignInRow>, StorageError> {
     let sql = "DELETE FROM sign_in WHERE state = ?1
-               RETURNING browser, account, issuer, verifier, key, user_code, expires_us";
+               RETURNING browser, account, issuer, verifier, key, return_to, expires_us";
     let account = |text: &str| if text.is_empty() { Ok(None) } else { Did::parse(text).map(Some) };
     write.first(sql, [state], |row| {
         Ok(SignInRow {
@@ -59,7 +59,7 @@ pub fn take_sign_in(write: &Write<'_>, state: &[u8; 32]) -> Result<Option<SignIn
             issuer: row.get(2)?,
             verifier: row.get(3)?,
             key: row.get(4)?,
-            user_code: row.get(5)?,
+            return_to: row.get(5)?,
             expires_us: row.number(6)?,
         })
     })

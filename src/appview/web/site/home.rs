@@ -13,10 +13,10 @@ use tokio::time::{Instant, timeout};
 
 use super::shown::{Ago, path_of};
 use crate::names::Owner;
+use crate::web::Web;
 use crate::web::pages::{self, Frame, Shown};
 use crate::web::refusal::WebError;
 use crate::web::viewer::Viewer;
-use crate::web::{Endpoint, Web};
 use atproto::syntax::Did;
 use server::bulkhead::Caller;
 use server::wire::Response;
@@ -56,7 +56,6 @@ struct ShownRecent<'p> {
 struct HomePage<'p> {
     frame: Frame<'p>,
     recent: Vec<ShownRecent<'p>>,
-    sign_in: &'static str,
     /// The owner in the page's commands.
     owner: String,
 }
@@ -111,12 +110,7 @@ pub(in crate::web) async fn show(web: &Web, head: &Parts, network: &Caller) -> R
     let owner = viewer.account.as_ref().and_then(|_| Owner::parse(&viewer.name).ok());
     let owner = owner.map_or_else(|| "alice.example.org".to_owned(), |owner| owner.to_string());
     let shown = |repository| ShownRecent { repository, pushed: Ago::of(repository.pushed_us, now_us) };
-    let page = HomePage {
-        frame: Frame::of_viewer(web, &viewer),
-        recent: recent.iter().map(shown).collect(),
-        sign_in: Endpoint::SignIn.path(),
-        owner,
-    };
+    let page = HomePage { frame: Frame::of_viewer(web, &viewer), recent: recent.iter().map(shown).collect(), owner };
     Ok(pages::finish(web, None, page.render(), Shown::default()))
 }
 

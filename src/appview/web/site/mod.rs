@@ -34,7 +34,7 @@ pub(super) use home::show as home;
 pub(super) use home::{FrontPage, mark, robots};
 pub(super) use image::{Configs, remembered as remembered_configs};
 use route::SitePage;
-pub(super) use route::kind;
+pub(super) use route::{is_page, kind};
 pub(super) use search::{MAX_QUERY_CHARS, show as search};
 pub(super) use shown::{Ago, path_of, reason, short};
 

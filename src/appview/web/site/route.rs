@@ -36,6 +36,11 @@ pub(in crate::web) fn kind(path: &str) -> Option<Endpoint> {
     Some(kind)
 }
 
+/// Whether a path is that of the page of an owner, a repository or an image.
+pub(in crate::web) fn is_page(path: &str) -> bool {
+    kind(path).is_some() && SitePage::of(path).is_some_and(|page| !matches!(page, SitePage::Picture(..)))
+}
+
 impl SitePage {
     /// Parses a path; `None` when it cannot name a page.
     pub(in crate::web) fn of(path: &str) -> Option<Self> {
