@@ -138,7 +138,7 @@ mod tests {
         ask: Duration::from_millis(200),
     };
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn one_asks_for_all_and_a_failure_is_kept() {
         let (kept, asked) = (Kept::new(8, 8, UnitWeighter, TIMES), Arc::new(AtomicU32::new(0)));
         let ask = |wait_ms: u64| {
@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(asked.load(Ordering::Relaxed), 4);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn what_was_asked_for_before_a_change_is_not_kept_after_it() {
         let kept = Kept::new(8, 8, UnitWeighter, TIMES);
         let ask = |value: u32| async move {
