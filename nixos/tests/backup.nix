@@ -9,6 +9,7 @@
     backup = {
       enable = true;
       directory = "/srv/backup/hold";
+      schedule = "2099-01-01"; # none by itself, whatever time of day it is
       keep = 2;
       group = "archive";
       keys = true;

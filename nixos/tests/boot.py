@@ -49,7 +49,7 @@ with subtest("a wrong configuration stops it with 78, and it is not tried again"
     machine.fail("systemctl start atcr-hold.service")
     assert shown("ExecMainStatus") == "78"
     assert shown("NRestarts") == "0"
-    machine.succeed("journalctl -u atcr-hold.service | grep 'owner (HOLD_OWNER)' > /dev/null")
+    machine.succeed("journalctl --sync", "journalctl -u atcr-hold.service | grep 'owner (HOLD_OWNER)' > /dev/null")
 
 with subtest("a right one starts it"):
     machine.succeed("rm /run/systemd/system/atcr-hold.service.d/wrong.conf", "systemctl daemon-reload")

@@ -15,7 +15,8 @@ def reload(**changes: Any) -> str:
     text = "".join(f"{name} = {toml(value)}\n" for name, value in {**settings, **changes}.items())
     machine.succeed(f"rm -f {CONFIG}", f"cat > {CONFIG} <<'END'\n{text}END")
     cursor = machine.succeed("journalctl -n 0 --show-cursor").split("cursor: ")[1].strip()
-    machine.succeed("systemctl reload atcr-hold.service")
+    # The hold has logged all of it by the end of the reload.
+    machine.succeed("systemctl reload atcr-hold.service", "journalctl --sync")
     lines = f"journalctl -u atcr-hold.service -o cat --after-cursor '{cursor}' _SYSTEMD_UNIT=atcr-hold.service"
     return machine.wait_until_succeeds(f"{lines} | grep configuration && {lines}", timeout=60)
 
