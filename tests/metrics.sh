@@ -32,8 +32,7 @@ prometheus_tools() {
     work=$(mktemp -d)
     (
       cd "$work"
-      download() { apt-get -qq -o APT::Sandbox::User=root download prometheus; }
-      { download || { as_root apt-get update -qq && download; }; } &&
+      download_packages prometheus &&
         mkdir -p "$tools" && dpkg-deb -x prometheus_*.deb "$tools"
     ) >&2 || { rm -rf "$work"; return 1; }
     rm -rf "$work"

@@ -195,12 +195,12 @@ tool() {
   [ -x "$tools/bin/$3" ] && return 0
   command -v cargo >/dev/null || return 1
   say "Building $1 $2 (about a minute, once)"
-  cargo install "$1" --version "$2" --locked --root "$tools" --target-dir "$work/target" >&2
+  again cargo install "$1" --version "$2" --locked --root "$tools" --target-dir "$work/target" >&2
 }
 
 python_tools() {
   [ -x "$tools/python/bin/mypy" ] && [ -x "$tools/python/bin/pyflakes" ] && return 0
-  python3 -m venv "$tools/python" >&2 && "$tools/python/bin/pip" install -q mypy==1.18.2 pyflakes==3.4.0 >&2
+  install_from_pypi "$tools/python" mypy==1.18.2 pyflakes==3.4.0
 }
 
 units=(atcr-hold.service atcr-hold.socket atcr-hold-backup.service atcr-hold-backup.timer atcr-appview.service atcr-appview.socket atcr-appview-backup.service atcr-appview-backup.timer)

@@ -27,7 +27,7 @@ client() {
   if ! cmp -s tests/page/api-client/package-lock.json "$home/.installed-lock.json"; then
     say "Installing the reference client with npm (kept in $home)"
     cp tests/page/api-client/{package.json,package-lock.json,.npmrc} "$home"
-    (cd "$home" && npm ci --loglevel=error >&2) || return 1
+    (cd "$home" && again npm ci --loglevel=error >&2) || return 1
     cp tests/page/api-client/package-lock.json "$home/.installed-lock.json"
   fi
   cp tests/page/api-client/page.mjs "$home"

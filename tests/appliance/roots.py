@@ -72,7 +72,7 @@ def tree(kind: str) -> Path:
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     without = ["doc", "locale", "man", "info"]
     command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}"]
-    command += ["--aptopt=APT::Install-Recommends false"]
+    command += ["--aptopt=APT::Install-Recommends false", '--aptopt=Acquire::Retries "5"']
     command += [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in without]
     if hook:
         script = unfinished.with_suffix(".sh")

@@ -20,7 +20,7 @@ install_azurite() {
   need node npm
   say "Installing Azurite $version with npm (kept in $home)"
   mkdir -p "$home"
-  npm install --prefix "$home" --no-audit --no-fund --loglevel=error "azurite@$version" >&2
+  again npm install --prefix "$home" --no-audit --no-fund --loglevel=error "azurite@$version" >&2
 }
 
 # Whether it answers, whatever it answers.
@@ -60,7 +60,7 @@ endpoint=http://127.0.0.1:$port/$account
 AZURITE_ACCOUNTS="$account:$(cat "$work/key")" "$home/node_modules/.bin/azurite-blob" --silent --disableTelemetry \
   --blobHost 127.0.0.1 --blobPort "$port" --location "$work/data" >"$work/log" 2>&1 &
 pid=$!
-for _ in $(seq 100); do
+for _ in $(seq 600); do
   answers "$endpoint" && break
   kill -0 "$pid" 2>/dev/null || { cat "$work/log" >&2; die "Azurite did not start"; }
   sleep 0.1

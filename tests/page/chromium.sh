@@ -1,5 +1,7 @@
 # shellcheck shell=bash
 # Debian's Chromium: the machine's own, or one unpacked below the cache. Sourced after tests/lib.sh, never run.
+# What it uses without setting it is there.
+# shellcheck disable=SC2154
 
 chromium_packages=(chromium-headless-shell chromium-common fonts-noto-core)
 chromium_home=${XDG_CACHE_HOME:-$HOME/.cache}/atcr-hold/chromium
@@ -8,10 +10,10 @@ chromium_home=${XDG_CACHE_HOME:-$HOME/.cache}/atcr-hold/chromium
 # of their dependencies that this machine does not have, below $1. Every step says itself whether to go on: the caller asks whether it went well, which turns `set -e` off.
 unpack_chromium() {
   local debs=$1.debs lines names deb
-  mkdir -p "$1" "$debs" && as_root apt-get update -qq || return 1
+  mkdir -p "$1" "$debs" && again as_root "${apt_get[@]}" update -qq || return 1
   lines=$(apt-get install --reinstall --print-uris -qq --no-install-recommends "${chromium_packages[@]}") || return 1
   mapfile -t names < <(sed -n "s/^'[^']*' \([^_ ]*\)_.*/\1/p" <<<"$lines")
-  (cd "$debs" && apt-get download -qq "${names[@]}") || return 1
+  (cd "$debs" && again "${apt_get[@]}" download -qq "${names[@]}") || return 1
   for deb in "$debs"/*.deb; do dpkg-deb -x "$deb" "$1" || return 1; done
   rm -rf "$debs"
 }

