@@ -1,10 +1,11 @@
 //! The network followed by Jetstream, whose side the test plays by its public description: which address is asked, what comes of
 //! events and of what is none, and where it goes on.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use atproto::syntax::Did;
 use futures_util::SinkExt as _;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -15,6 +16,9 @@ use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use crate::index::{manifest, tag};
 use crate::oci::registry::Registry;
 use crate::support::did_server::{DidServer, Reply, document, plc};
+
+/// Far more than anything here takes: reached only when something hangs.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A Jetstream: each connection with the address that it asked for.
 struct Jetstream {
@@ -43,7 +47,7 @@ impl Jetstream {
     }
 
     async fn connection(&mut self) -> (String, WebSocketStream<TcpStream>) {
-        tokio::time::timeout(Duration::from_secs(20), self.connections.recv()).await.expect("a connection").unwrap()
+        tokio::time::timeout(PATIENCE, self.connections.recv()).await.expect("a connection").unwrap()
     }
 }
 
@@ -82,13 +86,32 @@ async fn names(registry: &Registry, words: &str) -> Vec<String> {
 }
 
 async fn found(registry: &Registry, words: &str, expected: usize) {
-    for _ in 0..200 {
-        if names(registry, words).await.len() == expected {
+    let began = Instant::now();
+    loop {
+        let names = names(registry, words).await;
+        if names.len() == expected {
             return;
         }
+        assert!(began.elapsed() < PATIENCE, "{words}: {names:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("{words}: {:?}", names(registry, words).await);
+}
+
+/// Waits until `is_so`.
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < PATIENCE, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Waits until the records of an account that was not known were listed: what it has then is what its PDS says.
+async fn listed(registry: &Registry, account: &Did) {
+    let database = Connection::open(registry.database()).unwrap();
+    let sql = "SELECT count(*) FROM index_account WHERE did = ?1 AND list_us IS NULL";
+    let count = || database.query_row(sql, [account.as_str()], |row| row.get::<_, u32>(0)).unwrap();
+    until("its records are listed", || count() == 1).await;
 }
 
 fn now_us() -> u64 {
@@ -124,7 +147,7 @@ async fn events_are_found_the_next_address_is_taken_and_a_cursor_goes_on() {
     // Of an account that was not known the records are listed, too; here there are none.
     let profile = ("self".to_owned(), json!({ "createdAt": "2026-01-01T00:00:00Z" }));
     socket.send(commit(&registry.alice, at_us, "create", "io.atcr.sailor.profile", &profile)).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(1500)).await;
+    listed(&registry, &registry.alice).await;
     for message in image(&registry, &registry.alice, "team/app", at_us) {
         socket.send(message).await.unwrap();
     }
@@ -159,13 +182,8 @@ async fn a_pds_that_stalls_keeps_no_account_of_another_one_waiting() {
     let quick = account(&registry, 60);
     socket.send(commit(&quick, now_us(), "create", "io.atcr.sailor.profile", &profile)).await.unwrap();
     let asked = format!("listRecords?repo={}&", quick.as_str().replace(':', "%3A"));
-    for _ in 0..1_200 {
-        if registry.network.shared.asked.lock().unwrap().keys().any(|path| path.contains(&asked)) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("it waits for those of the PDS that stalls");
+    let is_asked = || registry.network.shared.asked.lock().unwrap().keys().any(|path| path.contains(&asked));
+    until("it is listed beside those of the PDS that stalls", is_asked).await;
 }
 
 #[tokio::test]
@@ -177,12 +195,7 @@ async fn a_busy_relay_is_not_taken_for_a_server_that_cannot_list_by_collection()
     relay.set(all, Reply::Body(json!({ "repos": [] }).to_string()));
     let _registry = Registry::start([("ATCR_RELAY_URL", &format!("http://localhost:{}", relay.port))]).await;
     let asked = |path: &str| relay.shared.asked.lock().unwrap().get(path).map_or(0, |(times, _)| *times);
-    for _ in 0..400 {
-        if asked(by_collection) > 0 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until("the relay is asked", || asked(by_collection) > 0).await;
     assert_eq!(asked(by_collection), 1);
     // Its first two pages of all accounts would have passed for the whole list.
     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -200,7 +213,9 @@ async fn hostile_events_do_no_harm_and_a_flood_displaces_nobody() {
         let profile = ("self".to_owned(), json!({ "createdAt": "2026-01-01T00:00:00Z" }));
         socket.send(commit(did, at_us, "create", "io.atcr.sailor.profile", &profile)).await.unwrap();
     }
-    tokio::time::sleep(Duration::from_millis(1500)).await;
+    for did in [&alice, &mallory] {
+        listed(&registry, did).await;
+    }
     for message in image(&registry, &alice, "app", at_us) {
         socket.send(message).await.unwrap();
     }

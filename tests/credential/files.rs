@@ -4,7 +4,6 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use super::desk::{Desk, Ended, PROGRAM, SECRET, mode};
 
@@ -129,8 +128,6 @@ fn nobody_waits_for_a_lock_to_read_and_writers_give_up() {
     desk.store("a.example", "alice.test", SECRET).done();
     let lock = fs::File::open(desk.folder().join("lock")).unwrap();
     lock.lock().unwrap();
-    let began = Instant::now();
     assert_eq!(desk.get("a.example").0, "alice.test");
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     assert!(desk.store("b.example", "u", SECRET).refused().contains("another docker-credential-atcr is at work"));
 }

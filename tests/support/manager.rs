@@ -3,7 +3,7 @@
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
-use super::process::eventually;
+use super::process::{Daemon, eventually};
 
 /// A sign of life.
 pub(crate) const ALIVE: &str = "WATCHDOG=1\n";
@@ -27,6 +27,18 @@ impl Manager {
         let mut message = [0; 4096];
         let count = self.0.recv(&mut message).ok()?;
         Some(String::from_utf8(message[..count].to_vec()).unwrap())
+    }
+
+    /// Waits until signs of life have ended: the daemon has said five times that its database does not answer, and none came
+    /// meanwhile. On a busy machine a database that nobody holds up may be late, too.
+    pub(crate) fn falls_silent(&self, daemon: &Daemon) {
+        let told = || daemon.log().matches("the database does not answer").count();
+        eventually("signs of life end", || {
+            while self.heard().is_some() {}
+            let before = told();
+            eventually("the log says why none comes", || told() >= before + 5);
+            self.heard().is_none()
+        });
     }
 
     /// The next message but [`LONGER`]: a busy machine makes any start long.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::http::blocking::{Client, Place};
 
 /// Far more than anything here takes: reached only when something hangs.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A daemon that said it was ready. It is killed when this goes.
 pub(crate) struct Daemon {
@@ -48,7 +48,7 @@ impl Daemon {
         Client { place: self.place.clone(), token: None }
     }
 
-    /// All that it has logged.
+    /// All that was read of its log: what it has logged a moment ago may be on its way, which [`Self::wait_for_line`] waits for.
     pub(crate) fn log(&self) -> String {
         self.log.lines.lock().unwrap().join("\n")
     }

@@ -4,9 +4,10 @@
 use rusqlite::Connection;
 use serde_json::Value;
 
-use super::site::{Site, wait_until};
+use super::site::Site;
 use crate::asked::Asked as _;
 use crate::support::did_server::Reply;
+use crate::support::process::eventually;
 
 const NOTICES: &str = "/xrpc/io.atcr.hold.notifyManifest";
 
@@ -42,7 +43,7 @@ fn a_hold_is_told_by_another_session_where_that_of_the_push_has_ended() {
     let taken = serde_json::json!({ "success": true, "operation": "push", "statsUpdated": true });
     site.network.set(NOTICES, Reply::Body(taken.to_string()));
     let daemon = site.start();
-    wait_until("the hold is told", || waiting(&site).is_empty());
+    eventually("the hold is told", || waiting(&site).is_empty());
     assert_eq!(site.network.requests_of(NOTICES), 1);
     assert_eq!(daemon.stop(), Some(0));
 }
@@ -54,7 +55,7 @@ fn a_hold_that_does_not_take_the_token_is_told_later() {
     let refusal = format!("HTTP/1.1 401 No\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
     site.network.set(NOTICES, Reply::Raw(refusal));
     let daemon = site.start();
-    wait_until("it is tried", || waiting(&site).iter().any(|(attempts, _)| *attempts == 1));
+    eventually("it is tried", || waiting(&site).iter().any(|(attempts, _)| *attempts == 1));
     assert_eq!(daemon.stop(), Some(0));
     assert_eq!(waiting(&site).len(), 1);
 }
@@ -67,7 +68,7 @@ fn a_notice_of_a_clock_that_was_ahead_does_not_wait_until_then() {
     let taken = serde_json::json!({ "success": true, "operation": "push", "statsUpdated": true });
     site.network.set(NOTICES, Reply::Body(taken.to_string()));
     let daemon = site.start();
-    wait_until("the hold is told", || waiting(&site).is_empty());
+    eventually("the hold is told", || waiting(&site).is_empty());
     assert_eq!(daemon.stop(), Some(0));
 }
 
@@ -76,7 +77,7 @@ fn what_a_proxy_says_in_the_place_of_a_hold_is_no_refusal() {
     // Nothing answers there but what stands before the hold.
     let site = untold_since(1);
     let daemon = site.start();
-    wait_until("it is tried", || waiting(&site).iter().any(|(attempts, _)| *attempts == 1));
+    eventually("it is tried", || waiting(&site).iter().any(|(attempts, _)| *attempts == 1));
     let problem = waiting(&site).remove(0).1.unwrap();
     assert!(problem.contains("404"), "{problem}");
     // The hold itself has a name for it.
@@ -86,7 +87,7 @@ fn what_a_proxy_says_in_the_place_of_a_hold_is_no_refusal() {
     assert_eq!(daemon.stop(), Some(0));
     open(&site).execute("UPDATE notice SET due_us = 1", []).unwrap();
     let daemon = site.start();
-    wait_until("the hold refuses it", || waiting(&site).is_empty());
+    eventually("the hold refuses it", || waiting(&site).is_empty());
     assert_eq!(daemon.stop(), Some(0));
     let refused = refused(&site);
     let digest = format!("sha256:{}", "7".repeat(64));
@@ -107,7 +108,7 @@ fn what_a_hold_was_never_told_of_is_kept_for_the_owner_until_the_hold_takes_it()
     // The last of the attempts of two weeks.
     open(&site).execute("UPDATE notice SET attempts = 340", []).unwrap();
     let daemon = site.start();
-    wait_until("it is given up", || waiting(&site).is_empty());
+    eventually("it is given up", || waiting(&site).is_empty());
     let given_up = refused(&site);
     assert!(given_up[0]["problem"].as_str().unwrap().contains("does not answer"), "{given_up}");
     assert_eq!(daemon.stop(), Some(0));
@@ -119,7 +120,7 @@ fn what_a_hold_was_never_told_of_is_kept_for_the_owner_until_the_hold_takes_it()
     let taken = serde_json::json!({ "success": true, "operation": "push", "statsUpdated": true });
     site.network.set(NOTICES, Reply::Body(taken.to_string()));
     let daemon = site.start();
-    wait_until("the hold is told", || waiting(&site).is_empty());
+    eventually("the hold is told", || waiting(&site).is_empty());
     assert_eq!(daemon.stop(), Some(0));
     assert_eq!(refused(&site), serde_json::json!([]));
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use atproto::syntax::Did;
 use data_encoding::{BASE64, BASE64URL_NOPAD};
@@ -145,15 +144,5 @@ impl Site {
         ] {
             self.network.set(&format!("/xrpc/io.atcr.hold.{method}"), Reply::Body(answer.to_string()));
         }
-    }
-}
-
-/// Waits until `is_so`.
-#[track_caller]
-pub(super) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !is_so() {
-        assert!(began.elapsed() < Duration::from_secs(20), "{what}");
-        std::thread::sleep(Duration::from_millis(20));
     }
 }

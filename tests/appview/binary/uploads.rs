@@ -2,7 +2,8 @@
 
 use rusqlite::Connection;
 
-use super::site::{Site, wait_until};
+use super::site::Site;
+use crate::support::process::eventually;
 
 #[test]
 fn files_go_whose_upload_is_gone_and_no_others() {
@@ -19,7 +20,7 @@ fn files_go_whose_upload_is_gone_and_no_others() {
         std::fs::write(file, "of long ago").unwrap();
     }
     let daemon = site.start();
-    wait_until("it is removed", || !orphan.exists());
+    eventually("it is removed", || !orphan.exists());
     assert!(other.exists());
     let alice = site.signed_in(&daemon);
     assert_eq!(alice.get(&place).header("range"), Some("0-9"));
@@ -48,7 +49,7 @@ fn an_upload_of_a_clock_that_was_ahead_does_not_stay_until_then() {
     }
     let daemon = site.start();
     let open = || database.query_row("SELECT count(*) FROM upload", [], |row| row.get::<_, u32>(0)).unwrap();
-    wait_until("it is swept", || open() == 1);
+    eventually("it is swept", || open() == 1);
     assert_eq!(daemon.stop(), Some(0));
     assert_eq!(open(), 1);
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -107,13 +109,21 @@ async fn bodies_that_do_not_end_take_the_share_of_their_account_only() {
         stream.write_all(head.as_bytes()).await.unwrap();
         open.push(stream);
     }
-    let answered = join_all(open.iter_mut().map(|stream| async {
-        let mut status = [0; 12];
-        let read = tokio::time::timeout(Duration::from_secs(5), stream.read_exact(&mut status)).await;
-        read.is_ok_and(|read| read.is_ok()).then(|| String::from_utf8_lossy(&status).into_owned())
-    }));
-    let answered: Vec<_> = answered.await.into_iter().flatten().collect();
-    assert_eq!(answered, vec!["HTTP/1.1 429"; BODIES - SHARE]);
+    let mut answers: FuturesUnordered<_> = open
+        .iter_mut()
+        .map(|stream| async {
+            let mut status = [0; 12];
+            stream.read_exact(&mut status).await.unwrap();
+            String::from_utf8_lossy(&status).into_owned()
+        })
+        .collect();
+    for _ in 0..BODIES - SHARE {
+        let answer = tokio::time::timeout(Duration::from_secs(120), answers.next()).await;
+        assert_eq!(answer.expect("those beyond the share are refused").unwrap(), "HTTP/1.1 429");
+    }
+    let more = tokio::time::timeout(Duration::from_millis(500), answers.next()).await;
+    assert!(more.is_err(), "the share is waited for: {more:?}");
+    drop(answers);
     // Others do not notice.
     let other = hold.post(&hold.captain, "io.atcr.hold.initiateUpload", &json!({ "digest": "x" })).await;
     assert_eq!(other.status, 200);

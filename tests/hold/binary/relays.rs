@@ -1,26 +1,17 @@
 //! What the log and the service manager hear of relays.
 
-use std::os::unix::net::UnixDatagram;
-
-use super::process::PATIENCE;
 use super::site::Site;
+use crate::support::manager::Manager;
 
 #[test]
 fn a_relay_that_cannot_be_reached_is_named_and_keeps_nothing_waiting() {
     let mut site = Site::new();
-    let manager = UnixDatagram::bind(site.path("notify.sock")).unwrap();
-    manager.set_read_timeout(Some(PATIENCE)).unwrap();
-    let told = || {
-        let mut message = [0; 1024];
-        let count = manager.recv(&mut message).expect("the manager is told");
-        String::from_utf8(message[..count].to_vec()).unwrap()
-    };
-    site.set("NOTIFY_SOCKET", site.path("notify.sock"));
+    let manager = Manager::of(&mut site);
     // Nothing listens on port 1.
     site.set("HOLD_RELAYS", "http://localhost:1");
     let mut daemon = site.start();
-    assert!(told().contains("READY=1"));
-    let status = told();
+    assert!(manager.told().contains("READY=1"));
+    let status = manager.told();
     assert!(status.starts_with("STATUS=serving http://localhost:8080 on "), "{status}");
     let relays = status.trim_end().rsplit_once("; relays: ").expect("relays").1;
     assert!(relays.starts_with("http://localhost:1: it cannot be reached: Connection refused"), "{status}");
@@ -29,7 +20,7 @@ fn a_relay_that_cannot_be_reached_is_named_and_keeps_nothing_waiting() {
     assert_eq!(daemon.anonymous().get("/xrpc/_health").status, 200);
 
     daemon.signal("TERM");
-    assert_eq!(told(), "STOPPING=1\n");
+    assert_eq!(manager.told(), "STOPPING=1\n");
     assert_eq!(daemon.ended().code(), Some(0));
     assert_eq!(daemon.log().matches("asked to crawl").count(), 1);
 }

@@ -56,7 +56,7 @@ fn a_start_that_waits_for_the_store_can_be_ended() {
     let asked = Instant::now();
     assert_eq!(ended(hold), Some(0));
     // Without the signal it gives the store 25 seconds.
-    assert!(asked.elapsed() < Duration::from_secs(12), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
     assert!(!site.path("hold.db").exists());
 }
 

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::Stdio;
 
@@ -11,6 +11,7 @@ use super::process::{Daemon, eventually};
 use super::site::{Ended, Site};
 use crate::support::blob_hold::content;
 use crate::support::http::blocking::{Place, receive};
+use crate::support::manager::Manager;
 
 /// A hold that gets `socket` as descriptor 3, as from a service manager: a shell moves it there and names itself,
 /// which the binary becomes.
@@ -130,16 +131,9 @@ fn a_socket_file_is_served() {
 #[test]
 fn a_part_in_flight_is_finished_before_the_end() {
     let mut site = Site::new();
-    let manager = UnixDatagram::bind(site.path("notify.sock")).unwrap();
-    manager.set_nonblocking(true).unwrap();
-    let told = || {
-        let (mut message, mut count) = ([0; 1024], 0);
-        eventually("the manager is told", || manager.recv(&mut message).map(|bytes| count = bytes).is_ok());
-        String::from_utf8(message[..count].to_vec()).unwrap()
-    };
-    site.set("NOTIFY_SOCKET", site.path("notify.sock"));
+    let manager = Manager::of(&mut site);
     let mut daemon = site.start();
-    let ready = told();
+    let ready = manager.told();
     assert!(ready.lines().any(|line| line == "READY=1"), "{ready}");
     assert!(ready.contains("STATUS=serving http://localhost:8080"), "{ready}");
 
@@ -150,7 +144,7 @@ fn a_part_in_flight_is_finished_before_the_end() {
     part.write_all(&rest[..100_000]).unwrap();
     arrived(&site, &upload, 200_000);
     daemon.signal("TERM");
-    assert_eq!(told(), "STOPPING=1\n");
+    assert_eq!(manager.told(), "STOPPING=1\n");
     eventually("it listens no more", || daemon.client(&site.alice).connect().is_err());
     part.write_all(&rest[100_000..]).unwrap();
     let answer = receive(&mut part).unwrap();

@@ -19,7 +19,11 @@ use crate::support::blob_hold::{alice, content};
 
 const CLIENTS: u64 = 6;
 const BLOBS: u64 = 10;
+/// How long clients push at least, and at most where the machine is so busy that too little happened by then.
 const LASTS: Duration = Duration::from_secs(4);
+const LASTS_AT_MOST: Duration = Duration::from_secs(120);
+/// How often each thing has to happen.
+const ENOUGH: u64 = 10;
 const GRACE: Duration = Duration::from_millis(20);
 
 /// How often what happened.
@@ -30,6 +34,17 @@ struct Tally {
     acknowledged: AtomicU64,
     refused: AtomicU64,
     collected: AtomicU64,
+}
+
+impl Tally {
+    /// Uploads, blobs that were told to be there, pushes that were acknowledged, blobs that were collected.
+    fn counts(&self) -> [u64; 4] {
+        [&self.uploaded, &self.told, &self.acknowledged, &self.collected].map(|counter| counter.load(Ordering::Relaxed))
+    }
+
+    fn is_enough(&self) -> bool {
+        self.counts().iter().all(|count| *count > ENOUGH)
+    }
 }
 
 fn count(counter: &AtomicU64) {
@@ -111,8 +126,9 @@ async fn what_is_named_is_never_missing() {
             let (stock, blobs, tally) = (Arc::clone(&stock), blobs.clone(), Arc::clone(&tally));
             let mut client = Client { number, stock, blobs, tally, dice: Dice(number + 1) };
             tokio::spawn(async move {
-                let end = tokio::time::Instant::now() + LASTS;
-                while tokio::time::Instant::now() < end {
+                let began = tokio::time::Instant::now();
+                let goes_on = |passed, tally: &Tally| passed < LASTS || (passed < LASTS_AT_MOST && !tally.is_enough());
+                while goes_on(began.elapsed(), &client.tally) {
                     client.go().await;
                 }
             })
@@ -123,9 +139,7 @@ async fn what_is_named_is_never_missing() {
     }
     over.store(true, Ordering::Relaxed);
     collector.await.unwrap();
-    let counts = [&tally.uploaded, &tally.told, &tally.acknowledged, &tally.collected];
-    let counts = counts.map(|counter| counter.load(Ordering::Relaxed));
-    assert!(counts.iter().all(|count| *count > 10), "{counts:?}: too little happened");
+    assert!(tally.is_enough(), "{:?}: too little happened", tally.counts());
     assert!(stock.verify(false).await.findings.listed.is_empty());
     tokio::time::sleep(GRACE * 2).await;
     stock.upkeep.collect(forced(false), |_, _| {}).await.unwrap();

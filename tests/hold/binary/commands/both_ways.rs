@@ -19,7 +19,7 @@ fn same_both_ways(prepare: impl Fn(&Site), script: impl Fn(&Site) -> String) -> 
     let daemon = served.start();
     let here = |text: String, site: &Site| text.replace(site.directory.path().to_str().unwrap(), "HERE");
     assert_eq!(here(script(&served), &served), here(printed.clone(), &idle));
-    assert!(daemon.log().contains("admin operation finished: "), "{}", daemon.log());
+    daemon.wait_for_line("admin operation finished: ");
     assert_eq!(daemon.stop(), Some(0));
     printed
 }

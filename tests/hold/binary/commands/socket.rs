@@ -71,13 +71,13 @@ fn a_socket_in_a_runtime_directory_is_found_without_knowing_it() {
     site.unset("RUNTIME_DIRECTORY");
     assert_eq!(mode(&site.path("run/admin.sock")), 0o600);
     assert!(done(&site, &["crew", "list"]).contains(site.alice.did.as_str()));
-    assert!(daemon.log().contains("operation=\"crew.list\""));
+    daemon.wait_for_line("operation=\"crew.list\"");
     daemon.kill();
     // The way leads to nobody now.
     assert!(done(&site, &["crew", "list"]).contains(site.alice.did.as_str()));
     let daemon = site.start();
     done(&site, &["crew", "list"]);
-    assert!(daemon.log().contains("operation=\"crew.list\""));
+    daemon.wait_for_line("operation=\"crew.list\"");
     assert_eq!(daemon.stop(), Some(0));
     assert!(!site.path("admin.sock").exists());
 }

@@ -69,12 +69,13 @@ async fn a_good_answer_is_remembered_for_fifty_seconds_or_as_long_as_the_token_l
     for (number, lifetime, seconds) in [(1, LONG, 50), (2, Duration::from_secs(7), 7)] {
         asked.session(Reply::Body, number);
         assert_eq!(asked.ask(number, lifetime, Pool::Members).await, Ok(()));
-        pass(Duration::from_secs(seconds - 1)).await;
+        // The test itself takes time, too.
+        pass(Duration::from_secs(seconds - 3)).await;
         assert_eq!(asked.sessions.known(&[number; 32]), Some(plc(number.into())));
         let before = asked.server.requests();
         assert_eq!(asked.ask(number, lifetime, Pool::Members).await, Ok(()));
         assert_eq!(asked.server.requests(), before);
-        pass(Duration::from_secs(1)).await;
+        pass(Duration::from_secs(3)).await;
         assert_eq!(asked.sessions.known(&[number; 32]), None);
     }
     assert_eq!(asked.sessions.known(&[3; 32]), None);
