@@ -140,7 +140,7 @@ class Front:
         command = [os.environ["ATCR_APPVIEW_BINARY"], "--config", str(root / "config.toml")]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=root)
-        deadline = time.time() + 30
+        deadline = time.time() + 120
         while True:
             with contextlib.suppress(OSError):
                 if self.send("GET", "/_health").status == 200:

@@ -194,7 +194,7 @@ class Hold:
         command = [*self.wrap, binary, "--config", str(root / "config.toml")]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=root)
-        deadline = time.time() + 30
+        deadline = time.time() + 120
         while True:
             try:
                 if self.get("/xrpc/_health").status == 200:

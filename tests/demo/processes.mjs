@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 export const STACK = fileURLToPath(new URL('../stack/', import.meta.url))
-const READY_WITHIN_MS = 30_000
+const READY_WITHIN_MS = 120_000
 
 /** Runs `start.mjs` until it has said which URLs answer. It ends when its stdin closes, so it cannot outlive us. */
 async function startServers(work, ...args) {

@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { openSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { chapter, step } from '../demo/report.mjs'
 import { Copy } from '../stack/follower.mjs'
 import { consumersAgree } from './backup.mjs'
@@ -92,6 +93,19 @@ export async function standby({ hold, alice, work, s3List, litestream }) {
     assert.equal(await hold.end(), 'exit code 0')
     await hold.start()
   })
+  /** Waits until what Litestream has sent to the bucket goes up to `rev`. */
+  const synced = async (rev) => {
+    const probe = path.join(work, 'probe.db')
+    const deadline = performance.now() + 120_000
+    for (let found = ''; found < rev;) {
+      assert.ok(performance.now() < deadline, `${found} is in the bucket, and not ${rev}`)
+      await new Promise((resolve) => setTimeout(resolve, 500))
+      await done(hold, `rm -f ${probe}*; litestream restore -config ${config} -o ${probe} ${state}/hold.db`, variables)
+      const database = new DatabaseSync(probe)
+      found = database.prepare('SELECT rev FROM repo').get().rev
+      database.close()
+    }
+  }
   const earlier = load
   const middle = new Copy(hold)
   await middle.update()
@@ -100,7 +114,7 @@ export async function standby({ hold, alice, work, s3List, litestream }) {
   await step('The machine is lost under load: hold and Litestream at once', async () => {
     await load.more(COMMITS)
     lastSynced = load.writes.length
-    await new Promise((resolve) => setTimeout(resolve, 3000))
+    await synced(load.writes.at(-1).rev)
     hold.signal('SIGKILL')
     child.kill('SIGKILL')
     await Promise.all([hold.end(), once(child, 'exit')])

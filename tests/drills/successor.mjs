@@ -105,7 +105,7 @@ export async function successor({ hold: spent, alice: owner, work, binary, stack
     await writeFile(old.config, `successor = "${next.did}"\n${TIERS}`)
     old.signal('SIGHUP')
     const record = { repo: old.did, collection: 'io.atcr.hold.captain', rkey: 'self' }
-    const deadline = performance.now() + 10_000
+    const deadline = performance.now() + 60_000
     let captain
     do captain = (await here.query('com.atproto.repo.getRecord', record)).value
     while (captain.successor !== next.did && performance.now() < deadline)

@@ -81,7 +81,7 @@ class At {
       DOCKER_CONFIG: path.join(this.home, '.docker'), DOCKER_CLI_EXPERIMENTAL: 'enabled', COSIGN_PASSWORD: '',
       REGISTRY_AUTH_FILE: this.emptyAuth, ...environment,
     }
-    return run(command, args, { cwd: this.home, env, timeout: 60_000, maxBuffer: 1 << 24 })
+    return run(command, args, { cwd: this.home, env, timeout: 180_000, maxBuffer: 1 << 24 })
   }
 
   pushLayout(layout, name) {

@@ -46,7 +46,7 @@ const env = {
 await mkdir(path.join(home, '.config', 'containers'), { recursive: true })
 await mkdir(env.XDG_RUNTIME_DIR)
 await writeFile(path.join(home, '.config', 'containers', 'policy.json'), '{"default":[{"type":"insecureAcceptAnything"}]}')
-const cli = (command, ...args) => run(command, args, { env, cwd: home, timeout: 60_000 })
+const cli = (command, ...args) => run(command, args, { env, cwd: home, timeout: 180_000 })
 const atcr = (...args) => cli('docker-credential-atcr', ...args)
 const app = await makeImage(path.join(work, 'app'), [100, 300_000])
 const image = (name) => `${host}/alice.test/${name}`
@@ -237,7 +237,7 @@ await step('logout gives the device back at the registry', async () => {
 const inSession = (script) =>
   run('dbus-run-session', ['--', 'sh', '-c', `printf secret | gnome-keyring-daemon --unlock --components=secrets >/dev/null; ${script}`], {
     env: { ...env, ATCR_KEYRING: '' },
-    timeout: 60_000,
+    timeout: 180_000,
   })
 
 if (await run('dbus-run-session', ['--', 'sh', '-c', 'command -v secret-tool gnome-keyring-daemon'], { env }).then(() => true, () => false)) {

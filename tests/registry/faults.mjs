@@ -133,7 +133,7 @@ await push(alice, 'alice.test/app', 'v1')
 await step('pds: whatever it answers for a tag, clients are told that it does not answer, in time and in bounds', async () => {
   const before = memory()
   pds.answer = ({ url }) => Object.entries(ALL_FAULTS).find(([what]) => url.endsWith(`rkey=app_${tagOf(what)}`))?.[1]
-  await each(ALL_FAULTS, 22, async (what) => {
+  await each(ALL_FAULTS, 60, async (what) => {
     assert.deepEqual(refusal(await pull('alice.test/app', tagOf(what))), NO_ANSWER)
   })
   assert(memory() - before < 48, `${(memory() - before).toFixed(0)} MiB more`)
@@ -155,7 +155,7 @@ await step('pds: whatever it answers for the bytes of a manifest, none is passed
   await restart()
   const before = memory()
   pds.answer = ({ url }) => (url.includes('sync.getBlob') ? faults[cids[new URL(url, pds.url).searchParams.get('cid')]] : undefined)
-  await each(faults, 32, async (what) => {
+  await each(faults, 90, async (what) => {
     const { digest } = images[what]
     const references = what in SLOW_FAULTS ? [digest] : [tagOf(what), digest]
     for (const reference of references) assert.deepEqual(refusal(await pull('alice.test/bytes', reference)), NO_ANSWER)
@@ -210,7 +210,7 @@ await step('pds: whatever it answers for lists of records, no list is made of it
     pds.answer = ({ url }) => (url.includes('listRecords') ? fault : undefined)
     const began = performance.now()
     assert.deepEqual(refusal(await request(undefined, 'alice.test/app', 'GET', 'tags/list')), NO_ANSWER)
-    assert(performance.now() - began < 35_000, 'it takes too long')
+    assert(performance.now() - began < 90_000, 'it takes too long')
   }))
   pds.answer = () => undefined
   assert(memory() - before < 48, `${(memory() - before).toFixed(0)} MiB more`)
@@ -250,7 +250,7 @@ await step('pds: whatever it answers to a password, nobody is signed in by it', 
     const { identifier } = JSON.parse(await bodyOf(incoming))
     return SLOW_FAULTS[Object.keys(slow).find((what) => slow[what].did === identifier)]
   }
-  await each(SLOW_FAULTS, 32, async (what) => assert.deepEqual(await signIn(slow[what]), NO_ANSWER))
+  await each(SLOW_FAULTS, 90, async (what) => assert.deepEqual(await signIn(slow[what]), NO_ANSWER))
   await restart()
 })
 
@@ -292,7 +292,7 @@ await step('pds: a write that it is silent about is not acknowledged', async () 
     const { sub } = JSON.parse(Buffer.from(headers.authorization.split('.')[1], 'base64url'))
     return SLOW_FAULTS[Object.keys(slow).find((what) => slow[what].did === sub)]
   }
-  await each(SLOW_FAULTS, 35, async (what) => {
+  await each(SLOW_FAULTS, 90, async (what) => {
     const account = slow[what]
     assert.deepEqual(refusal(await put(account, `${account.handle}/slow`, 'v1', images[account.did])), NO_ANSWER)
   })
@@ -430,7 +430,7 @@ await step('documents: without a PDS, of another DID, and none at all: the owner
     const began = performance.now()
     const { status } = await pull('nobody-yet.test/app', 'v1')
     assert([404, 503].includes(status), `${what}: ${status}`)
-    assert(performance.now() - began < 12_000, what)
+    assert(performance.now() - began < 40_000, what)
   }
   plc.answer = documents
 })

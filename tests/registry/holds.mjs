@@ -249,7 +249,7 @@ for (const [what, fault] of Object.entries({ ...FAULTS, ...SLOW_FAULTS })) {
       assert.deepEqual(told(refused), [503, 'UNAVAILABLE'], `${WORDS[method]}: ${refused.text}`)
       assert(refused.message.includes(faulty.hold.did), refused.message)
       assert.equal(refused.headers.get('retry-after'), '5')
-      assert(performance.now() - began < 20_000, `${WORDS[method]}: ${performance.now() - began} ms`)
+      assert(performance.now() - began < 60_000, `${WORDS[method]}: ${performance.now() - began} ms`)
       faulty.proxy.answer = () => undefined
       assert.deepEqual(told(await pull(ivan, 'ivan.test/app', sha256(bytes))), [404, 'BLOB_UNKNOWN'])
     }
@@ -309,11 +309,12 @@ await step('faults: a hold that takes no token says so to whoever pushes', async
 })
 
 await step('faults: a client is told how long a hold takes nothing, an hour at most', async () => {
-  const inAMinute = new Date(Date.now() + 90_000).toUTCString()
-  const cases = [['120', '120'], ['0', '1'], ['86400', '3600'], ['soon', '5'], [inAMinute, /^(8\d|90)$/]]
+  const inAMinute = () => new Date(Date.now() + 90_000).toUTCString()
+  const cases = [['120', '120'], ['0', '1'], ['86400', '3600'], ['soon', '5'], [inAMinute, /^[78]\d$|^90$/]]
   for (const status of [429, 503]) {
     for (const [said, expected] of cases) {
-      const full = says(status, { 'content-type': 'application/json', 'retry-after': said }, '{"error":"Busy","message":"x"}')
+      const head = () => ({ 'content-type': 'application/json', 'retry-after': said.call?.() ?? said })
+      const full = (...exchange) => says(status, head(), '{"error":"Busy","message":"x"}')(...exchange)
       faulty.proxy.answer = ({ url }) => (url.includes('initiateUpload') ? full : undefined)
       const later = await blob(ivan, 'ivan.test/app', randomBytes(10))
       assert.equal(later.status, status)
@@ -388,7 +389,7 @@ await step('notices: a hold that takes nothing for a while is left alone for so 
   assert.equal(busy.proxy.asked('notifyManifest'), 1, 'once, while the client waits')
   await command('queue', 'retry')
   await within(30, 'the queue did not ask', () => busy.proxy.asked('notifyManifest') === 2)
-  const [{ dueAt }] = await within(10, 'it is not put off', async () => {
+  const [{ dueAt }] = await within(60, 'it is not put off', async () => {
     const waiting = JSON.parse((await command('queue', 'list', '--json')).stdout)
     return waiting.length === 1 && waiting[0].attempts === 1 && waiting
   })

@@ -27,7 +27,7 @@ export class Appview {
       stdio: ['ignore', log, log],
     })
     this.ended = once(this.child, 'exit')
-    const deadline = performance.now() + 30_000
+    const deadline = performance.now() + 120_000
     for (;;) {
       const answer = await fetch(`${this.url}/_health`).catch(() => null)
       if (answer?.ok) return

@@ -8,7 +8,7 @@ import { Firehose } from '@atproto/sync'
 
 // It remembers keys, as consumers do: a hold that is killed right after an event cannot be asked for its key.
 const resolver = new DidResolver({ fetch: globalThis.fetch, didCache: new MemoryCache() })
-const PATIENCE_MS = 30_000
+const PATIENCE_MS = 120_000
 
 /** Learns a hold's records from its authenticated events alone, from the first one on. */
 export class Follower {
