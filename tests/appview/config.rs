@@ -42,6 +42,9 @@ fn accounts_and_the_hold_are_read() {
     let config = config.unwrap();
     assert_eq!(config.default_hold.unwrap().as_str(), "https://hold.example.org");
     assert!(matches!(&config.allowed_accounts[..], [Owner::Did(_), Owner::Handle(_)]));
+    let plc = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
+    let config = load(&[("ATCR_DEFAULT_HOLD_DID", plc)]).unwrap();
+    assert_eq!(config.default_hold.unwrap().as_str(), plc);
 }
 
 #[test]
@@ -116,6 +119,7 @@ fn every_mistake_is_a_line_that_names_the_option() {
         ),
         ("ATCR_RELAY_URL", "bsky.network", "relay_url (ATCR_RELAY_URL): it must begin with https://"),
         ("ATCR_DEFAULT_HOLD_DID", "did:web:localhost%3A8080", "localhost needs test_mode"),
+        ("ATCR_DEFAULT_HOLD_DID", "did:plc:short", "it must be like did:web:hold.example.org"),
         (
             "ATCR_ALLOWED_ACCOUNTS",
             "alice",

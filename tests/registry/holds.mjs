@@ -14,6 +14,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { freePort, Hold, startStack } from '../demo/processes.mjs'
 import { OCI_IMAGE, sha256 } from './images.mjs'
+import { inventedDid, serviceToken } from '../stack/account.mjs'
+import { plcIdentity } from '../stack/plc.mjs'
 import { FAULTS, Meddler, SLOW_FAULTS, says, saysJson, stalls } from './meddler.mjs'
 import { newAccount, Registry } from './registry.mjs'
 import { allHeld, step, sum } from './steps.mjs'
@@ -151,6 +153,48 @@ await step('private, and anyone may join: who first looks whether a layer is the
   const { digest } = await pushed(kate, 'kate.test/app', 'v1')
   assert.equal((await record(kate, 'io.atcr.manifest', digest.slice(7))).holdDid, open.did)
   open.signal('SIGKILL')
+})
+
+await step('did:plc: a hold of another program is found by its DID document, also after it has moved', async () => {
+  const named = await startHold('named', { HOLD_PUBLIC: 'false' })
+  const liam = await newAccount(stack.pds, 'liam.test')
+  const identity = await plcIdentity(stack.plc, 'named.test', 'http://localhost:1')
+  /** The hold under that DID: only tokens for it are taken, and it asks for the hold's own in their place. */
+  const renamed = async () => {
+    const proxy = await Meddler.before(named.url)
+    proxy.answer = async ({ headers }) => {
+      const token = headers.authorization?.split(' ')[1]
+      if (!token) return undefined
+      const { aud, lxm } = JSON.parse(Buffer.from(token.split('.')[1], 'base64url'))
+      if (aud !== identity.did) return saysJson(401, { error: 'BadJwtAudience', message: aud })
+      headers.authorization = `Bearer ${await serviceToken(stack.pds, liam.accessJwt, { aud: named.did, lxm })}`
+      return undefined
+    }
+    await identity.moveTo(proxy.url)
+    return proxy
+  }
+  const first = await renamed()
+  await profile(liam, identity.did)
+  const { layer, digest } = await pushed(liam, 'liam.test/app', 'v1')
+  assert.equal((await record(liam, 'io.atcr.manifest', digest.slice(7))).holdDid, identity.did)
+  await within(10, 'the hold was not told', () => knows({ hold: named }, layer))
+  first.stop()
+  const second = await renamed()
+  await restart()
+  assert.equal(host(await pull(liam, 'liam.test/app', layer)), named.url)
+  assert.equal((await pull(undefined, 'liam.test/app', layer)).status, 401)
+  await pushed(liam, 'liam.test/app', 'v2')
+  assert(second.asked('completeUpload') > 0)
+  second.stop()
+  const away = await blob(liam, 'liam.test/app', randomBytes(10))
+  assert.deepEqual(told(away), [503, 'UNAVAILABLE'])
+  assert(away.message.includes(identity.did), away.message)
+  await profile(liam, inventedDid())
+  await restart()
+  const nowhere = await blob(liam, 'liam.test/app', randomBytes(10))
+  assert.deepEqual(told(nowhere), [403, 'DENIED'])
+  assert.match(nowhere.message, /no such DID/)
+  named.signal('SIGKILL')
 })
 
 await step('choice: null is no hold, an older record is one, nothing is the default', async () => {

@@ -143,9 +143,9 @@ fn open_rooms(config: &Config, database: &Database) -> Result<OciState, StartErr
     let owners = Arc::new(Owners::new(resolver.clone(), config.handle_resolver_url.clone()));
     let devices = Arc::new(Devices::new(database.clone(), now_us, random));
     let index = Arc::new(open_index(config, database));
-    let repos = Arc::new(Repos::new(remote.clone(), resolver, Arc::clone(&sessions), Arc::clone(&index)));
-    let holds = Holds::new(remote, Arc::clone(&sessions), Arc::clone(&repos), config.default_hold.clone());
-    let holds = Arc::new(holds);
+    let network = (remote, resolver);
+    let repos = Arc::new(Repos::new(network.clone(), Arc::clone(&sessions), Arc::clone(&index)));
+    let holds = Arc::new(Holds::new(network, Arc::clone(&sessions), Arc::clone(&repos), config.default_hold.clone()));
     let of_catalog = (Arc::clone(&repos), Arc::clone(&holds), Arc::clone(&index));
     let catalog = Arc::new(Catalog::new(database.clone(), of_catalog, now_us));
     let follow = (Arc::clone(&index), Arc::clone(&owners), Arc::clone(&repos), Arc::clone(&holds));

@@ -11,7 +11,7 @@ use super::kept::{Kept, Times, Unknown};
 use crate::holds::HoldsError;
 use crate::index::MAX_COUNT;
 use atproto::lexicon::Captain;
-use atproto::syntax::{Did, ImageName, ServiceUrl};
+use atproto::syntax::{Did, HoldId, ImageName};
 
 const TIMES: Times =
     Times { fresh: Duration::from_secs(5 * 60), failed: Duration::from_secs(60), ask: Duration::from_secs(3) };
@@ -49,7 +49,7 @@ impl Catalog {
     ///
     /// # Errors
     /// [`Unknown`]; the same below.
-    pub async fn captain(&self, hold: &ServiceUrl) -> Result<Arc<Captain>, Unknown> {
+    pub async fn captain(&self, hold: &HoldId) -> Result<Arc<Captain>, Unknown> {
         let (holds, asked) = (Arc::clone(&self.holds), hold.clone());
         let ask = async move { holds.captain(&asked).await.map(bounded).map(Arc::new).map_err(unknown) };
         self.hold_facts.captains.get(hold.did().clone(), ask).await
@@ -59,7 +59,7 @@ impl Catalog {
     ///
     /// # Errors
     /// [`Unknown`]
-    pub async fn counts(&self, hold: &ServiceUrl, owner: &Did, name: &ImageName) -> Result<ImageCounts, Unknown> {
+    pub async fn counts(&self, hold: &HoldId, owner: &Did, name: &ImageName) -> Result<ImageCounts, Unknown> {
         let (holds, index) = (Arc::clone(&self.holds), Arc::clone(&self.index));
         let (asked, owner_did, image) = (hold.clone(), owner.clone(), name.clone());
         let ask = async move {
@@ -79,7 +79,7 @@ impl Catalog {
     ///
     /// # Errors
     /// [`Unknown`]
-    pub async fn may_write(&self, hold: &ServiceUrl, account: &Did) -> Result<bool, Unknown> {
+    pub async fn may_write(&self, hold: &HoldId, account: &Did) -> Result<bool, Unknown> {
         let (holds, asked) = (Arc::clone(&self.holds), (hold.clone(), account.clone()));
         let ask = async move { holds.may_write(&asked.0, &asked.1).await.map_err(unknown) };
         self.hold_facts.writers.get((hold.did().clone(), account.clone()), ask).await

@@ -10,7 +10,7 @@ use quick_cache::Weighter;
 use super::kept::{Answer, Kept, Times, Unknown};
 use super::{Catalog, look};
 use crate::repos::{FoundManifest, Repos, ReposError};
-use atproto::syntax::{Datetime, Did, Digest, ImageName, ServiceUrl, Size, Tag};
+use atproto::syntax::{Datetime, Did, Digest, HoldId, ImageName, Size, Tag};
 use server::bulkhead::Bulkhead;
 use server::identity::Account;
 
@@ -85,7 +85,7 @@ pub struct ListedManifest {
     /// Description, in one line.
     pub description: Option<String>,
     /// The hold with its blobs.
-    pub hold: Option<ServiceUrl>,
+    pub hold: Option<HoldId>,
     /// Manifests of an index, at most 128 of them.
     pub children: Vec<Digest>,
     /// Whether it has a subject: a signature, an attestation or the like.

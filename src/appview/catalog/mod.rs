@@ -24,7 +24,7 @@ use server::storage::StorageError;
 use crate::holds::Holds;
 use crate::index::Index;
 use crate::repos::Repos;
-use atproto::syntax::{Did, ImageName, ServiceUrl};
+use atproto::syntax::{Did, HoldId, ImageName};
 
 use hold_facts::HoldFacts;
 pub use hold_facts::ImageCounts;
@@ -56,7 +56,7 @@ pub struct PushedRepository {
     /// Name, without the owner.
     pub name: ImageName,
     /// The hold of the last push.
-    pub hold: ServiceUrl,
+    pub hold: HoldId,
     /// Time of the last push, microseconds since 1970.
     pub pushed_us: u64,
 }

@@ -7,7 +7,7 @@ use super::options::OPTIONS;
 use super::raw::Raw;
 use super::{BaseUrl, Config, Limits};
 use crate::names::Owner;
-use atproto::syntax::{Did, Handle, ServiceUrl};
+use atproto::syntax::{Did, Handle, HoldId};
 use server::key_file;
 use server::settings::{Secret, SettingsError, Sources, Values};
 
@@ -163,9 +163,13 @@ impl Checker<'_> {
         })
     }
 
-    fn default_hold(&self) -> Result<Option<ServiceUrl>, SettingsError> {
+    fn default_hold(&self) -> Result<Option<HoldId>, SettingsError> {
         let Some(text) = self.raw.default_hold.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
-        self.values.service("default_hold", text, self.raw.test_mode).map(Some)
+        if let Some(did) = Did::parse(text).ok().filter(Did::is_plc) {
+            return Ok(Some(HoldId::Plc(did)));
+        }
+        let hold = self.values.service("default_hold", text, self.raw.test_mode)?;
+        Ok(Some(HoldId::Web(hold)))
     }
 
     fn limits(&self) -> Result<Limits, SettingsError> {

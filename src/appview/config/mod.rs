@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::names::Owner;
-use atproto::syntax::ServiceUrl;
+use atproto::syntax::HoldId;
 use server::settings::{Secret, Values};
 
 pub use base_url::BaseUrl;
@@ -29,7 +29,7 @@ pub struct Config {
     /// Reverse proxies whose X-Forwarded-For is trusted.
     pub trusted_proxies: Vec<IpAddr>,
     /// The hold of accounts that have none of their own.
-    pub default_hold: Option<ServiceUrl>,
+    pub default_hold: Option<HoldId>,
     /// Accounts that may push; empty: all that their hold lets push.
     pub allowed_accounts: Vec<Owner>,
     /// Whether an account's main password is accepted as well.

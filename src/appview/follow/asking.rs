@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::Follow;
 use crate::names::Owner;
-use atproto::syntax::{Did, ServiceUrl};
+use atproto::syntax::{Did, HoldId};
 use server::bulkhead::Caller;
 use server::identity::ResolveError;
 use server::storage::StorageError;
@@ -57,22 +57,22 @@ impl Follow {
     }
 
     async fn ask_hold(&self, hold: Did) -> Result<(), StorageError> {
-        // A DID that makes no URL is a hold from which nobody can read.
-        let Ok(url) = ServiceUrl::of_did(&hold) else { return self.index.hold_said(&hold, Some(false)).await };
-        let captain = timeout(TIME, self.holds.captain(&url)).await;
+        // A DID of another form is a hold from which nobody can read.
+        let Ok(known) = HoldId::of_did(&hold) else { return self.index.hold_said(&hold, Some(false)).await };
+        let captain = timeout(TIME, self.holds.captain(&known)).await;
         let is_public = captain.ok().and_then(Result::ok).map(|captain| captain.public);
         self.index.hold_said(&hold, is_public).await?;
         if is_public.is_none() {
             return Ok(());
         }
         // What cannot be read stays as it was.
-        if let Ok(Ok(crew)) = timeout(LIST_TIME, self.holds.writers(&url)).await {
+        if let Ok(Ok(crew)) = timeout(LIST_TIME, self.holds.writers(&known)).await {
             self.index.crew_said(&hold, crew).await?;
         }
         if is_public == Some(false) {
             return Ok(());
         }
-        match timeout(LIST_TIME, self.holds.all_stats(&url, MAX_STATS_PAGES)).await {
+        match timeout(LIST_TIME, self.holds.all_stats(&known, MAX_STATS_PAGES)).await {
             Ok(Ok(stats)) => {
                 let counts = stats.into_iter().map(|stats| (stats.owner_did, stats.repository, stats.pull_count));
                 self.index.counted(&hold, counts.collect()).await

@@ -4,12 +4,12 @@
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use super::{CALL_TIME, Holds, HoldsError, MAX_SUCCESSORS, PROFILE_TTL, method_url, within};
+use super::{CALL_TIME, Holds, HoldsError, MAX_SUCCESSORS, PROFILE_TTL, within};
 use crate::accounts::Login;
 use crate::remote::Credential;
 use atproto::lexicon::nsid;
 use atproto::lexicon::{RecordView, SELF_KEY, self_key};
-use atproto::syntax::{Datetime, Did, ServiceUrl};
+use atproto::syntax::{Datetime, HoldId};
 use server::identity::Account;
 
 /// An account's choice of a hold for its new blobs.
@@ -21,13 +21,13 @@ pub enum HoldChoice {
     /// No hold: pushes are refused.
     None,
     /// A hold of the account's choice.
-    Hold(ServiceUrl),
+    Hold(HoldId),
 }
 
 impl HoldChoice {
     /// Returns the hold, if the account chose one.
     #[must_use]
-    pub fn hold(&self) -> Option<&ServiceUrl> {
+    pub fn hold(&self) -> Option<&HoldId> {
         match self {
             Self::Hold(hold) => Some(hold),
             Self::Default | Self::None => None,
@@ -91,7 +91,7 @@ impl Holds {
     /// # Errors
     /// [`HoldsError::None`] when there is none, [`HoldsError::NotAHold`] when the records name something that is no
     /// hold, [`HoldsError::Repos`] when the account's records cannot be read.
-    pub async fn of_account(&self, account: &Account) -> Result<ServiceUrl, HoldsError> {
+    pub async fn of_account(&self, account: &Account) -> Result<HoldId, HoldsError> {
         if let Some((hold, at)) = self.profiles.get(&account.did)
             && at.elapsed() < PROFILE_TTL
         {
@@ -106,7 +106,7 @@ impl Holds {
     }
 
     /// Returns the hold that the account or the operator names.
-    async fn named(&self, account: &Account) -> Result<Option<ServiceUrl>, HoldsError> {
+    async fn named(&self, account: &Account) -> Result<Option<HoldId>, HoldsError> {
         match self.profile(account).await?.get(DEFAULT_HOLD) {
             // A null means that the account wants no default.
             Some(Value::Null) => Ok(None),
@@ -121,13 +121,13 @@ impl Holds {
     }
 
     /// Returns the last successor of `hold` according to the captain records; `hold` itself if it has none.
-    async fn last_successor(&self, hold: ServiceUrl) -> Result<ServiceUrl, HoldsError> {
+    async fn last_successor(&self, hold: HoldId) -> Result<HoldId, HoldsError> {
         let mut hold = hold;
         for _ in 0..MAX_SUCCESSORS {
-            let url = method_url(&hold, nsid::GET_RECORD);
+            // A hold that cannot be asked causes an error when it is written to.
+            let Ok(url) = self.method_url(&hold, nsid::GET_RECORD).await else { break };
             let parameters = [("repo", hold.did().as_str()), ("collection", &*nsid::CAPTAIN), ("rkey", SELF_KEY)];
             let asked = self.remote.query::<RecordView>(&url, &parameters, Credential::None);
-            // A hold that does not answer causes an error when it is written to.
             let Ok(captain) = within(CALL_TIME, asked).await else { break };
             match captain.value.get("successor").and_then(Value::as_str) {
                 Some(successor) => hold = hold_of(successor).ok_or(HoldsError::NotAHold)?,
@@ -140,9 +140,6 @@ impl Holds {
 
 /// Returns the hold that a record names by its DID or, in older records, by its URL.
 #[must_use]
-pub fn hold_of(text: &str) -> Option<ServiceUrl> {
-    match Did::parse(text) {
-        Ok(did) => ServiceUrl::of_did(&did).ok(),
-        Err(_) => ServiceUrl::parse(text.trim_end_matches('/')).ok(),
-    }
+pub fn hold_of(text: &str) -> Option<HoldId> {
+    HoldId::parse(text.trim_end_matches('/')).ok()
 }

@@ -7,7 +7,8 @@ use http::StatusCode;
 use crate::accounts::AccountsError;
 use crate::remote::RemoteError;
 use crate::repos::ReposError;
-use atproto::syntax::{Did, ServiceUrl};
+use atproto::syntax::{Did, HoldId};
+use server::identity::ResolveError;
 
 /// Errors of the choice of a hold and of calls to it.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,14 @@ pub enum HoldsError {
         /// Error of the call.
         error: RemoteError,
     },
+    /// The DID document of the hold, which says where it is, cannot be read or names no host.
+    #[error("the hold {hold}: {error}")]
+    Unresolved {
+        /// DID of the hold.
+        hold: Did,
+        /// Error of the look-up.
+        error: ResolveError,
+    },
     /// Error of the caller's session.
     #[error(transparent)]
     Account(#[from] AccountsError),
@@ -50,7 +59,7 @@ pub enum HoldsError {
 
 impl HoldsError {
     /// Makes the error of a failed call to `hold`.
-    pub(super) fn of(hold: &ServiceUrl, error: RemoteError) -> Self {
+    pub(super) fn of(hold: &HoldId, error: RemoteError) -> Self {
         let hold = hold.did().clone();
         match error {
             RemoteError::Refused { status, name, message, .. }
@@ -89,6 +98,12 @@ impl HoldsError {
             Self::Repos(error) => error.retry_after(),
             _ => None,
         }
+    }
+
+    /// Whether the hold cannot be called for any account.
+    #[must_use]
+    pub fn is_of_hold(&self) -> bool {
+        matches!(self, Self::Silent { .. } | Self::Unresolved { .. })
     }
 
     /// Whether the hold refused with this error name.

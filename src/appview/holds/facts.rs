@@ -4,12 +4,12 @@ use std::ops::ControlFlow;
 
 use serde::de::DeserializeOwned;
 
-use super::{CALL_TIME, Holds, HoldsError, method_url, within};
+use super::{CALL_TIME, Holds, HoldsError, within};
 use crate::remote::{Credential, RemoteError};
 use atproto::lexicon::error as name;
 use atproto::lexicon::nsid::{self, Collection};
 use atproto::lexicon::{Captain, Crew, Permission, PermissionSet, RecordPage, RecordView, SELF_KEY, Stats};
-use atproto::syntax::{Did, ImageName, ServiceUrl};
+use atproto::syntax::{Did, HoldId, ImageName};
 
 /// Maximum number of pages of 100 crew members that are read.
 const MAX_PAGES: usize = 10;
@@ -19,7 +19,7 @@ impl Holds {
     ///
     /// # Errors
     /// [`HoldsError`]; the same below.
-    pub async fn captain(&self, hold: &ServiceUrl) -> Result<Captain, HoldsError> {
+    pub async fn captain(&self, hold: &HoldId) -> Result<Captain, HoldsError> {
         self.record(hold, nsid::CAPTAIN, SELF_KEY).await?.ok_or(HoldsError::NotAHold)
     }
 
@@ -27,7 +27,7 @@ impl Holds {
     ///
     /// # Errors
     /// [`HoldsError`]
-    pub async fn stats(&self, hold: &ServiceUrl, owner: &Did, name: &ImageName) -> Result<Option<Stats>, HoldsError> {
+    pub async fn stats(&self, hold: &HoldId, owner: &Did, name: &ImageName) -> Result<Option<Stats>, HoldsError> {
         let stats: Option<Stats> = self.record(hold, nsid::STATS, &Stats::key_of(owner, name)).await?;
         Ok(stats.filter(|stats| stats.owner_did == *owner && stats.repository == *name))
     }
@@ -36,7 +36,7 @@ impl Holds {
     ///
     /// # Errors
     /// [`HoldsError`] when even the first page cannot be read.
-    pub async fn all_stats(&self, hold: &ServiceUrl, max_pages: usize) -> Result<Vec<Stats>, HoldsError> {
+    pub async fn all_stats(&self, hold: &HoldId, max_pages: usize) -> Result<Vec<Stats>, HoldsError> {
         let (mut all, mut cursor) = (Vec::new(), None);
         for number in 0..max_pages {
             let page = match self.page(hold, nsid::STATS, cursor.as_deref()).await {
@@ -55,22 +55,25 @@ impl Holds {
     /// Reads a page of a hold's records.
     async fn page(
         &self,
-        hold: &ServiceUrl,
+        hold: &HoldId,
         collection: Collection,
         cursor: Option<&str>,
     ) -> Result<RecordPage, HoldsError> {
-        let url = method_url(hold, nsid::LIST_RECORDS);
+        let url = self.method_url(hold, nsid::LIST_RECORDS).await?;
         let mut parameters = vec![("repo", hold.did().as_str()), ("collection", &*collection), ("limit", "100")];
         parameters.extend(cursor.map(|cursor| ("cursor", cursor)));
         let asked = self.remote.query::<RecordPage>(&url, &parameters, Credential::None);
-        within(CALL_TIME, asked).await.map_err(|error| HoldsError::of(hold, error))
+        match within(CALL_TIME, asked).await {
+            Ok(page) => Ok(page),
+            Err(error) => Err(self.failed(hold, error).await),
+        }
     }
 
     /// Whether an account is a crew member with permission to write. Of a very large crew only a part is read.
     ///
     /// # Errors
     /// [`HoldsError`]
-    pub async fn may_write(&self, hold: &ServiceUrl, account: &Did) -> Result<bool, HoldsError> {
+    pub async fn may_write(&self, hold: &HoldId, account: &Did) -> Result<bool, HoldsError> {
         let mut found = None;
         self.each_member(hold, |member| {
             if member.member != *account {
@@ -87,7 +90,7 @@ impl Holds {
     ///
     /// # Errors
     /// [`HoldsError`]
-    pub async fn writers(&self, hold: &ServiceUrl) -> Result<Vec<Did>, HoldsError> {
+    pub async fn writers(&self, hold: &HoldId) -> Result<Vec<Did>, HoldsError> {
         let mut writers = Vec::new();
         self.each_member(hold, |member| {
             writers.extend(may_write(&member).then_some(member.member));
@@ -100,7 +103,7 @@ impl Holds {
     /// Calls `visit` with each crew member until it breaks, or the maximum number of pages was read.
     async fn each_member(
         &self,
-        hold: &ServiceUrl,
+        hold: &HoldId,
         mut visit: impl FnMut(Crew) -> ControlFlow<()>,
     ) -> Result<(), HoldsError> {
         let mut cursor: Option<String> = None;
@@ -121,11 +124,11 @@ impl Holds {
 
     async fn record<T: DeserializeOwned>(
         &self,
-        hold: &ServiceUrl,
+        hold: &HoldId,
         collection: Collection,
         key: &str,
     ) -> Result<Option<T>, HoldsError> {
-        let url = method_url(hold, nsid::GET_RECORD);
+        let url = self.method_url(hold, nsid::GET_RECORD).await?;
         let parameters = [("repo", hold.did().as_str()), ("collection", &collection), ("rkey", key)];
         let asked = self.remote.query::<RecordView>(&url, &parameters, Credential::None);
         match within(CALL_TIME, asked).await {
@@ -134,7 +137,7 @@ impl Holds {
                 value.map(Some).map_err(|_| HoldsError::of(hold, RemoteError::Unintelligible))
             }
             Err(error) if error.is_named(name::RECORD_NOT_FOUND) => Ok(None),
-            Err(error) => Err(HoldsError::of(hold, error)),
+            Err(error) => Err(self.failed(hold, error).await),
         }
     }
 }

@@ -17,8 +17,9 @@ use crate::remote::{Remote, RemoteError};
 use crate::repos::Repos;
 use atproto::lexicon::nsid::{self, Method};
 use atproto::lexicon::{BlobLocation, NotifyManifest, NotifyManifestOutput, RequestCrew, RequestCrewOutput};
-use atproto::syntax::{Did, Digest, ServiceUrl};
+use atproto::syntax::{Did, Digest, HoldId, ServiceUrl};
 use server::egress::{ClientBody, EgressError};
+use server::identity::{Pool, Resolver};
 
 pub use choice::{HoldChoice, SailorProfile, hold_of};
 pub use error::HoldsError;
@@ -62,10 +63,11 @@ impl Verb {
 /// The client of holds.
 pub struct Holds {
     remote: Remote,
+    resolver: Resolver,
     sessions: Arc<Sessions>,
     repos: Arc<Repos>,
-    default_hold: RwLock<Option<ServiceUrl>>,
-    profiles: Cache<Did, (Option<ServiceUrl>, Instant)>,
+    default_hold: RwLock<Option<HoldId>>,
+    profiles: Cache<Did, (Option<HoldId>, Instant)>,
     /// Pairs of account and hold for which crew membership was requested: whether it was granted, and when.
     asked: Cache<(Did, Did), (bool, Instant)>,
 }
@@ -73,20 +75,25 @@ pub struct Holds {
 impl Holds {
     /// Makes the client. `default_hold` is the hold of accounts that name none.
     #[must_use]
-    pub fn new(remote: Remote, sessions: Arc<Sessions>, repos: Arc<Repos>, default_hold: Option<ServiceUrl>) -> Self {
+    pub fn new(
+        (remote, resolver): (Remote, Resolver),
+        sessions: Arc<Sessions>,
+        repos: Arc<Repos>,
+        default_hold: Option<HoldId>,
+    ) -> Self {
         let (profiles, asked) = (Cache::new(MAX_REMEMBERED), Cache::new(MAX_REMEMBERED));
-        Self { remote, sessions, repos, default_hold: RwLock::new(default_hold), profiles, asked }
+        Self { remote, resolver, sessions, repos, default_hold: RwLock::new(default_hold), profiles, asked }
     }
 
     /// Changes the hold of accounts that name none.
-    pub fn set_default_hold(&self, hold: Option<ServiceUrl>) {
+    pub fn set_default_hold(&self, hold: Option<HoldId>) {
         *self.default_hold.write().unwrap_or_else(PoisonError::into_inner) = hold;
         self.profiles.clear();
     }
 
     /// Returns the hold of accounts that name none.
     #[must_use]
-    pub fn default_hold(&self) -> Option<ServiceUrl> {
+    pub fn default_hold(&self) -> Option<HoldId> {
         self.default_hold.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -110,19 +117,23 @@ impl Holds {
     /// [`HoldsError`]
     pub async fn locate(
         &self,
-        hold: &ServiceUrl,
+        hold: &HoldId,
         digest: &Digest,
         verb: Verb,
         login: Option<&Login>,
     ) -> Result<Option<String>, HoldsError> {
         let mut hold = hold.clone();
         for _ in 0..MAX_SUCCESSORS {
-            let mut answer = self.ask_for(&hold, digest, verb, None).await;
+            let (did, cid) = (hold.did().as_str(), digest.to_string());
+            let parameters = &[("did", did), ("cid", &cid), ("method", verb.as_str())];
+            let url = &self.method_url(&hold, nsid::SYNC_GET_BLOB).await?;
+            let mut answer = within(CALL_TIME, self.remote.query::<BlobLocation>(url, parameters, None)).await;
             // The hold answers crew members only, so ask as the account that pulls.
             if let (true, Some(login)) = (is_unauthorized(&answer), login) {
-                let asked = &hold;
-                let ask = |token: Arc<str>| async move { self.ask_for(asked, digest, verb, Some(&*token)).await };
-                answer = self.with_token(asked, login, ask).await?;
+                let ask = |token: Arc<str>| async move {
+                    within(CALL_TIME, self.remote.query(url, parameters, Some(&*token))).await
+                };
+                answer = self.with_token(&hold, login, ask).await?;
             }
             match answer {
                 Ok(location) => return Ok(Some(address(&hold, location)?)),
@@ -132,7 +143,7 @@ impl Holds {
                     if let Some(login) = login {
                         self.forget_membership(&hold, login, &error);
                     }
-                    return Err(HoldsError::of(&hold, error));
+                    return Err(self.failed(&hold, error).await);
                 }
             }
         }
@@ -145,7 +156,7 @@ impl Holds {
     /// [`HoldsError`]
     pub async fn locate_for_push(
         &self,
-        hold: &ServiceUrl,
+        hold: &HoldId,
         digest: &Digest,
         login: &Login,
     ) -> Result<Option<String>, HoldsError> {
@@ -157,25 +168,12 @@ impl Holds {
         found
     }
 
-    async fn ask_for(
-        &self,
-        hold: &ServiceUrl,
-        digest: &Digest,
-        verb: Verb,
-        token: Option<&str>,
-    ) -> Result<BlobLocation, RemoteError> {
-        let (did, cid) = (hold.did().as_str(), digest.to_string());
-        let parameters = [("did", did), ("cid", &cid), ("method", verb.as_str())];
-        let url = method_url(hold, nsid::SYNC_GET_BLOB);
-        within(CALL_TIME, self.remote.query(&url, &parameters, token)).await
-    }
-
     /// Requests crew membership for the account, unless it was granted before, or refused a short time ago. Returns whether
     /// it was granted. Whether the account may write shows when it does.
     ///
     /// # Errors
     /// When the hold does not answer. A refusal is no error, as the account may be a crew member already.
-    pub async fn join(&self, hold: &ServiceUrl, login: &Login) -> Result<bool, HoldsError> {
+    pub async fn join(&self, hold: &HoldId, login: &Login) -> Result<bool, HoldsError> {
         let key = (login.account.clone(), hold.did().clone());
         if let Some((is_member, at)) = self.asked.get(&key)
             && (is_member || at.elapsed() < REFUSED_FOR)
@@ -193,7 +191,7 @@ impl Holds {
     }
 
     /// Forgets a granted membership after a 403: it may have been revoked. The next push requests it again.
-    fn forget_membership(&self, hold: &ServiceUrl, login: &Login, error: &RemoteError) {
+    fn forget_membership(&self, hold: &HoldId, login: &Login, error: &RemoteError) {
         let key = (login.account.clone(), hold.did().clone());
         let is_forbidden = matches!(error, RemoteError::Refused { status: StatusCode::FORBIDDEN, .. });
         if is_forbidden && self.asked.get(&key).is_some_and(|(is_member, _)| is_member) {
@@ -205,7 +203,7 @@ impl Holds {
     ///
     /// # Errors
     /// [`HoldsError`]; [`HoldsError::Silent`] also for the error of a proxy before a hold that is down.
-    pub async fn notify(&self, hold: &ServiceUrl, login: &Login, notice: &NotifyManifest) -> Result<(), HoldsError> {
+    pub async fn notify(&self, hold: &HoldId, login: &Login, notice: &NotifyManifest) -> Result<(), HoldsError> {
         self.call_within::<NotifyManifestOutput>(NOTICE_TIME, (hold, login), nsid::NOTIFY_MANIFEST, notice)
             .await
             .map(drop)
@@ -216,12 +214,7 @@ impl Holds {
     ///
     /// # Errors
     /// As [`Holds::notify`].
-    pub async fn notify_by_any(
-        &self,
-        hold: &ServiceUrl,
-        login: &Login,
-        notice: &NotifyManifest,
-    ) -> Result<(), HoldsError> {
+    pub async fn notify_by_any(&self, hold: &HoldId, login: &Login, notice: &NotifyManifest) -> Result<(), HoldsError> {
         let mut told = self.notify(hold, login, notice).await;
         // A session that has ended is deleted when it is used.
         for _ in 0..MAX_SESSIONS {
@@ -237,7 +230,7 @@ impl Holds {
     /// Calls a procedure as `login`.
     async fn call<T: serde::de::DeserializeOwned>(
         &self,
-        hold: &ServiceUrl,
+        hold: &HoldId,
         login: &Login,
         method: Method,
         input: &impl serde::Serialize,
@@ -248,23 +241,49 @@ impl Holds {
     async fn call_within<T: serde::de::DeserializeOwned>(
         &self,
         time: Duration,
-        (hold, login): (&ServiceUrl, &Login),
+        (hold, login): (&HoldId, &Login),
         method: Method,
         input: &impl serde::Serialize,
     ) -> Result<T, HoldsError> {
-        let url = &method_url(hold, method);
+        let url = &self.method_url(hold, method).await?;
         let call =
             |token: Arc<str>| async move { self.remote.patient_procedure(url, input, Some(&*token), time).await };
-        self.with_token(hold, login, call).await?.map_err(|error| {
-            self.forget_membership(hold, login, &error);
-            HoldsError::of(hold, error)
-        })
+        match self.with_token(hold, login, call).await? {
+            Ok(output) => Ok(output),
+            Err(error) => {
+                self.forget_membership(hold, login, &error);
+                Err(self.failed(hold, error).await)
+            }
+        }
+    }
+
+    /// Returns the URL of a method at a hold.
+    async fn method_url(&self, hold: &HoldId, method: Method) -> Result<String, HoldsError> {
+        match hold {
+            HoldId::Web(url) => Ok(format!("{url}/xrpc/{method}")),
+            // A hold is the PDS of its own repository.
+            HoldId::Plc(did) => {
+                let unresolved = |error| HoldsError::Unresolved { hold: did.clone(), error };
+                let account = self.resolver.resolve(did, Pool::Strangers).await.map_err(unresolved)?;
+                Ok(self.resolver.pds_method(&account, &method).map_err(unresolved)?.to_string())
+            }
+        }
+    }
+
+    /// Makes the error of a failed call. The hold may have moved, so its DID document is read again for the next call.
+    async fn failed(&self, hold: &HoldId, error: RemoteError) -> HoldsError {
+        if let HoldId::Plc(did) = hold
+            && error.may_be_elsewhere()
+        {
+            drop(self.resolver.refresh(did, Pool::Strangers).await);
+        }
+        HoldsError::of(hold, error)
     }
 
     /// Makes a call with a service token of `login`, and once more with another one if the hold does not take it.
     async fn with_token<T, F: Future<Output = Result<T, RemoteError>>>(
         &self,
-        hold: &ServiceUrl,
+        hold: &HoldId,
         login: &Login,
         call: impl Fn(Arc<str>) -> F,
     ) -> Result<Result<T, RemoteError>, AccountsError> {
@@ -290,7 +309,7 @@ async fn within<T>(time: Duration, call: impl Future<Output = Result<T, RemoteEr
 }
 
 /// Returns the URL that a hold gave for a blob, if a client can be redirected there.
-fn address(hold: &ServiceUrl, location: BlobLocation) -> Result<String, HoldsError> {
+fn address(hold: &HoldId, location: BlobLocation) -> Result<String, HoldsError> {
     let is_web = ["https://", "http://"].iter().any(|scheme| location.url.starts_with(scheme));
     let is_header = location.url.bytes().all(|byte| byte.is_ascii_graphic());
     if is_web && is_header {
@@ -299,12 +318,8 @@ fn address(hold: &ServiceUrl, location: BlobLocation) -> Result<String, HoldsErr
     Err(HoldsError::of(hold, RemoteError::Unintelligible))
 }
 
-fn method_url(hold: &ServiceUrl, method: Method) -> String {
-    format!("{hold}/xrpc/{method}")
-}
-
 /// Returns the hold that a redirect leads to.
-fn successor(url: &str) -> Option<ServiceUrl> {
+fn successor(url: &str) -> Option<HoldId> {
     let (origin, _) = url.split_once("/xrpc/")?;
-    ServiceUrl::parse(origin).ok()
+    ServiceUrl::parse(origin).ok().map(HoldId::Web)
 }

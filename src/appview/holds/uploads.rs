@@ -12,7 +12,7 @@ use atproto::lexicon::nsid;
 use atproto::lexicon::{
     AbortUpload, CompleteUpload, CompletedPart, GetPartUploadUrl, InitiateUpload, UploadIdOutput, UploadStatus,
 };
-use atproto::syntax::{Digest, ServiceUrl};
+use atproto::syntax::{Digest, HoldId};
 use server::egress::ClientBody;
 
 /// The hold's `partLength` of an upload whose parts may have any length.
@@ -31,7 +31,7 @@ struct PartUrl {
 #[derive(Clone, Debug)]
 pub struct UploadAtHold {
     /// The hold that gets the blob.
-    pub hold: ServiceUrl,
+    pub hold: HoldId,
     /// The session of the account that uploads.
     pub login: Login,
     /// The hold's id of the upload.
@@ -45,7 +45,7 @@ impl Holds {
     ///
     /// # Errors
     /// [`HoldsError`]; [`HoldsError::Silent`] also for the error of a proxy before a hold that is down; the same below.
-    pub async fn initiate(&self, hold: &ServiceUrl, login: &Login, name: &str) -> Result<UploadAtHold, HoldsError> {
+    pub async fn initiate(&self, hold: &HoldId, login: &Login, name: &str) -> Result<UploadAtHold, HoldsError> {
         let input = InitiateUpload { digest: format!("uploads/temp-{name}") };
         let output = self.call::<UploadIdOutput>(hold, login, nsid::INITIATE_UPLOAD, &input).await;
         let output = output.map_err(HoldsError::silent_if_of_a_proxy)?;

@@ -25,7 +25,7 @@ use crate::catalog::Catalog;
 use crate::holds::Holds;
 use crate::repos::Repos;
 use crate::webhooks::Webhooks;
-use atproto::syntax::{Did, Digest, ServiceUrl};
+use atproto::syntax::{Did, Digest, HoldId};
 use server::bulkhead::Locks;
 use server::metrics::CounterBy;
 use server::sqlite::Database;
@@ -56,7 +56,7 @@ pub struct Images {
     catalog: Arc<Catalog>,
     webhooks: Arc<Webhooks>,
     /// Holds of the blobs of manifests that were read or written here.
-    places: Cache<(Did, Digest), ServiceUrl>,
+    places: Cache<(Did, Digest), HoldId>,
     outcomes: CounterBy<NoticeOutcome>,
     /// Locks of holds: one delivery of the queue to each at a time.
     deliveries: Locks<Did>,

@@ -12,7 +12,7 @@ use crate::accounts::Login;
 use crate::holds::HoldsError;
 use crate::images::tables::{self, NoticeRow};
 use atproto::lexicon::NotifyManifest;
-use atproto::syntax::{Did, ServiceUrl};
+use atproto::syntax::{Did, HoldId};
 use server::sqlite::Write;
 use server::storage::StorageError;
 
@@ -53,7 +53,7 @@ impl Images {
     pub(super) async fn enqueue(
         &self,
         login: &Login,
-        hold: &ServiceUrl,
+        hold: &HoldId,
         notice: &NotifyManifest,
     ) -> Result<i64, ImagesError> {
         let now_us = (self.clock)();
@@ -75,7 +75,7 @@ impl Images {
         &self,
         id: i64,
         login: &Login,
-        hold: &ServiceUrl,
+        hold: &HoldId,
         notice: &NotifyManifest,
     ) -> Result<(), HoldsError> {
         let (began, mut attempt) = (Instant::now(), 1);
@@ -121,7 +121,7 @@ impl Images {
 
     /// Delivers due notices to one hold, until that fails or the time of its turn is over. Returns the number that it
     /// accepted.
-    pub(super) async fn deliver_to(&self, hold: ServiceUrl, now_us: u64) -> Result<usize, ImagesError> {
+    pub(super) async fn deliver_to(&self, hold: HoldId, now_us: u64) -> Result<usize, ImagesError> {
         let _turn = self.deliveries.lock(hold.did()).await;
         let (began, mut delivered) = (Instant::now(), 0);
         loop {
@@ -148,7 +148,7 @@ impl Images {
                     }
                     Err(Untold::Failed(error)) => {
                         self.put_off(&row, now_us, &error).await?;
-                        if matches!(error, HoldsError::Silent { .. }) {
+                        if error.is_of_hold() {
                             return Ok(delivered);
                         }
                         // The error is the account's: notices of others to this hold go on.
@@ -165,7 +165,7 @@ impl Images {
         let asked_us = u64::try_from(error.retry_after().unwrap_or_default().as_micros()).unwrap_or(u64::MAX);
         let pause_us = (FIRST_DUE_US << row.attempts.min(6)).max(asked_us).min(LONGEST_PAUSE_US);
         let (until_us, problem, hold) = (now_us + pause_us, error.to_string(), row.hold.clone());
-        let account = (!matches!(error, HoldsError::Silent { .. })).then(|| row.login.account.clone());
+        let account = (!error.is_of_hold()).then(|| row.login.account.clone());
         let change = move |write: &Write<'_>| {
             let due = tables::DueAt { hold: &hold, account: account.as_ref(), now_us };
             let given_up = tables::tried(write, due, MAX_ATTEMPTS)?;

@@ -8,7 +8,7 @@ use crate::gate::PullPermit;
 use crate::holds::Verb;
 use crate::names::Reference;
 use crate::repos::ManifestRecord;
-use atproto::syntax::{Digest, ServiceUrl, Tag};
+use atproto::syntax::{Digest, HoldId, Tag};
 use server::identity::Account;
 
 /// A manifest that was read.
@@ -20,7 +20,7 @@ pub struct PulledManifest {
     /// The bytes as pushed.
     pub bytes: Bytes,
     /// The hold with its blobs, if the record names a valid one.
-    pub hold: Option<ServiceUrl>,
+    pub hold: Option<HoldId>,
     /// The manifests of an index, as its record says.
     pub children: Vec<Digest>,
     /// Whether it says something of another manifest, as its record says.
@@ -75,7 +75,7 @@ impl Images {
             let hold = self.holds.of_account(owner).await?;
             return Ok(self.holds.locate_for_push(&hold, digest, login).await?);
         }
-        let ask = async |hold: &ServiceUrl| self.holds.locate(hold, digest, verb, permit.login()).await;
+        let ask = async |hold: &HoldId| self.holds.locate(hold, digest, verb, permit.login()).await;
         let known = self.places.get(&(owner.did.clone(), *digest));
         let mut found = match &known {
             Some(hold) => ask(hold).await,
@@ -114,7 +114,7 @@ impl Images {
         }
     }
 
-    pub(super) fn place(&self, owner: &Account, blobs: impl Iterator<Item = Digest>, hold: &ServiceUrl) {
+    pub(super) fn place(&self, owner: &Account, blobs: impl Iterator<Item = Digest>, hold: &HoldId) {
         for digest in blobs {
             self.places.insert((owner.did.clone(), digest), hold.clone());
         }

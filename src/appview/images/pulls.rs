@@ -13,7 +13,7 @@ use crate::gate::PullPermit;
 use crate::holds::{Holds, HoldsError};
 use crate::names::Reference;
 use atproto::lexicon::{ManifestInfo, NotifyManifest};
-use atproto::syntax::{Did, Digest, ImageName, ServiceUrl};
+use atproto::syntax::{Did, Digest, HoldId, ImageName};
 use server::bulkhead::{Bulkhead, BulkheadLimits};
 use server::identity::Account;
 use server::label;
@@ -88,7 +88,7 @@ struct Pull {
     owner: Did,
     name: ImageName,
     reference: Reference,
-    hold: ServiceUrl,
+    hold: HoldId,
     digest: Digest,
     media_type: String,
 }

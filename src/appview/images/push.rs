@@ -16,7 +16,7 @@ use crate::repos::{Replacement, ReposError, manifest_key};
 use crate::webhooks::PushedImage;
 use atproto::lexicon::nsid;
 use atproto::lexicon::{NotifyManifest, TagRecord};
-use atproto::syntax::{AtUri, Datetime, Did, Digest, ImageName, ServiceUrl, Tag};
+use atproto::syntax::{AtUri, Datetime, Did, Digest, HoldId, ImageName, Tag};
 use server::identity::Account;
 
 /// Number of blobs or manifests that are looked up at once.
@@ -34,7 +34,7 @@ struct Push<'p> {
     images: &'p Images,
     permit: &'p PushPermit,
     owner: &'p Account,
-    hold: &'p ServiceUrl,
+    hold: &'p HoldId,
     manifest: &'p ParsedManifest,
     tag: Option<&'p Tag>,
     _turns: (ManifestTurn, Option<TagTurn>),
@@ -99,7 +99,7 @@ impl Images {
         &self,
         permit: &PushPermit,
         owner: &Account,
-        hold: &ServiceUrl,
+        hold: &HoldId,
         manifest: &ParsedManifest,
     ) -> Result<(), ImagesError> {
         let blobs = manifest.blobs().map(|digest| async move {

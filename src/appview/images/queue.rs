@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::notices::HOLDS_AT_ONCE;
 use super::{Images, ImagesError};
 use crate::images::tables;
-use atproto::syntax::{Did, ServiceUrl};
+use atproto::syntax::{Did, HoldId};
 use server::label;
 use server::metrics::CounterBy;
 use server::storage::StorageError;
@@ -38,7 +38,7 @@ pub struct WaitingNotice {
     /// Account of the manifest's owner.
     pub account: Did,
     /// Hold that is to be notified.
-    pub hold: ServiceUrl,
+    pub hold: HoldId,
     /// The repository; empty when the notice cannot be read.
     pub repository: String,
     /// The digest of the manifest; empty when the notice cannot be read.

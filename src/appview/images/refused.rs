@@ -1,7 +1,7 @@
 //! Manifests that holds did not take although their push was acknowledged: for their owners to see.
 
 use super::{Images, tables};
-use atproto::syntax::{Did, Digest, ServiceUrl};
+use atproto::syntax::{Did, Digest, HoldId};
 use server::storage::StorageError;
 
 /// How long they are shown, in microseconds: 30 days.
@@ -13,7 +13,7 @@ pub struct RefusedNotice {
     /// The digest of the manifest.
     pub manifest: String,
     /// The hold.
-    pub hold: ServiceUrl,
+    pub hold: HoldId,
     /// The repository, without its owner.
     pub repository: String,
     /// The error of the last attempt, in one line.

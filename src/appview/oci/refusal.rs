@@ -290,6 +290,7 @@ impl From<ReposError> for OciError {
 
 impl From<HoldsError> for OciError {
     fn from(error: HoldsError) -> Self {
+        use identity::ResolveError as E;
         let text = error.to_string();
         match error {
             HoldsError::None | HoldsError::NotAHold => Self::denied(text),
@@ -301,6 +302,9 @@ impl From<HoldsError> for OciError {
                 does_not_answer(&format!("the hold {hold}"), &error)
             }
             HoldsError::Silent { hold, error } => of_remote(&format!("the hold {hold}"), error),
+            HoldsError::Unresolved { error: E::NotFound | E::Invalid(_) | E::Unsupported(_), .. } => Self::denied(text),
+            HoldsError::Unresolved { error: E::Busy(Overload::Caller), .. } => Self::too_many_requests(text),
+            HoldsError::Unresolved { .. } => Self::unavailable(text),
             HoldsError::Account(error) => error.into(),
             HoldsError::Repos(error) => error.into(),
         }

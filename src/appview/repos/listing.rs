@@ -10,7 +10,7 @@ use super::{Repos, ReposError};
 use crate::remote::RemoteError;
 use atproto::lexicon::nsid::{self, Collection};
 use atproto::lexicon::{Manifest, RecordView, TagRecord};
-use atproto::syntax::{Datetime, Did, Digest, ImageName, ServiceUrl, Tag};
+use atproto::syntax::{Datetime, Did, Digest, HoldId, ImageName, Tag};
 use server::identity::{Account, ListError};
 
 /// Longest listing, in pages of 100 records.
@@ -135,7 +135,7 @@ impl Repos {
     ///
     /// # Errors
     /// [`ReposError`]
-    pub async fn legacy_hold(&self, account: &Account) -> Result<Option<ServiceUrl>, ReposError> {
+    pub async fn legacy_hold(&self, account: &Account) -> Result<Option<HoldId>, ReposError> {
         let page = match self.resolver.list_records(&account.did, nsid::LEGACY_HOLD, None).await {
             // A PDS that refuses to list the collection has no such records.
             Err(ListError::Refused(_)) => return Ok(None),
@@ -143,8 +143,8 @@ impl Repos {
         };
         let hold = |view: &RecordView| {
             let text = |field: &str| view.value.get(field).and_then(Value::as_str);
-            let by_did = text("did").and_then(|did| ServiceUrl::of_did(&Did::parse(did).ok()?).ok());
-            by_did.or_else(|| ServiceUrl::parse(text("endpoint")?.trim_end_matches('/')).ok())
+            let by_did = text("did").and_then(|did| HoldId::of_did(&Did::parse(did).ok()?).ok());
+            by_did.or_else(|| HoldId::parse(text("endpoint")?.trim_end_matches('/')).ok())
         };
         Ok(page.records.iter().find_map(hold))
     }

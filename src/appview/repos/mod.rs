@@ -27,7 +27,7 @@ use atproto::lexicon::error as name;
 use atproto::lexicon::nsid::{self, Collection};
 use atproto::lexicon::{Manifest, RecordView, TagRecord};
 use atproto::repo::{RepoError, cid};
-use atproto::syntax::{Digest, ImageName, RecordKey, ServiceUrl, Tag};
+use atproto::syntax::{Digest, HoldId, ImageName, RecordKey, Tag};
 use server::identity::{self, Account, Pool, Resolver};
 
 pub use listing::{FoundManifest, FoundTag};
@@ -137,7 +137,7 @@ impl Repos {
 
     /// Returns a client; each record that it writes is also given to `index`.
     #[must_use]
-    pub fn new(remote: Remote, resolver: Resolver, sessions: Arc<Sessions>, index: Arc<Index>) -> Self {
+    pub fn new((remote, resolver): (Remote, Resolver), sessions: Arc<Sessions>, index: Arc<Index>) -> Self {
         Self { remote, resolver, sessions, recent: Recent::default(), index }
     }
 
@@ -252,7 +252,7 @@ impl Repos {
         &self,
         account: &Account,
         blob: &Digest,
-        except: &[ServiceUrl],
+        except: &[HoldId],
     ) -> Result<Option<ManifestRecord>, ReposError> {
         let mut found = None;
         let looking = self.each_record(account, nsid::MANIFEST, MAX_PAGES, |view| {

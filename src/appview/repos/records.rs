@@ -1,7 +1,7 @@
 //! Records of manifests: their keys, and the fields that are used.
 
 use atproto::lexicon::Manifest;
-use atproto::syntax::{Digest, RecordKey, ServiceUrl, SyntaxError};
+use atproto::syntax::{Digest, HoldId, RecordKey, SyntaxError};
 
 /// Longest media type: two halves of 127 characters. <https://www.rfc-editor.org/rfc/rfc6838#section-4.2>
 pub const MAX_MEDIA_TYPE_BYTES: usize = 255;
@@ -21,7 +21,7 @@ pub struct ManifestRecord {
     /// The media type, as the record says, if it is no longer than one may be.
     pub media_type: Option<String>,
     /// The hold that has the blobs, if the record names one that can be called.
-    pub hold: Option<ServiceUrl>,
+    pub hold: Option<HoldId>,
     /// The digests of config and layers.
     pub blobs: Vec<Digest>,
     /// The manifests of an index, the first 256.

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::{OpenUpload, UploadId, Uploads, UploadsError};
 use crate::uploads::tables;
-use atproto::syntax::{Did, ServiceUrl};
+use atproto::syntax::{Did, HoldId};
 use server::storage::StorageError;
 
 /// Concurrent aborts of one account's uploads, and the time limit for all of them.
@@ -24,7 +24,7 @@ pub struct UploadSummary {
     /// The repository, without its owner.
     pub repository: String,
     /// The hold that gets the blob.
-    pub hold: ServiceUrl,
+    pub hold: HoldId,
     /// Bytes received so far.
     pub offset: u64,
     /// Bytes of these that were sent to the hold.

@@ -23,7 +23,7 @@ use futures_util::StreamExt as _;
 use crate::accounts::Login;
 use crate::holds::{Holds, UploadAtHold, Verb};
 use atproto::lexicon::error as name;
-use atproto::syntax::{Digest, ServiceUrl};
+use atproto::syntax::{Digest, HoldId};
 use server::bulkhead::{LockGuard, Locks};
 use server::label;
 use server::metrics::{Counter, CounterBy};
@@ -156,7 +156,7 @@ impl Uploads {
         id: UploadId,
         login: &Login,
         repository: &str,
-        hold: &ServiceUrl,
+        hold: &HoldId,
     ) -> Result<(), UploadsError> {
         self.check_count(&login.account).await?;
         self.holds.join(hold, login).await?;

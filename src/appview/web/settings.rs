@@ -20,7 +20,7 @@ use super::{Endpoint, Web, devices, leaving};
 use crate::holds::{HoldChoice, SailorProfile, hold_of};
 use crate::images::RefusedNotice;
 use crate::names::{self, Owner};
-use atproto::syntax::{Did, Digest, ImageName, ServiceUrl};
+use atproto::syntax::{Did, Digest, HoldId, ImageName};
 use server::bulkhead::Caller;
 use server::identity::Account;
 use server::wire::{Request, Response};
@@ -182,7 +182,7 @@ pub(super) async fn end_session(web: &Web, request: Request, trace: &mut Trace) 
 }
 
 /// Parses a hold that a user typed: its DID, URL or host.
-fn named(text: &str) -> Result<ServiceUrl, WebError> {
+fn named(text: &str) -> Result<HoldId, WebError> {
     let found = hold_of(text).or_else(|| hold_of(&format!("https://{text}")));
     found.ok_or_else(|| WebError::bad_form("a hold is named by its DID (did:web:hold.example.org) or its host"))
 }
@@ -262,13 +262,13 @@ async fn refused(web: &Web, did: &Did, now_us: u64) -> Result<Vec<ShownRefusal>,
 
 /// Returns the holds to choose from, in this order: the account's choice, the registry's default, those that have the
 /// account's images, and those that name it as a member of their crew, which any hold may do with any account.
-async fn menu(web: &Web, account: &Arc<Account>, chosen: Option<&ServiceUrl>) -> Vec<ShownHold> {
+async fn menu(web: &Web, account: &Arc<Account>, chosen: Option<&HoldId>) -> Vec<ShownHold> {
     let inventory = web.catalog.inventory(account).await.ok();
     let of_images = inventory.iter().flat_map(|inventory| inventory.manifests.values());
     let of_images: BTreeMap<_, _> =
         of_images.filter_map(|manifest| manifest.hold.clone()).map(|hold| (hold.did().to_string(), hold)).collect();
     let of_crew = web.index.holds_of(&account.did, MAX_HOLDS).await.unwrap_or_default();
-    let of_crew = of_crew.iter().filter_map(|hold| ServiceUrl::of_did(hold).ok());
+    let of_crew = of_crew.iter().filter_map(|hold| HoldId::of_did(hold).ok());
     let own = chosen.cloned().into_iter().chain(web.holds.default_hold()).chain(of_images.into_values());
     let mut known = BTreeSet::new();
     let holds = own.chain(of_crew).filter(|hold| known.insert(hold.did().to_string())).take(MAX_HOLDS);
@@ -282,7 +282,7 @@ async fn menu(web: &Web, account: &Arc<Account>, chosen: Option<&ServiceUrl>) ->
 }
 
 /// Returns a text about who may pull from a hold, and whether the account may push to it.
-async fn words(web: &Web, hold: &ServiceUrl, account: &Did) -> String {
+async fn words(web: &Web, hold: &HoldId, account: &Did) -> String {
     let (captain, writer) = tokio::join!(web.catalog.captain(hold), web.catalog.may_write(hold, account));
     let Ok(captain) = captain else { return "It does not answer now.".into() };
     let reads = if captain.public { "Anyone may pull from it." } else { "Only its crew may pull from it." };

@@ -2,6 +2,8 @@
 
 /// Limit of a DID in bytes.
 const MAX_BYTES: usize = 2048;
+/// Length of the identifier of a did:plc.
+const PLC_ID_BYTES: usize = 24;
 
 text_newtype!(
     /// A DID of any method. Only `plc` and `web` can be resolved; the resolver checks that.
@@ -42,6 +44,14 @@ impl Did {
     #[must_use]
     pub fn identifier(&self) -> &str {
         self.as_str().splitn(3, ':').nth(2).unwrap_or_default()
+    }
+
+    /// Whether it is a did:plc: its identifier is 24 characters of base32. <https://web.plc.directory/spec/v0.1/did-plc>
+    #[must_use]
+    pub fn is_plc(&self) -> bool {
+        let is_base32 = |byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7');
+        let id = self.identifier();
+        self.method() == "plc" && id.len() == PLC_ID_BYTES && id.bytes().all(is_base32)
     }
 
     /// Returns the did:web of a host, with a port written as `%3A`.

@@ -241,10 +241,9 @@ fn account(text: &str, test_mode: bool) -> Result<Did, String> {
 /// Parses a DID whose document can be resolved, so that its account's tokens can be verified.
 fn resolvable(text: &str, test_mode: bool) -> Result<Did, String> {
     let did = Did::parse(text).map_err(|e| e.to_string())?;
-    let (method, id) = (did.method(), did.as_str().splitn(3, ':').nth(2).unwrap_or_default());
-    let is_plc_id = |id: &str| id.len() == 24 && id.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7'));
-    match method {
-        "plc" if !is_plc_id(id) => {
+    let id = did.identifier();
+    match did.method() {
+        "plc" if !did.is_plc() => {
             Err("a did:plc has 24 characters of a to z and 2 to 7, like did:plc:ewvi7nxzyoun6zhxrhs64oiz".into())
         }
         "web" if !test_mode && (id == "localhost" || id.starts_with("localhost%3A")) => {

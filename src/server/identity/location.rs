@@ -11,8 +11,6 @@ use atproto::syntax::{Did, Handle};
 
 const DOCUMENT_PATH: &str = "/.well-known/did.json";
 const HANDLE_PATH: &str = "/.well-known/atproto-did";
-/// Length of the text after `did:plc:`, 24 characters of base32.
-const PLC_ID_BYTES: usize = 24;
 
 /// The URL of a look-up, by who chose its host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +62,7 @@ impl Locator {
     pub(super) fn locate(&self, did: &Did) -> Result<Location, ResolveError> {
         let id = did.identifier();
         match did.method() {
-            "plc" if is_plc_id(id) => parse(&format!("{}/{did}", self.directory)).map(Location::Directory),
+            "plc" if did.is_plc() => parse(&format!("{}/{did}", self.directory)).map(Location::Directory),
             "plc" => Err(ResolveError::Unsupported("the identifier of a did:plc is 24 characters of base32")),
             "web" => self.locate_web(id).map(Location::Web),
             _ => Err(ResolveError::Unsupported("only did:plc and did:web are known")),
@@ -104,10 +102,6 @@ impl Locator {
         Handle::parse(id).map_err(|_| ResolveError::Unsupported("a did:web must be a host name only"))?;
         parse(&format!("https://{id}{DOCUMENT_PATH}"))
     }
-}
-
-fn is_plc_id(id: &str) -> bool {
-    id.len() == PLC_ID_BYTES && id.bytes().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7'))
 }
 
 /// Returns `localhost` or `localhost:<port>` from the identifier of a did:web.

@@ -5,7 +5,7 @@
 use rusqlite::Row;
 
 use crate::catalog::PushedRepository;
-use atproto::syntax::{Did, ImageName, ServiceUrl};
+use atproto::syntax::{Did, HoldId, ImageName};
 use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
@@ -66,7 +66,7 @@ fn repository(row: &Row<'_>) -> rusqlite::Result<PushedRepository> {
     Ok(PushedRepository {
         account: row.parse(0, Did::parse)?,
         name: row.parse(1, ImageName::parse)?,
-        hold: row.parse(2, ServiceUrl::parse)?,
+        hold: row.parse(2, HoldId::parse)?,
         pushed_us: row.number(3)?,
     })
 }

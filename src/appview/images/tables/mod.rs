@@ -11,7 +11,7 @@ use rusqlite::Row;
 
 use crate::accounts::Login;
 use crate::images::{QueueTotals, WaitingNotice};
-use atproto::syntax::{Did, Digest, ServiceUrl};
+use atproto::syntax::{Did, Digest, HoldId};
 use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
@@ -23,7 +23,7 @@ pub struct NoticeRow {
     /// Account of the manifest, and the session for the call.
     pub login: Login,
     /// Hold that is to be notified.
-    pub hold: ServiceUrl,
+    pub hold: HoldId,
     /// The input of `notifyManifest`, as JSON.
     pub notice: String,
     /// Number of failed attempts of the queue.
@@ -88,7 +88,7 @@ pub fn withdraw(write: &Write<'_>, account: &Did, manifest: &Digest) -> Result<(
 #[derive(Clone, Copy, Debug)]
 pub struct DueAt<'d> {
     /// Hold that is to be notified.
-    pub hold: &'d ServiceUrl,
+    pub hold: &'d HoldId,
     /// Account of the notices; `None`: all.
     pub account: Option<&'d Did>,
     /// Current time, microseconds since 1970.
@@ -138,10 +138,10 @@ pub fn make_due(write: &Write<'_>, now_us: u64) -> Result<usize, StorageError> {
 ///
 /// # Errors
 /// As [`insert`].
-pub fn make_due_of(write: &Write<'_>, account: &Did) -> Result<Vec<ServiceUrl>, StorageError> {
+pub fn make_due_of(write: &Write<'_>, account: &Did) -> Result<Vec<HoldId>, StorageError> {
     let sql = "UPDATE notice SET due_us = 0 WHERE account = ?1 RETURNING hold";
     let holds: BTreeSet<String> = write.all(sql, [account.as_str()], |row| row.get(0))?.into_iter().collect();
-    let hold = |text: &String| ServiceUrl::parse(text).map_err(|error| StorageError::Damaged(error.into()));
+    let hold = |text: &String| HoldId::parse(text).map_err(|error| StorageError::Damaged(error.into()));
     holds.iter().map(hold).collect()
 }
 
@@ -149,27 +149,27 @@ pub fn make_due_of(write: &Write<'_>, account: &Did) -> Result<Vec<ServiceUrl>, 
 ///
 /// # Errors
 /// As [`insert`].
-pub fn due_holds(read: &Read<'_>, now_us: u64) -> Result<Vec<ServiceUrl>, StorageError> {
+pub fn due_holds(read: &Read<'_>, now_us: u64) -> Result<Vec<HoldId>, StorageError> {
     let sql = "WITH RECURSIVE holds (hold) AS (
                  SELECT min(hold) FROM notice
                  UNION ALL SELECT (SELECT min(hold) FROM notice WHERE notice.hold > holds.hold) FROM holds
                  WHERE holds.hold IS NOT NULL)
                SELECT hold FROM holds WHERE EXISTS (SELECT 1 FROM notice WHERE notice.hold = holds.hold AND due_us <= ?1)";
-    read.all(sql, [now_us.cast_signed()], |row| row.parse(0, ServiceUrl::parse))
+    read.all(sql, [now_us.cast_signed()], |row| row.parse(0, HoldId::parse))
 }
 
 /// Returns the first due notices to a hold.
 ///
 /// # Errors
 /// As [`insert`].
-pub fn due(read: &Read<'_>, hold: &ServiceUrl, now_us: u64) -> Result<Vec<NoticeRow>, StorageError> {
+pub fn due(read: &Read<'_>, hold: &HoldId, now_us: u64) -> Result<Vec<NoticeRow>, StorageError> {
     let sql = "SELECT id, account, session, hold, notice, attempts, due_us, queued_us FROM notice
                WHERE hold = ?1 AND due_us <= ?2 ORDER BY due_us LIMIT ?3";
     read.all(sql, (hold.as_str(), now_us.cast_signed(), MAX_DUE), |row| {
         Ok(NoticeRow {
             id: row.get(0)?,
             login: Login { account: row.parse(1, Did::parse)?, session: row.get(2)? },
-            hold: row.parse(3, ServiceUrl::parse)?,
+            hold: row.parse(3, HoldId::parse)?,
             notice: row.get(4)?,
             attempts: row.get(5)?,
             due_us: row.number(6)?,
@@ -205,7 +205,7 @@ fn waiting_notice(row: &Row<'_>) -> rusqlite::Result<WaitingNotice> {
     Ok(WaitingNotice {
         id: row.get(0)?,
         account: row.parse(1, Did::parse)?,
-        hold: row.parse(2, ServiceUrl::parse)?,
+        hold: row.parse(2, HoldId::parse)?,
         repository: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
         manifest: row.get::<_, Option<String>>(4)?.unwrap_or_default(),
         attempts: row.get(5)?,

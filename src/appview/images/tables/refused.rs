@@ -3,7 +3,7 @@
 use rusqlite::Row;
 
 use crate::images::RefusedNotice;
-use atproto::syntax::{Did, Digest, ServiceUrl};
+use atproto::syntax::{Did, Digest, HoldId};
 use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
@@ -85,7 +85,7 @@ pub fn of_manifest(read: &Read<'_>, account: &Did, manifest: &Digest) -> Result<
 fn refused(row: &Row<'_>) -> rusqlite::Result<RefusedNotice> {
     Ok(RefusedNotice {
         manifest: row.get(0)?,
-        hold: row.parse(1, ServiceUrl::parse)?,
+        hold: row.parse(1, HoldId::parse)?,
         repository: row.get(2)?,
         problem: row.get(3)?,
         refused_us: row.number(4)?,

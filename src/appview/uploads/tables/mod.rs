@@ -5,7 +5,7 @@
 use crate::accounts::Login;
 use crate::holds::UploadAtHold;
 use crate::uploads::{UploadId, UploadSummary, UploadTotals};
-use atproto::syntax::{Did, ServiceUrl};
+use atproto::syntax::{Did, HoldId};
 use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
@@ -50,7 +50,7 @@ pub fn upload(read: &Read<'_>, id: &UploadId) -> Result<Option<(UploadRow, Vec<S
             id: *id,
             repository: row.get(2)?,
             at_hold: UploadAtHold {
-                hold: row.parse(3, ServiceUrl::parse)?,
+                hold: row.parse(3, HoldId::parse)?,
                 login: Login { account: row.parse(0, Did::parse)?, session: row.get(1)? },
                 id: row.get(4)?,
                 any_length: row.get(9)?,
@@ -210,7 +210,7 @@ fn summary(row: &rusqlite::Row<'_>) -> rusqlite::Result<UploadSummary> {
         id: row.get(0)?,
         account: row.parse(1, Did::parse)?,
         repository: row.get(2)?,
-        hold: row.parse(3, ServiceUrl::parse)?,
+        hold: row.parse(3, HoldId::parse)?,
         offset: row.number(4)?,
         sent: row.number(5)?,
         touched_us: row.number(6)?,

@@ -13,7 +13,7 @@ use crate::web::pages::{self, Frame, Shown};
 use crate::web::refusal::WebError;
 use crate::web::viewer::Viewer;
 use crate::web::{Endpoint, Web, repository_settings};
-use atproto::syntax::{Did, Digest, ImageName, ServiceUrl};
+use atproto::syntax::{Did, Digest, HoldId, ImageName};
 use server::wire::Response;
 
 /// Tags on a page.
@@ -190,7 +190,7 @@ fn untagged(inventory: &Inventory, name: &ImageName) -> Option<String> {
     (count > 0).then(|| server::text::with_noun(count as u64, "untagged manifest"))
 }
 
-async fn is_private(web: &Web, hold: Option<&ServiceUrl>) -> bool {
+async fn is_private(web: &Web, hold: Option<&HoldId>) -> bool {
     match hold {
         Some(hold) => web.catalog.captain(hold).await.is_ok_and(|captain| !captain.public),
         None => false,
@@ -198,7 +198,7 @@ async fn is_private(web: &Web, hold: Option<&ServiceUrl>) -> bool {
 }
 
 /// Returns the number of pulls, as the hold counts them.
-async fn pulls(web: &Web, subject: &Subject, name: &ImageName, hold: Option<&ServiceUrl>) -> Option<String> {
+async fn pulls(web: &Web, subject: &Subject, name: &ImageName, hold: Option<&HoldId>) -> Option<String> {
     let counts = web.catalog.counts(hold?, &subject.account.did, name).await.ok()?;
     Some(server::text::with_noun(counts.pulls, "pull"))
 }
