@@ -259,6 +259,8 @@ await step('push: a blob in one request, in two, in chunks, and an empty one', a
   const found = await app.request('HEAD', `blobs/${empty.digest}`)
   const blob = await fetch((await app.request('GET', `blobs/${empty.digest}`)).headers.get('location'))
   assert.deepEqual([found.status, blob.status, (await blob.arrayBuffer()).byteLength], [307, 200, 0])
+  const head = await fetch(found.headers.get('location'), { method: 'HEAD' })
+  assert.deepEqual([head.status, head.headers.get('content-length')], [200, '0'], 'python-dxf fails without it')
 })
 
 await step('push: a chunk out of order is 416 with Location and Range, and the upload goes on', async () => {

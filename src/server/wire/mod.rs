@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use futures_util::FutureExt as _;
-use http::header::{CONNECTION, HeaderValue};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
 use http::{StatusCode, request};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -192,6 +192,10 @@ impl WhatFollows {
         }
         if self.drain.is_cancelled() || !self.body_ended.load(Ordering::Acquire) {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        // hyper leaves out the length of an empty body when it answers HEAD.
+        if response.body().is_of_no_bytes() {
+            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         response.body_mut().send_on(busy, self.files);
     }

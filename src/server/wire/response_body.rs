@@ -69,6 +69,11 @@ impl ResponseBody {
         self.attached = Some(Box::new(guard));
     }
 
+    /// Whether the body is there and has no bytes: a file, a stream or a text of length 0.
+    pub(super) fn is_of_no_bytes(&self) -> bool {
+        !matches!(self.kind, Kind::Empty | Kind::Upgrade(_)) && self.is_end_stream()
+    }
+
     /// Takes out the continuation, if the response ends HTTP on this connection.
     pub(super) fn take_upgrade(&mut self) -> Option<Continuation> {
         match std::mem::replace(&mut self.kind, Kind::Empty) {

@@ -19,7 +19,10 @@ async function pull(at, registryConfig, directory) {
 
 /** Pushes an artifact, and pulls it by the very command that the page of its repository shows. */
 async function pullAsItsPageSays(at) {
-  await cli(at, 'push', ...as(at), '--artifact-type', 'application/x-list', at.image('list:v1'), 'list.txt:text/plain')
+  await writeFile(path.join(at.home, 'empty.txt'), '')
+  const files = ['list.txt:text/plain', 'empty.txt:text/plain']
+  // The second time it asks for each file, and wants its length, also that of the empty one.
+  for (const tag of ['v1', 'v2']) await cli(at, 'push', ...as(at), '--artifact-type', 'application/x-list', at.image(`list:${tag}`), ...files)
   const page = await (await fetch(`http://${at.image('list')}`, { headers: { accept: 'text/html' } })).text()
   const [, command] = /<code id="pull">(oras pull [^<]+)<\/code>/.exec(page) ?? assert.fail(page)
   await cli(at, ...command.split(' ').slice(1), '--plain-http', '--registry-config', at.emptyAuth, '--output', 'pulled')

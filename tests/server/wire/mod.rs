@@ -55,6 +55,7 @@ async fn echo(stage: Stage, mut request: Request) -> Response {
         "/file" => files::answer(&stage.file.unwrap(), &request.head),
         "/endless" => streamed(None, stream::repeat_with(|| Ok(Bytes::from_static(&[7; 65536])))),
         "/known" => streamed(Some(6), stream::iter([Ok("abc".into()), Ok("def".into())])),
+        "/nothing" => streamed(Some(0), stream::empty()),
         "/short" => streamed(Some(6), stream::iter([Ok("abc".into())])),
         "/broken" => streamed(None, stream::iter([Ok("abc".into()), Err(std::io::ErrorKind::Other.into())])),
         "/never" => {
