@@ -17,6 +17,6 @@ pub(crate) fn that_panic<C: Send>() -> Reloads<C> {
 
 /// The error that ends a program with these reloads.
 pub(crate) async fn ended<E>(run: impl Future<Output = Result<(), E>>) -> E {
-    let outcome = timeout(Duration::from_secs(60), run).await.expect("it goes on without reloads");
+    let outcome = timeout(Duration::from_secs(600), run).await.expect("it goes on without reloads");
     outcome.expect_err("a failure")
 }
