@@ -46,4 +46,5 @@ mod support {
     pub(crate) mod other_user;
     pub(crate) mod process;
     pub(crate) mod reloads;
+    pub(crate) mod still_clock;
 }

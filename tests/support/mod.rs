@@ -12,3 +12,4 @@ pub(crate) mod process;
 pub(crate) mod reloads;
 pub(crate) mod repo_home;
 pub(crate) mod small;
+pub(crate) mod still_clock;

@@ -169,8 +169,8 @@ fn collect(path: &Path, found: &mut BTreeMap<PathBuf, (u32, Vec<u8>)>) {
     }
 }
 
-/// A service token of the account for this hold, good for ten minutes.
+/// A service token of the account for this hold, good for an hour: longer than any test takes on a busy machine.
 pub(super) fn token(account: &Account) -> String {
-    let exp = now_s() + 600;
+    let exp = now_s() + 3600;
     account.sign(&json!({ "iss": account.did, "aud": "did:web:localhost%3A8080", "exp": exp }))
 }

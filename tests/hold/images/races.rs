@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{LAYER, STATS, counted, notify, push_of, quota, records};
 use crate::support::hold::Hold;
+use crate::support::still_clock::StillClock;
 
 const OPEN: &str = "public = true\nallow_all_crew = true\n";
 const ROUNDS: usize = 10;
@@ -16,6 +17,7 @@ async fn of_equal_pushes_at_once_one_makes_the_records() {
         hold.upload(&hold.writer, content.as_bytes()).await;
     }
     for round in 0..ROUNDS {
+        let _clock = StillClock::now();
         let input = push_of(&hold.writer, &format!("app{round}"), &["config", "one", "two"]);
         let answers = join_all((0..8).map(|_| notify(&hold, &hold.writer, &input))).await;
         let created: Vec<_> = answers.iter().map(|answer| answer.ok()["layersCreated"].as_u64().unwrap()).collect();
@@ -36,6 +38,7 @@ async fn pushes_at_once_do_not_pass_the_limit_together() {
         hold.upload(&hold.captain, content.as_bytes()).await;
     }
     let inputs: Vec<_> = contents.iter().map(|content| push_of(&hold.writer, "app", &["config", content])).collect();
+    let _clock = StillClock::now();
     let answers = join_all(inputs.iter().map(|input| notify(&hold, &hold.writer, input))).await;
     let statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 2, "{statuses:?}");
@@ -54,6 +57,7 @@ async fn nothing_is_recorded_after_an_account_deleted_its_data() {
             (0..6).map(|n| push_of(&hold.stranger, &format!("a{n}"), &["config", "one", "two"])).collect();
         let pushes = inputs.iter().map(|input| notify(&hold, &hold.stranger, input));
         let nothing = json!({});
+        let _clock = StillClock::now();
         let delete = hold.post(&hold.stranger, "io.atcr.hold.deleteUserData", &nothing);
         let (answers, deleted) = tokio::join!(join_all(pushes), delete);
         assert_eq!(deleted.ok()["crewDeleted"], true);

@@ -14,6 +14,7 @@ use super::{Client, GET_SESSION, client_of, initiate, pds_of, serve_session};
 use crate::support::did_server::{DidServer, Reply, asker, document, plc};
 use crate::support::hold::{Hold, PRIVATE};
 use crate::support::small::pass;
+use crate::support::still_clock::StillClock;
 
 /// A document of `did` with its PDS at `pds`.
 fn document_at(did: &Did, pds: &str) -> Value {
@@ -113,6 +114,7 @@ async fn strangers_who_wait_for_a_pds_keep_nobody_of_the_crew_waiting() {
     asked.resolver.resolve(&plc(99), Pool::Members).await.unwrap();
     asked.session(Reply::Held, 1);
     let before = asked.server.requests();
+    let _clock = StillClock::now();
     let ask_one = |number| {
         let asked = Arc::clone(&asked);
         tokio::spawn(async move { asked.ask(number, LONG, asker(Pool::Strangers, number.into())).await })
