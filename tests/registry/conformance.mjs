@@ -148,8 +148,9 @@ await step('delete: what is deleted can be pushed again', async () => {
 
 await step('delete: blobs are not deleted', async () => {
   const app = of('deletes')
-  const { status, code, headers } = await app.request('DELETE', `blobs/${EMPTY.digest}`)
+  const { status, code, headers, json } = await app.request('DELETE', `blobs/${EMPTY.digest}`)
   assert.deepEqual([status, code, headers.get('allow')], [405, 'UNSUPPORTED', 'GET, HEAD'])
+  assert.match(json.errors[0].message, /a hold removes those that no manifest names/)
 })
 
 await step('delete: by owners alone, with a token that has delete, push or *', async () => {

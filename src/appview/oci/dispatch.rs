@@ -116,7 +116,9 @@ impl OciState {
                 referrers::list(self, permit, digest, &request.head).await
             }
             Route::Blob(name, digest) => {
-                // `DELETE` is not offered: holds have no method that deletes a blob.
+                if request.head.method == Method::DELETE {
+                    return Err(OciError::blobs_are_not_deleted());
+                }
                 reads(&request.head)?;
                 let permit = self.pull(shown, &name, trace)?;
                 let _place = self.place(Cost::Read, trace).await?;

@@ -105,6 +105,13 @@ impl OciError {
         error.with(ALLOW, HeaderValue::from_static(allowed))
     }
 
+    /// 405 for the deletion of a blob, for which holds have no method.
+    pub(super) fn blobs_are_not_deleted() -> Self {
+        let message = "blobs are not deleted one by one: a hold removes those that no manifest names any more";
+        let error = Self::new(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", message);
+        error.with(ALLOW, HeaderValue::from_static("GET, HEAD"))
+    }
+
     /// 401 with a challenge.
     pub(super) fn unauthorized(message: impl Into<String>, challenge: &str) -> Self {
         let error = Self::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message);
