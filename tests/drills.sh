@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The drills of an operator, which the manual follows: backup and restore, a new host, a lost key, a warm spare
+# The drills of an operator, which the manual follows: backup and restore, a new host, another program, a lost key, a warm spare
 # by Litestream, a successor with another address, and a front end that loses its database and its index; with real holds, a
 # real PDS, the reference libraries and Garage. ATCR_HOLD_BINARY, ATCR_APPVIEW_BINARY: the programs; without them they are built.
 # Needs Rust and Node; installs the rest. Exits 0 when everything held. Leaves no process and no temporary file.

@@ -13,6 +13,7 @@ import { backup } from './backup.mjs'
 import { newHost } from './host.mjs'
 import { registryFrontEnd } from './registry.mjs'
 import { lostKey } from './key.mjs'
+import { otherProgram } from './program.mjs'
 import { standby } from './standby.mjs'
 import { successor } from './successor.mjs'
 
@@ -42,6 +43,7 @@ async function drills() {
   const at = (current) => ({ hold: current, alice: alice.at(current), work })
   hold = await backup(at(hold))
   hold = await newHost(at(hold))
+  hold = await otherProgram(at(hold))
   hold = await lostKey(at(hold))
   if (litestream) hold = await standby({ ...at(hold), s3List, litestream })
   hold = await successor({ ...at(hold), binary, stack })

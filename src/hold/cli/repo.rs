@@ -58,9 +58,14 @@ impl Command {
 }
 
 fn shown_import(imported: &RepoImported) -> String {
-    let RepoImported { records, blocks, imported_rev, rev, commit, reconciled } = imported;
+    let RepoImported { records, blocks, left_out, imported_rev, rev, commit, reconciled } = imported;
+    let earlier = match left_out {
+        0 => String::new(),
+        left_out => format!("; {left_out} blocks of earlier revisions are left out"),
+    };
+    let taken = blocks - left_out;
     format!(
-        "{records} records in {blocks} blocks imported, of revision {imported_rev}\n\
+        "{records} records in {taken} blocks imported, of revision {imported_rev}{earlier}\n\
          {reconciled} records changed, to follow the configuration\n\
          The commit above the import is {commit}, of revision {rev}\n"
     )

@@ -45,8 +45,10 @@ pub struct RepoImport {
 pub struct RepoImported {
     /// Number of records in the file.
     pub records: u64,
-    /// Number of blocks in the file.
+    /// Number of distinct blocks in the file.
     pub blocks: u64,
+    /// Number of these that are of an earlier commit, and were left out.
+    pub left_out: u64,
     /// The revision in the file.
     pub imported_rev: String,
     /// The revision of the hold's commit above the import.
@@ -87,6 +89,7 @@ impl Import for RepoImport {
             Ok(RepoImported {
                 records: imported.records,
                 blocks: imported.blocks,
+                left_out: imported.left_out,
                 imported_rev: imported.imported_rev.to_string(),
                 rev: imported.rev.to_string(),
                 commit: imported.commit.to_string(),

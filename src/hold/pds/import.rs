@@ -1,5 +1,8 @@
 //! Imports a repository from a CAR file, whole or not at all: it is one transaction, and blocks pass through memory one
 //! at a time. An accepted repository passes [`Pds::verify`].
+//!
+//! Files of other programs may have more than the newest commit: indigo's carstore exports every block that it ever
+//! stored, without an order. What that commit does not refer to is left out.
 //! <https://atproto.com/specs/repository#car-file-serialization>
 
 use super::commit::{MAX_RECORD_BYTES, StoredBlocks};
@@ -34,12 +37,6 @@ pub enum ImportError {
     /// The file has no root, or several, by their number.
     #[error("the file must have one root, the newest commit; it has {0}")]
     Roots(usize),
-    /// The file has a block twice.
-    #[error("the file has block {0} twice")]
-    RepeatedBlock(Cid),
-    /// The file has a block that its commit does not refer to.
-    #[error("the file has blocks that do not belong to its commit; the first is {0}")]
-    UnusedBlock(Cid),
     /// The file is the repository of another account.
     #[error("the file is the repository of {0}")]
     OtherDid(Did),
@@ -110,8 +107,10 @@ pub enum ImportProgress {
 pub struct Imported {
     /// Number of records.
     pub records: u64,
-    /// Number of blocks in the file.
+    /// Number of distinct blocks in the file.
     pub blocks: u64,
+    /// Number of these that its commit does not refer to, and that were left out.
+    pub left_out: u64,
     /// The revision of the file.
     pub imported_rev: Tid,
     /// The hold's new commit of the imported tree.
@@ -182,13 +181,13 @@ impl<P: FnMut(ImportProgress)> Import<'_, P> {
         if imported.rev >= self.rev {
             return Err(ImportError::Future(imported.rev));
         }
-        self.take_tree(&imported.data)?;
+        let left_out = self.take_tree(&imported.data)?;
         tables::delete_blobs_without_reference(self.write)?;
         (rules.check)(&Records::new(self.write)).map_err(ImportError::NotAHold)?;
         let commit = self.commit(last, imported.data)?;
         (rules.index)(&self.repository)?;
         let Self { records, blocks, rev, .. } = self;
-        Ok(Imported { records, blocks, imported_rev: imported.rev, commit, rev, data: imported.data })
+        Ok(Imported { records, blocks, left_out, imported_rev: imported.rev, commit, rev, data: imported.data })
     }
 
     /// Stores the blocks of the file. Returns its root.
@@ -202,10 +201,8 @@ impl<P: FnMut(ImportProgress)> Import<'_, P> {
             }
             reader.push(&piece[..length]);
             while let Some((cid, bytes)) = reader.next_block()? {
-                if !tables::add_block(self.write, &cid, &self.rev, bytes)? {
-                    return Err(ImportError::RepeatedBlock(cid));
-                }
-                self.blocks += 1;
+                // A repeated one has the same bytes: the reader compares them with the CID.
+                self.blocks += u64::from(tables::add_block(self.write, &cid, &self.rev, bytes)?);
             }
             (self.progress)(ImportProgress::Blocks(self.blocks));
         }
@@ -229,8 +226,9 @@ impl<P: FnMut(ImportProgress)> Import<'_, P> {
         Ok(commit)
     }
 
-    /// Checks the tree and its records, builds the index of records, and refuses blocks that belong to neither.
-    fn take_tree(&mut self, data: &Cid) -> Result<(), ImportError> {
+    /// Checks the tree and its records, builds the index of records, and deletes blocks that belong to neither. Returns
+    /// their number.
+    fn take_tree(&mut self, data: &Cid) -> Result<u64, ImportError> {
         let mut visited = VisitedRows::default();
         let write = self.write;
         mst::walk(&StoredBlocks(write), *data, |visit| match visit {
@@ -244,13 +242,12 @@ impl<P: FnMut(ImportProgress)> Import<'_, P> {
                 self.take_record(key, value, &row.bytes)
             }
         })?;
-        if visited.count() + 1 == self.blocks {
-            return Ok(());
+        // The commit was one of them.
+        let left_out = self.blocks - 1 - visited.count();
+        if left_out > 0 {
+            tables::retain_blocks(write, |number| visited.has(number))?;
         }
-        tables::each_block_name(write, |number, cid| match cid {
-            Some(cid) if !visited.has(number) => Err(ImportError::UnusedBlock(cid)),
-            _ => Ok(()),
-        })
+        Ok(left_out)
     }
 
     fn take_record(&mut self, path: &str, cid: &Cid, bytes: &[u8]) -> Result<(), ImportError> {

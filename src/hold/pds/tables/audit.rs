@@ -38,6 +38,19 @@ pub fn each_block_name<E: From<StorageError>>(
     read.each(sql, [], row, |(number, cid)| visit(number, Cid::try_from(cid).ok()))
 }
 
+/// Deletes the blocks for whose row number `keep` is false.
+///
+/// # Errors
+/// [`StorageError`]
+pub fn retain_blocks(write: &Write<'_>, keep: impl Fn(i64) -> bool) -> Result<(), StorageError> {
+    let delete = |number: i64| match keep(number) {
+        true => Ok(()),
+        // SQLite permits it of the row that a query is at. <https://www.sqlite.org/isolation.html>
+        false => write.execute("DELETE FROM block WHERE number = ?1", [number]).map(drop),
+    };
+    write.each("SELECT number FROM block ORDER BY number", [], |row| row.get(0), delete)
+}
+
 /// Calls `visit` with the collection and the key of every record in the index.
 ///
 /// # Errors

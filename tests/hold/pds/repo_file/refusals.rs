@@ -83,8 +83,6 @@ async fn a_file_that_is_not_one_whole_repository_is_refused() {
     refused(&home, joined(None, &blocks), "one root").await;
     refused(&home, joined(Some(&foreign.0), &blocks), "is missing").await;
     refused(&home, joined(Some(&blocks[3].0), &blocks), "cannot be imported").await;
-    refused(&home, with(&|blocks| blocks.push(foreign.clone())), "do not belong").await;
-    refused(&home, with(&|blocks| blocks.push(blocks[5].clone())), "twice").await;
     for absent in 0..blocks.len() {
         refused(&home, with(&|blocks| drop(blocks.remove(absent))), "is missing").await;
     }

@@ -7,7 +7,7 @@ use atproto::syntax::ServiceUrl;
 use super::{A_SECOND_US, file_with_notes, fresh, with_notes};
 use crate::support::did_server::{key, plc};
 use crate::support::repo_home::consumer::Consumer;
-use crate::support::repo_home::file::{exported, import};
+use crate::support::repo_home::file::{exported, import, joined, parts};
 use crate::support::repo_home::{RepoHome, START_US, change, declared, note};
 
 const LATER_US: u64 = START_US + 100 * A_SECOND_US;
@@ -52,6 +52,30 @@ async fn a_new_hold_takes_over_the_records() {
         bytes.extend_from_slice(&chunk.unwrap());
     }
     assert_eq!(car::read(&bytes).unwrap().blocks.len(), car::read(&exported(&new.pds).await).unwrap().blocks.len());
+}
+
+/// As some programs export a repository: the newest blocks first, then all that they ever stored, and some twice.
+#[tokio::test]
+async fn blocks_of_earlier_commits_are_left_out() {
+    let old = with_notes(300).await;
+    let (roots, mut blocks) = parts(&exported(&old.pds).await);
+    let earlier_root = roots[0];
+    let at_us = START_US + 50 * A_SECOND_US;
+    old.commit(at_us, vec![change("com.example.note/n7", RecordWrite::Delete)]).await.unwrap();
+    let newest = exported(&old.pds).await;
+    let (roots, newest_blocks) = parts(&newest);
+    let known: Vec<_> = newest_blocks.iter().map(|(cid, _)| *cid).collect();
+    let stale = blocks.iter().filter(|(cid, _)| !known.contains(cid)).count() as u64;
+    assert!(stale > 2, "the commit, a record and the nodes above it: {stale}");
+    blocks.splice(0..0, newest_blocks);
+    let new = fresh().await;
+    let imported = import(&new.pds, LATER_US, joined(roots.first(), &blocks), None).await.unwrap();
+    assert_eq!((imported.left_out, imported.blocks), (stale, known.len() as u64 + stale));
+    assert_eq!(new.stored_tree().await, old.stored_tree().await);
+    assert_eq!(new.pds.verify(|_, _| {}).await.unwrap().unwrap().findings, []);
+    // The root says which commit is the newest.
+    let earlier = import(&fresh().await.pds, LATER_US, joined(Some(&earlier_root), &blocks), None).await.unwrap();
+    assert_eq!((earlier.records, imported.records), (303, 302));
 }
 
 #[tokio::test]
