@@ -119,11 +119,13 @@ close() {
 }
 
 need node npm cargo cc c++ make python3 openssl umoci shellcheck strace
-install_stack
+# The one waits for the network, the other for the processor.
+install_stack &
+stack_installed=$!
+start_s3 garage seaweedfs
+wait "$stack_installed"
 export ATCR_HOLD_STACK=$stack
 eval "$(bash tests/lexicons.sh)"
-start_s3 garage
-start_s3 seaweedfs
 export ATCR_HOLD_S3=$s3_list
 
 cargo_step "Formatting" fmt --check
