@@ -1,4 +1,3 @@
-import re
 import tomllib
 
 CONFIG = "/etc/atcr-hold/config.toml"

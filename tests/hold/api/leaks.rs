@@ -101,7 +101,7 @@ async fn access_tokens_and_proofs_are_shown_nowhere_whatever_the_pds_answers() {
     }
     // Of a token no part is shown, not only not the signature.
     let parts: Vec<_> = secrets.iter().flat_map(|secret| secret.split('.').skip(1).map(str::to_owned)).collect();
-    assert!(log.text().contains("use_dpop_nonce"));
+    assert!(log.text().contains("use_dpop_nonce"), "{}", log.text());
     assert_silent(&hold, &log.text(), &parts);
 }
 
