@@ -1,5 +1,5 @@
 //! The end of sessions: here at once, and at the servers that made them, where a refresh token would stay good for
-//! months.
+//! months. Until such a server answers the token is kept, for a day at most.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::error::AccountsError;
 use super::sessions::{SessionId, Sessions};
-use crate::accounts::tables::{self, SessionRow};
+use crate::accounts::tables::{self, EndedRow};
+use crate::oauth::OauthError;
 use crate::remote::RemoteError;
 use atproto::lexicon::nsid;
 use atproto::syntax::Did;
@@ -21,6 +22,14 @@ use server::storage::StorageError;
 const REVOKE_FOR: Duration = Duration::from_secs(10);
 /// Sessions of one account whose end is requested at once.
 const AT_ONCE: usize = 8;
+/// Ended sessions whose servers are told in one round.
+const ROUND: usize = 64;
+/// Time to the second attempt to end a session at its server, in microseconds; each later one is four times as long.
+const FIRST_PAUSE_US: u64 = 60 * 1_000_000;
+/// Longest time between two attempts, in microseconds.
+const LONGEST_PAUSE_US: u64 = 4 * 60 * 60 * 1_000_000;
+/// Time for which the token of an ended session is kept, in microseconds: a day.
+const TOLD_FOR_US: u64 = 24 * 60 * 60 * 1_000_000;
 
 /// A session that was ended here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +38,8 @@ pub struct SessionEnd {
     pub id: SessionId,
     /// Account of the session.
     pub account: Did,
-    /// Error of the server that could not end the session, which goes on there unused; `None` if it ended there as
-    /// well.
+    /// Error of the server that could not end the session, which goes on there unused, and whether it is asked again;
+    /// `None` if it ended there as well.
     pub left: Option<String>,
 }
 
@@ -52,7 +61,7 @@ impl Sessions {
         Ok(self.end_those(&row.account, async move { Ok(Which::One(id)) }).await?.pop())
     }
 
-    /// Ends all sessions of an account like [`Sessions::end`].
+    /// Ends all sessions of an account like [`Sessions::end`], but keeps nothing of them: no server is asked again.
     ///
     /// # Errors
     /// As [`Sessions::end`].
@@ -97,32 +106,99 @@ impl Sessions {
                 Which::One(id) => Some(id),
                 Which::All => None,
             };
-            let did = account.clone();
-            let rows = this.database.write(move |write| tables::take(write, &did, id)).await?;
-            this.service_tokens.retain(|(of, _), _| rows.iter().all(|row| row.id != *of));
-            let ended = stream::iter(rows).map(|row| this.end_there(row, deadline));
-            let ended = ended.buffered(AT_ONCE).collect().await;
+            let (did, now_us) = (account.clone(), (this.settings.clock)());
+            let end = move |write: &server::sqlite::Write<'_>| {
+                let rows = tables::take(write, &did, id)?;
+                let ended = rows.into_iter().map(|row| {
+                    let ended = tables::add_ended(write, &row, now_us, now_us + FIRST_PAUSE_US)?;
+                    Ok((row.id, ended))
+                });
+                ended.collect::<Result<Vec<_>, StorageError>>()
+            };
+            let rows = this.database.write(end).await?;
+            this.service_tokens.retain(|(of, _), _| rows.iter().all(|(id, _)| id != of));
+            let is_kept = id.is_some();
+            let ended = stream::iter(rows).map(|(id, row)| {
+                let this = &this;
+                async move {
+                    let left = this.end_there(&row, deadline, is_kept).await?;
+                    Ok(SessionEnd { id, account: row.account, left })
+                }
+            });
+            let ended: Vec<Result<_, AccountsError>> = ended.buffered(AT_ONCE).collect().await;
             drop(turn);
-            Ok(ended)
+            if !is_kept {
+                let earlier = this.database.read(move |read| tables::ended_of(read, &account)).await?;
+                let earlier = stream::iter(earlier).map(|row| {
+                    let this = &this;
+                    async move { this.end_there(&row, deadline, is_kept).await.map(drop) }
+                });
+                earlier.buffered(AT_ONCE).collect::<Vec<_>>().await.into_iter().collect::<Result<(), _>>()?;
+            }
+            ended.into_iter().collect()
         })
         .await
     }
 
-    /// Requests the end of a session at the server that made it, until `deadline`. Returns the result.
-    async fn end_there(&self, row: SessionRow, deadline: Instant) -> SessionEnd {
-        let left = match timeout_at(deadline, self.revoke(&row)).await {
-            Ok(outcome) => outcome.err().map(|error| error.to_string()),
-            Err(_) => Some("it does not answer".to_owned()),
+    /// Requests the end of ended sessions at their servers again, where that is due. Returns the number of sessions.
+    ///
+    /// # Errors
+    /// As [`Sessions::end`].
+    pub async fn end_due(&self) -> Result<usize, AccountsError> {
+        let now_us = (self.settings.clock)();
+        let due = self.database.read(move |read| tables::due_ended(read, now_us, ROUND)).await?;
+        let sessions = due.len();
+        let ends = stream::iter(due).map(|row| async move {
+            let is_kept = now_us.saturating_sub(row.ended_us) < TOLD_FOR_US;
+            self.end_there(&row, Instant::now() + REVOKE_FOR, is_kept).await.map(drop)
+        });
+        ends.buffer_unordered(AT_ONCE).collect::<Vec<_>>().await.into_iter().collect::<Result<(), _>>()?;
+        Ok(sessions)
+    }
+
+    /// Returns the times at which sessions of an account ended here, whose servers are still to be told so, with whether
+    /// they were made by OAuth. Microseconds since 1970.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn ended_of(&self, account: &Did) -> Result<Vec<(u64, bool)>, StorageError> {
+        let account = account.clone();
+        let rows = self.database.read(move |read| tables::ended_of(read, &account)).await?;
+        Ok(rows.into_iter().map(|row| (row.ended_us, row.binding.is_some())).collect())
+    }
+
+    /// Requests the end of a session at the server that made it, until `deadline`, and forgets it; if the server may answer
+    /// another time, it is kept for that with `is_kept`. Returns the error of the server.
+    async fn end_there(
+        &self,
+        row: &EndedRow,
+        deadline: Instant,
+        is_kept: bool,
+    ) -> Result<Option<String>, AccountsError> {
+        let (id, outcome) = (row.id, timeout_at(deadline, self.revoke(row)).await);
+        let (mut left, asked_again) = match outcome {
+            Ok(Ok(())) => (None, None),
+            Ok(Err(error)) => (Some(error.to_string()), is_kept.then(|| pause_us(row, &error)).flatten()),
+            Err(_) => (Some("it does not answer".to_owned()), is_kept.then(|| pause_us_of(row.attempts))),
         };
-        if let Some(error) = &left {
+        if let Some(error) = &mut left {
+            if asked_again.is_some() {
+                error.push_str("; it is asked again for a day");
+            }
             let did = &row.account;
             tracing::warn!(%did, "a session that was ended here goes on at the server of {did}: {error}");
         }
-        SessionEnd { id: row.id, account: row.account, left }
+        let now_us = (self.settings.clock)();
+        let note = move |write: &server::sqlite::Write<'_>| match asked_again {
+            Some(pause_us) => tables::postpone_ended(write, id, now_us.saturating_add(pause_us)),
+            None => tables::forget_ended(write, id),
+        };
+        self.database.write(note).await?;
+        Ok(left)
     }
 
     /// Requests the end of a session at the server that made it. A session that the server does not know is over.
-    async fn revoke(&self, row: &SessionRow) -> Result<(), AccountsError> {
+    async fn revoke(&self, row: &EndedRow) -> Result<(), AccountsError> {
         if let Some(binding) = &row.binding {
             let server = self.oauth.server(&binding.issuer).await?;
             return Ok(self.oauth.revoke(&server, &row.refresh, &binding.key()?).await?);
@@ -135,4 +211,22 @@ impl Sessions {
             Err(error) => Err(AccountsError::Pds(error)),
         }
     }
+}
+
+/// Returns the time to the next attempt after an error, in microseconds; `None` if the server would answer the same.
+fn pause_us(row: &EndedRow, error: &AccountsError) -> Option<u64> {
+    let remote = match error {
+        AccountsError::Pds(error) | AccountsError::Oauth(OauthError::Server(error)) => Some(error),
+        AccountsError::Oauth(OauthError::NoRevocation) => return None,
+        _ => None,
+    };
+    let is_final = matches!(remote, Some(RemoteError::Refused { status, .. }) if status.is_client_error()
+        && !matches!(*status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT));
+    let asked_us = error.retry_after().map_or(0, |time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+    (!is_final).then(|| asked_us.min(LONGEST_PAUSE_US).max(pause_us_of(row.attempts)))
+}
+
+/// Returns the time to the next attempt after this number of earlier ones, in microseconds.
+fn pause_us_of(attempts: u32) -> u64 {
+    (FIRST_PAUSE_US << (2 * attempts.min(8))).min(LONGEST_PAUSE_US)
 }

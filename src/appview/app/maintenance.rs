@@ -33,6 +33,7 @@ pub(super) fn spawn(background: &mut Background, state: &Arc<OciState>, last_don
     let both = (Arc::clone(state), Arc::clone(last_done));
     background.keep("notices to holds", both.clone(), |(state, last_done)| deliver(state, last_done));
     background.keep("sweep", both.clone(), |(state, last_done)| often(state, last_done));
+    background.keep("ends of sessions", Arc::clone(state), end_sessions);
     background.keep("hourly sweep", both, |(state, last_done)| seldom(state, last_done));
     background.keep("network events", Arc::clone(state), follow);
     // It ends at once where there can be none.
@@ -54,6 +55,17 @@ async fn deliver(state: Arc<OciState>, last_done: Arc<LastDone>) {
                 }
             }
             Err(error) => tracing::warn!(%error, "holds cannot be told of manifests"),
+        }
+    }
+}
+
+/// Has sessions that have ended here end at their servers, as long as the registry runs.
+async fn end_sessions(state: Arc<OciState>) {
+    let mut ticks = tokio::time::interval(OFTEN);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = state.sessions.end_due().await {
+            tracing::warn!(%error, "accounts' servers cannot be told of sessions that have ended");
         }
     }
 }
@@ -99,6 +111,11 @@ async fn seldom(state: Arc<OciState>, last_done: Arc<LastDone>) {
     let mut ticks = tokio::time::interval(SELDOM);
     loop {
         ticks.tick().await;
+        match state.web.end_unused_sessions().await {
+            Ok(0) => {}
+            Ok(sessions) => tracing::info!(sessions, "sessions that nothing used any more were ended"),
+            Err(error) => tracing::warn!(%error, "sessions that nothing uses any more cannot be ended"),
+        }
         match state.sessions.sweep().await {
             Ok(sessions) => {
                 last_done.sessions_us.set(now_us());

@@ -35,6 +35,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("017_quiet_receivers.sql"),
         include_str!("018_refused_notices.sql"),
         include_str!("019_return_to.sql"),
+        include_str!("020_ended_sessions.sql"),
     ],
 };
 
@@ -52,10 +53,11 @@ mod tests {
     use crate::index::tables::search;
 
     /// The files with SQL statements, but for those of searches, which are composed.
-    const SOURCES: [&str; 17] = [
+    const SOURCES: [&str; 18] = [
         include_str!("../accounts/tables/mod.rs"),
         include_str!("../catalog/tables/mod.rs"),
         include_str!("../accounts/tables/sign_ins.rs"),
+        include_str!("../accounts/tables/ended.rs"),
         include_str!("../devices/tables/mod.rs"),
         include_str!("../web/tables/mod.rs"),
         include_str!("../uploads/tables/mod.rs"),

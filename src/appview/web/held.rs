@@ -21,6 +21,16 @@ pub struct HeldSession {
     pub proven_at: Datetime,
 }
 
+/// A session that has ended here, and whose server is still to be told so: for a day at most.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldEndedSession {
+    /// Whether the session was made by OAuth, in a browser; else it was made with an app password.
+    pub by_oauth: bool,
+    /// Time of its end.
+    pub ended_at: Datetime,
+}
+
 /// A device, without its secret.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -200,6 +210,9 @@ impl From<Delivery> for HeldDelivery {
 pub struct Held {
     /// Sessions at the account's PDS.
     pub sessions: Vec<HeldSession>,
+    /// Sessions whose servers are still to be told of their end.
+    #[serde(default)]
+    pub ended_sessions: Vec<HeldEndedSession>,
     /// Devices that act for the account.
     pub devices: Vec<HeldDevice>,
     /// Browsers in which the account is signed in.
@@ -238,6 +251,8 @@ impl Web {
         let at = Datetime::from_micros;
         let sessions = self.sessions.of_account(account).await?.into_iter();
         let sessions = sessions.map(|row| HeldSession { by_oauth: row.by_oauth, proven_at: at(row.proven_us) });
+        let ended = self.sessions.ended_of(account).await?.into_iter();
+        let ended = ended.map(|(ended_us, by_oauth)| HeldEndedSession { by_oauth, ended_at: at(ended_us) });
         let devices = self.devices.of_account(account).await?.into_iter().map(|device| HeldDevice {
             name: device.name,
             address: device.address,
@@ -254,6 +269,7 @@ impl Web {
         });
         Ok(Held {
             sessions: sessions.collect(),
+            ended_sessions: ended.collect(),
             devices: devices.collect(),
             browsers: browsers.collect(),
             requests: self.held_requests(account).await?,

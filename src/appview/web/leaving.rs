@@ -1,8 +1,10 @@
 //! Signing out: of a browser, and of the session at the account's PDS once nothing here uses it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use askama::Template;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::browser;
 use super::browser_sessions::BrowserSessions;
@@ -14,6 +16,9 @@ use crate::images::Images;
 use atproto::syntax::Did;
 use server::storage::StorageError;
 use server::wire::Response;
+
+/// Accounts whose sessions are ended at once: each waits for a server of the account's choice.
+const AT_ONCE: usize = 8;
 
 #[derive(Template)]
 #[template(path = "left.html")]
@@ -36,6 +41,17 @@ pub(super) async fn end_unused(web: &Web, account: &Did) -> Result<Option<Sessio
     web.sessions.end_by_oauth_unless(account, is_used).await
 }
 
+/// Ends the OAuth sessions of all accounts that no browser, device or notice uses any more. Returns their number.
+pub(super) async fn end_all_unused(web: &Web) -> Result<usize, AccountsError> {
+    let (browsers, devices) = (web.browsers.by_account().await?, web.devices.by_account().await?);
+    let used: HashSet<Did> = browsers.into_iter().chain(devices).map(|(account, _)| account).collect();
+    let sessions = web.sessions.list().await?.into_iter();
+    let unused = sessions.filter(|session| session.by_oauth && !used.contains(&session.account));
+    let ends = stream::iter(unused).map(|session| async move { end_unused(web, &session.account).await });
+    let ends: Vec<_> = ends.buffer_unordered(AT_ONCE).try_collect().await?;
+    Ok(ends.into_iter().flatten().count())
+}
+
 /// Whether a browser, a device or a notice uses the account's OAuth session.
 async fn is_used(
     (browsers, devices, images): (&BrowserSessions, &Devices, &Images),
@@ -50,8 +66,8 @@ async fn is_used(
 pub(super) fn left(ended: &[SessionEnd]) -> Option<String> {
     let why = ended.iter().find_map(|session| session.left.as_deref())?;
     Some(format!(
-        "The registry has forgotten its session at your own server, but that server could not be told to end it: {why}. It \
-         ends there by itself in time; to end it now, go to your account’s settings at that server."
+        "The registry has ended its session, but your own server could not be told to end it there: {why}. It ends there by \
+         itself in time; to end it now, go to your account’s settings at that server."
     ))
 }
 

@@ -68,8 +68,8 @@ use viewer::Viewer;
 
 pub use endpoint::{ENDPOINTS, Endpoint};
 pub use held::{
-    Held, HeldBrowser, HeldDelivery, HeldDevice, HeldNotice, HeldReferrer, HeldRefusal, HeldRepository, HeldRequest,
-    HeldSession, HeldSignIn, HeldUpload, HeldWebhook,
+    Held, HeldBrowser, HeldDelivery, HeldDevice, HeldEndedSession, HeldNotice, HeldReferrer, HeldRefusal,
+    HeldRepository, HeldRequest, HeldSession, HeldSignIn, HeldUpload, HeldWebhook,
 };
 pub use pages::guard;
 
@@ -210,6 +210,15 @@ impl Web {
     /// When the database fails.
     pub async fn end_unused_session(&self, account: &Did) -> Result<Option<SessionEnd>, AccountsError> {
         leaving::end_unused(self, account).await
+    }
+
+    /// Ends the OAuth sessions that nothing uses any more, as [`Web::end_unused_session`]: browser sessions expire, and
+    /// notices are delivered. Returns their number.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn end_unused_sessions(&self) -> Result<usize, AccountsError> {
+        leaving::end_all_unused(self).await
     }
 
     /// Deletes expired sign-ins and browser sessions.

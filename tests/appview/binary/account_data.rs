@@ -18,7 +18,7 @@ const fn rows(table: &'static str, insert: &'static str, place: &'static str) ->
     Rows { table, insert, place }
 }
 
-const OF_ACCOUNTS: [Rows; 18] = [
+const OF_ACCOUNTS: [Rows; 19] = [
     rows(
         "pds_session",
         "INSERT INTO pds_session (account, password, access, refresh, proven_us)
@@ -59,6 +59,11 @@ const OF_ACCOUNTS: [Rows; 18] = [
         "device",
         "INSERT INTO device (account, secret, name, created_us, used_us) VALUES (?1, randomblob(32), 'laptop', 1, 0)",
         "/devices",
+    ),
+    rows(
+        "ended_session",
+        "INSERT INTO ended_session (account, refresh, ended_us, due_us) VALUES (?1, 'SECRET', 1, 9000000000000000)",
+        "/endedSessions",
     ),
     rows(
         "browser_session",

@@ -2,16 +2,18 @@
 
 use std::path::PathBuf;
 
-use atcr_appview::app;
+use atcr_appview::app::{self, StartError};
 use atcr_appview::config::Config;
 use atcr_appview::index::{Change, Index, IndexLimits};
 use atcr_appview::schema;
 use atproto::syntax::Did;
 use data_encoding::{BASE64, BASE64URL_NOPAD};
+use rusqlite::Connection;
 use serde_json::json;
 use server::daemon::listeners;
 use server::settings::{Environment, Sources};
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::did_server::{DidServer, Reply, document, plc};
@@ -24,6 +26,9 @@ pub(crate) struct Registry {
     pub(crate) network: DidServer,
     pub(crate) alice: Did,
     state: TempDir,
+    config: Config,
+    shutdown: CancellationToken,
+    running: JoinHandle<Result<(), StartError>>,
 }
 
 impl Registry {
@@ -41,8 +46,6 @@ impl Registry {
         network.publish(&alice, &published);
         let resolved = json!({ "did": alice }).to_string();
         network.set("/xrpc/com.atproto.identity.resolveHandle?handle=alice.test", Reply::Body(resolved));
-        let listener = listeners::bind("127.0.0.1:0").unwrap();
-        let port = listener.describe().rsplit(':').next().unwrap().parse().unwrap();
         let path = state.path().join("appview.db");
         let mut all = vec![
             ("ATCR_BASE_URL", "http://localhost:5000"),
@@ -63,8 +66,24 @@ impl Registry {
             database.settle().await;
         }
         let config = Config::load(&Sources::of_environment(Environment::from(all))).unwrap();
-        tokio::spawn(app::run(config, vec![listener], CancellationToken::new()));
-        Self { port, network, alice, state }
+        let (port, shutdown, running) = Self::run(&config);
+        Self { port, network, alice, state, config, shutdown, running }
+    }
+
+    fn run(config: &Config) -> (u16, CancellationToken, JoinHandle<Result<(), StartError>>) {
+        let listener = listeners::bind("127.0.0.1:0").unwrap();
+        let port = listener.describe().rsplit(':').next().unwrap().parse().unwrap();
+        let shutdown = CancellationToken::new();
+        (port, shutdown.clone(), tokio::spawn(app::run(config.clone(), vec![listener], shutdown)))
+    }
+
+    /// Stops it once it has begun, has its database changed by these statements, and starts it again.
+    pub(crate) async fn restart_after(&mut self, statements: &str) {
+        self.get("/_health").await;
+        self.shutdown.cancel();
+        (&mut self.running).await.unwrap().unwrap();
+        Connection::open(self.database()).unwrap().execute_batch(statements).unwrap();
+        (self.port, self.shutdown, self.running) = Self::run(&self.config);
     }
 
     /// The PDS makes sessions whose tokens have this scope.

@@ -10,6 +10,8 @@ use crate::oci::registry::Registry;
 use crate::support::did_server::Reply;
 
 const NONE: [(&str, &str); 1] = [("UNRELATED", "1")];
+/// What is done next is due, whatever the clock says.
+const DUE: &str = "UPDATE ended_session SET due_us = 0";
 const REVOKE: &str = "/oauth/revoke";
 
 /// Signs a browser out; answers where it is sent, or the page that it is shown.
@@ -111,4 +113,100 @@ async fn who_leaves_is_told_when_the_accounts_server_could_not_be() {
         assert!(page.text().contains("could not be told to end it"), "{}", page.text());
         assert!(person.open("/settings").await.text().contains("action=\"/auth/oauth/login\""), "deleted it is");
     }
+}
+
+/// Waits until a count is reached.
+async fn until(count: impl Fn() -> usize, wanted: usize) {
+    while count() != wanted {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_ends_at_the_accounts_server_when_the_last_browser_expires() {
+    let mut registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    Person::of(&registry).sign_in().await;
+    let before = registry.network.requests_of(REVOKE);
+    registry.restart_after("UPDATE browser_session SET expires_us = 1").await;
+    until(|| registry.network.requests_of(REVOKE), before + 1).await;
+    until(|| rows(&registry, "pds_session") + rows(&registry, "ended_session"), 0).await;
+
+    // One that a device uses goes on without a browser.
+    Person::of(&registry).sign_in().await;
+    let before = registry.network.requests_of(REVOKE);
+    let device = format!(
+        "INSERT INTO device (account, secret, name, address, created_us, used_us)
+         VALUES ('{}', zeroblob(32), 'a', NULL, 1, 0); DELETE FROM browser_session;
+         INSERT INTO pds_session (account, issuer, key, access, refresh, proven_us, begun_us)
+         SELECT 'did:web:gone.example', issuer, key, access, 'unused', proven_us, begun_us FROM pds_session",
+        registry.alice
+    );
+    registry.restart_after(&device).await;
+    // The end of the other one shows that this one was looked at.
+    until(|| registry.network.requests_of(REVOKE), before + 1).await;
+    assert!(registry.network.last_body(REVOKE).windows(12).any(|part| part == b"token=unused"));
+    until(|| rows(&registry, "ended_session"), 0).await;
+    assert_eq!(rows(&registry, "pds_session"), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_could_not_be_told_is_told_later() {
+    let mut registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    for (line, body) in [("503 X", "{}"), ("429 X", "{}"), ("500 X", "")] {
+        let mut person = Person::of(&registry);
+        person.sign_in().await;
+        registry.network.set(REVOKE, status(line, body));
+        let (_, page) = sign_out(&mut person).await;
+        assert!(page.contains("it is asked again for a day"), "{page}");
+        assert_eq!((rows(&registry, "pds_session"), rows(&registry, "ended_session")), (0, 1));
+        // It is asked once more to no avail, and then ends the session.
+        let before = registry.network.requests_of(REVOKE);
+        registry.restart_after(DUE).await;
+        until(|| registry.network.requests_of(REVOKE), before + 1).await;
+        until(|| count(&registry, "SELECT count(*) FROM ended_session WHERE attempts = 2"), 1).await;
+        registry.says(REVOKE, &serde_json::json!({}));
+        registry.restart_after(DUE).await;
+        until(|| registry.network.requests_of(REVOKE), before + 2).await;
+        until(|| rows(&registry, "ended_session"), 0).await;
+        assert!(registry.network.last_body(REVOKE).windows(13).any(|part| part == b"token=refresh"));
+    }
+}
+
+#[tokio::test]
+async fn the_token_of_an_ended_session_is_kept_for_a_day_and_only_for_a_server_that_may_answer() {
+    let mut registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    let mut person = Person::of(&registry);
+    person.sign_in().await;
+    registry.network.set(REVOKE, status("401 X", "{\"error\":\"invalid_client\"}"));
+    let (_, page) = sign_out(&mut person).await;
+    assert!(page.contains("could not be told to end it") && !page.contains("it is asked again"), "{page}");
+    assert_eq!(rows(&registry, "ended_session"), 0, "it would answer the same");
+    let mut metadata = registry.server_metadata();
+    metadata["revocation_endpoint"].take();
+    registry.says("/.well-known/oauth-authorization-server", &metadata);
+    let mut person = Person::of(&registry);
+    person.sign_in().await;
+    assert!(!sign_out(&mut person).await.1.contains("it is asked again"));
+    assert_eq!(rows(&registry, "ended_session"), 0, "there is nothing to ask");
+
+    registry.has_oauth();
+    let mut person = Person::of(&registry);
+    person.sign_in().await;
+    registry.network.set(REVOKE, status("503 X", "{}"));
+    sign_out(&mut person).await;
+    assert_eq!(rows(&registry, "ended_session"), 1);
+    registry.restart_after("UPDATE ended_session SET due_us = 0, ended_us = 1").await;
+    until(|| rows(&registry, "ended_session"), 0).await;
+}
+
+fn rows(registry: &Registry, table: &str) -> usize {
+    count(registry, &format!("SELECT count(*) FROM {table}"))
+}
+
+fn count(registry: &Registry, sql: &str) -> usize {
+    let database = Connection::open(registry.database()).unwrap();
+    usize::try_from(database.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap()).unwrap()
 }

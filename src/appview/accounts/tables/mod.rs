@@ -1,7 +1,8 @@
-//! The SQL of sessions at PDSes, and of sign-ins by OAuth.
+//! The SQL of sessions at PDSes, of their ends, and of sign-ins by OAuth.
 //!
 //! No other room has SQL for these tables, and none calls these functions: they are public for tests.
 
+mod ended;
 mod sign_ins;
 
 use rusqlite::Row;
@@ -12,6 +13,7 @@ use atproto::syntax::Did;
 use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
+pub use ended::{EndedRow, add_ended, due_ended, ended_of, forget_ended, postpone_ended};
 pub use sign_ins::{SignInRow, begin_sign_in, forget_sign_ins, sign_ins_of, sweep_sign_ins, take_sign_in};
 
 /// A session at an account's PDS.
