@@ -20,7 +20,7 @@ use crate::uploads::{UploadBound, UploadsError};
 use crate::web;
 use atproto::lexicon::error as name;
 use server::bulkhead::Overload;
-use server::identity;
+use server::identity::{self, ListError};
 use server::storage::StorageError;
 use server::wire::{BodyFault, Response, ResponseBody};
 use server::xrpc::{Cause, Refusal};
@@ -248,7 +248,12 @@ impl From<identity::ResolveError> for OciError {
     fn from(error: identity::ResolveError) -> Self {
         use identity::ResolveError as E;
         match error {
-            E::NotFound | E::Invalid(_) | E::Unsupported(_) => {
+            E::NotFound => {
+                let message =
+                    "the owner of this image is nobody: no such DID, or a handle that its domain does not confirm";
+                Self::new(StatusCode::NOT_FOUND, "NAME_UNKNOWN", message)
+            }
+            E::Invalid(_) | E::Unsupported(_) => {
                 Self::new(StatusCode::NOT_FOUND, "NAME_UNKNOWN", format!("the owner of this image: {error}"))
             }
             E::Busy(overload @ Overload::Caller) => overload.into(),
@@ -281,6 +286,8 @@ impl From<ReposError> for OciError {
             ReposError::Pds(error) => of_remote("the owner's PDS", error),
             // A client need not try again: more do not fit later.
             ReposError::TooManyTags { .. } => Self::invalid(error.to_string()),
+            // The account was deactivated or taken down, or is at another server: a client that tries again learns nothing.
+            ReposError::List(ListError::Refused(_)) => Self::denied(error.to_string()),
             ReposError::List(_)
             | ReposError::TooMany
             | ReposError::TooSlow

@@ -87,7 +87,9 @@ impl RemoteError {
         use EgressError as E;
         matches!(
             self,
-            Self::Unreachable(E::Request(_) | E::NotPublic | E::NameLookUp(_) | E::Forbidden(_) | E::Connect(_))
+            Self::Unreachable(
+                E::Request(_) | E::NotPublic | E::NameLookUp(_) | E::NoSuchName(_) | E::Forbidden(_) | E::Connect(_)
+            )
         )
     }
 

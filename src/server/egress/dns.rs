@@ -21,7 +21,8 @@ const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A function that looks up a host name. Tests pass their own; [`system_dns`] uses the system's resolver.
+/// A function that looks up a host name. Its error is of the kind `NotFound` for a name that does not exist, or has no
+/// address, by an answer of the DNS. Tests pass their own; [`system_dns`] uses the system's resolver.
 pub type Dns = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
 
 /// Returns look-ups by the system's resolver, at most `threads` at once; more wait for a permit. Clones share the
@@ -40,9 +41,23 @@ fn ask_system(host: &str) -> io::Result<Vec<SocketAddr>> {
         Ok(addresses) => Ok(addresses.collect()),
         Err(error) => {
             let servers = std::fs::read_to_string(RESOLV_CONF).unwrap_or_default();
-            Err(io::Error::other(reason(&error.to_string(), &servers)))
+            let error = error.to_string();
+            let kind = if is_absence(&error) { io::ErrorKind::NotFound } else { io::ErrorKind::Other };
+            Err(io::Error::new(kind, reason(&error, &servers)))
         }
     }
+}
+
+/// Whether the resolver's message is about the name, and not about name servers that do not answer: the standard library
+/// hands on the text alone, of glibc or of musl.
+fn is_absence(error: &str) -> bool {
+    let absences = [
+        "Name or service not known",
+        "No address associated with hostname",
+        "Name does not resolve",
+        "Name has no usable address",
+    ];
+    absences.iter().any(|absence| error.ends_with(absence))
 }
 
 /// Runs `question` on a thread of its own, which holds a permit until it ends.
@@ -67,8 +82,12 @@ pub(super) struct NoPublicAddress;
 
 /// The system's reason why a name has no address.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct LookUpFailed(pub(super) String);
+#[error("{reason}")]
+pub(super) struct LookUpFailed {
+    pub(super) reason: String,
+    /// Whether the DNS answered that there is none.
+    pub(super) is_absent: bool,
+}
 
 /// A resolver that returns only those addresses of a name that may be connected to.
 #[derive(Clone)]
@@ -96,7 +115,10 @@ impl GuardedDns {
     /// Returns the addresses of a host that may be connected to.
     pub(super) async fn look_up(&self, host: &str) -> Result<Vec<SocketAddr>, BoxError> {
         let found = (self.dns)(host.to_owned()).await;
-        let mut addresses = found.map_err(|error| LookUpFailed(error.to_string()))?;
+        let mut addresses = found.map_err(|error| LookUpFailed {
+            reason: error.to_string(),
+            is_absent: error.kind() == io::ErrorKind::NotFound,
+        })?;
         addresses.retain(|address| self.reach.allows(host, address.ip()));
         if addresses.is_empty() { Err(NoPublicAddress.into()) } else { Ok(addresses) }
     }
@@ -146,7 +168,7 @@ mod tests {
     use tokio::sync::Semaphore;
     use tower_service::Service as _;
 
-    use super::{Dns, GuardedDns, Reach, look_up, reason};
+    use super::{Dns, GuardedDns, Reach, is_absence, look_up, reason};
 
     /// Returns the addresses among `answers` that are permitted for `host`.
     async fn checked(reach: Reach, host: &str, answers: &[&str]) -> Vec<String> {
@@ -179,6 +201,18 @@ mod tests {
             let servers = format!("# by the network\nnameserver 1.1.1.1\nnameserver {server}\n");
             assert!(reason(silent, &servers).contains(server), "{server}");
             assert_eq!(reason("Name or service not known", &servers), "Name or service not known");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_none_is_told_from_a_name_server_that_is_away() {
+        let prefix = "failed to lookup address information: ";
+        for absence in ["Name or service not known", "No address associated with hostname", "Name does not resolve"] {
+            assert!(is_absence(&format!("{prefix}{absence}")), "{absence}");
+        }
+        for fault in ["Temporary failure in name resolution", "Non-recoverable failure in name resolution", "Try again"]
+        {
+            assert!(!is_absence(&format!("{prefix}{fault}")), "{fault}");
         }
     }
 

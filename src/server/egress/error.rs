@@ -18,6 +18,9 @@ pub enum EgressError {
     /// The host's name could not be looked up.
     #[error("its name cannot be looked up: {0}")]
     NameLookUp(String),
+    /// The host's name does not exist or has no address, by an answer of the DNS; nothing was sent.
+    #[error("its name cannot be looked up: {0}")]
+    NoSuchName(String),
     /// A firewall or the service's sandbox forbids the connection.
     #[error("a firewall or the service's sandbox (IPAddressDeny=) forbids the connection: {0}")]
     Forbidden(String),
@@ -52,10 +55,21 @@ fn is_plain(error: &io::Error) -> bool {
     }
 }
 
+impl From<&LookUpFailed> for EgressError {
+    fn from(failed: &LookUpFailed) -> Self {
+        let reason = failed.reason.clone();
+        if failed.is_absent { Self::NoSuchName(reason) } else { Self::NameLookUp(reason) }
+    }
+}
+
 impl EgressError {
     /// Converts an error of a look-up.
     pub(super) fn of_look_up(error: BoxError) -> Self {
-        if error.is::<NoPublicAddress>() { Self::NotPublic } else { Self::NameLookUp(error.to_string()) }
+        match error.downcast_ref::<LookUpFailed>() {
+            _ if error.is::<NoPublicAddress>() => Self::NotPublic,
+            Some(failed) => failed.into(),
+            None => Self::NameLookUp(error.to_string()),
+        }
     }
 
     /// Converts an error of the HTTP client.
@@ -66,7 +80,7 @@ impl EgressError {
                 return Self::NotPublic;
             }
             if let Some(failed) = error.downcast_ref::<LookUpFailed>() {
-                return Self::NameLookUp(failed.0.clone());
+                return failed.into();
             }
             match error.downcast_ref::<io::Error>().map(|error| (error.kind(), error)) {
                 Some((io::ErrorKind::PermissionDenied, error)) => return Self::Forbidden(root_cause(error)),

@@ -134,7 +134,9 @@ impl From<&FetchError> for ResolveError {
             FetchError::Egress(EgressError::TooLarge(_)) => Self::Invalid("it is larger than 64 KiB"),
             FetchError::Egress(EgressError::Request(_)) => Self::Unsupported("it makes no address"),
             FetchError::Egress(
+                // Of a did:web too: whoever has its documents goes on with them while a domain is out of the DNS.
                 EgressError::NameLookUp(_)
+                | EgressError::NoSuchName(_)
                 | EgressError::Forbidden(_)
                 | EgressError::Connect(_)
                 | EgressError::Broken(_)

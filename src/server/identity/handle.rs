@@ -9,8 +9,10 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::fetch::FetchError;
 use super::location::Location;
 use super::{Account, Asker, Pool, ResolveError, Resolver};
+use crate::egress::EgressError;
 use atproto::lexicon::nsid;
 use atproto::syntax::{Did, Handle};
 
@@ -25,7 +27,7 @@ impl Resolver {
     /// another DID. The document is cached, the domain's answer is not.
     ///
     /// # Errors
-    /// As [`Resolver::resolve`]; [`ResolveError::Unreachable`] when the handle's domain does not answer.
+    /// As [`Resolver::resolve`]; [`ResolveError::Unreachable`] when the handle's domain, or the DNS, does not answer.
     pub async fn proven_handle(&self, did: &Did, pool: Pool) -> Result<Option<Handle>, ResolveError> {
         let account = self.resolve(did, pool).await?;
         let claimed = account.handle.as_ref().map(|handle| Handle::parse(&handle.as_str().to_ascii_lowercase()));
@@ -33,7 +35,7 @@ impl Resolver {
         let location = self.locator.locate_handle(&handle, account.pds.as_deref())?;
         match self.fetcher.get(location, pool).await {
             Ok(body) => Ok((body.trim_ascii() == did.as_str().as_bytes()).then_some(handle)),
-            Err(error) => match ResolveError::from(error) {
+            Err(error) => match of_handle(error) {
                 ResolveError::NotFound
                 | ResolveError::Invalid(_)
                 | ResolveError::Unsupported(_)
@@ -70,7 +72,8 @@ impl Resolver {
                 serde_json::from_slice::<NamedDid>(&body).map_err(|_| ResolveError::NotFound)?.did
             }
             None => {
-                let body = self.fetcher.get(self.locator.locate_handle(handle, None)?, pool).await?;
+                let location = self.locator.locate_handle(handle, None)?;
+                let body = self.fetcher.get(location, pool).await.map_err(of_handle)?;
                 let text = std::str::from_utf8(body.trim_ascii()).map_err(|_| ResolveError::NotFound)?;
                 Did::parse(text).map_err(|_| ResolveError::NotFound)?
             }
@@ -84,5 +87,13 @@ impl Resolver {
             account = self.refresh(&did, asker).await?;
         }
         if claims(&account) { Ok(account) } else { Err(ResolveError::NotFound) }
+    }
+}
+
+/// Converts the error of a handle's domain: one that is not in the DNS confirms nothing.
+fn of_handle(error: FetchError) -> ResolveError {
+    match error {
+        FetchError::Egress(EgressError::NoSuchName(_)) => ResolveError::NotFound,
+        error => error.into(),
     }
 }

@@ -104,6 +104,7 @@ impl Resolver {
                 EgressError::NotPublic => ListError::Account(ResolveError::Invalid("its host has no public address")),
                 EgressError::Request(_) => ListError::Account(ResolveError::Unsupported("it makes no address")),
                 EgressError::NameLookUp(_)
+                | EgressError::NoSuchName(_)
                 | EgressError::Forbidden(_)
                 | EgressError::Connect(_)
                 | EgressError::Broken(_)

@@ -178,6 +178,7 @@ async fn ask(fetcher: &Fetcher, question: &SessionQuestion, pool: Pool) -> Answe
     let response = fetcher.ask(request, pool).await.map_err(|error| match error {
         EgressError::NotPublic | EgressError::TooLarge(_) | EgressError::Request(_) => SessionError::Token(NO_SESSION),
         EgressError::NameLookUp(_)
+        | EgressError::NoSuchName(_)
         | EgressError::Forbidden(_)
         | EgressError::Connect(_)
         | EgressError::Broken(_)

@@ -1,11 +1,12 @@
 //! The resolver: what it reads, what it refuses to ask or to believe, and what it remembers.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use atproto::keys::PublicKey;
-use atproto::syntax::Did;
+use atproto::syntax::{Did, Handle};
 use ipld_core::cid::multibase::{Base, encode};
 use serde_json::json;
 use server::egress::Dns;
@@ -114,6 +115,38 @@ async fn names_that_lead_to_private_addresses_are_refused_without_a_connection()
         assert_eq!(error, ResolveError::Invalid("its host has no public address"), "{address}");
     }
     assert_eq!(server.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_handle_whose_domain_is_not_in_the_dns_is_nobodys_and_a_name_server_that_is_away_says_nothing() {
+    let server = DidServer::start().await;
+    let port = server.port;
+    let dns: Dns = Arc::new(move |host| {
+        let answer = match host.as_str() {
+            "localhost" => Ok(vec![SocketAddr::from(([127, 0, 0, 1], port))]),
+            "gone.example" => Err(io::ErrorKind::NotFound.into()),
+            _ => Err(io::ErrorKind::Other.into()),
+        };
+        Box::pin(async move { answer })
+    });
+    let resolver = Resolver::with_dns(&server.settings(), dns).unwrap();
+    let account = plc(1);
+    for (host, expected) in [("gone.example", ResolveError::NotFound), ("away.example", ResolveError::Unreachable)] {
+        let handle = Handle::parse(host).unwrap();
+        let found = resolver.account_of_handle(&handle, None, Pool::Strangers).await;
+        assert_eq!(found.unwrap_err(), expected, "{host}");
+        // A did:web that was there before may come back.
+        let did = Did::web(host, None).unwrap();
+        assert_eq!(resolver.resolve(&did, Pool::Strangers).await.unwrap_err(), ResolveError::Unreachable, "{host}");
+    }
+    let mut claiming = document(&account, 1);
+    claiming["alsoKnownAs"] = json!(["at://gone.example"]);
+    server.publish(&account, &claiming);
+    assert_eq!(resolver.proven_handle(&account, Pool::Strangers).await, Ok(None));
+    let mut claiming = document(&plc(2), 2);
+    claiming["alsoKnownAs"] = json!(["at://away.example"]);
+    server.publish(&plc(2), &claiming);
+    assert_eq!(resolver.proven_handle(&plc(2), Pool::Strangers).await, Err(ResolveError::Unreachable));
 }
 
 #[tokio::test]
