@@ -8,6 +8,7 @@ use crate::accounts::AccountsError;
 use crate::remote::RemoteError;
 use crate::repos::ReposError;
 use atproto::syntax::{Did, HoldId};
+use server::egress::EgressError;
 use server::identity::ResolveError;
 
 /// Errors of the choice of a hold and of calls to it.
@@ -49,6 +50,9 @@ pub enum HoldsError {
         /// Error of the look-up.
         error: ResolveError,
     },
+    /// The hold, or the storage that it named, did not send a blob.
+    #[error("the hold does not send the blob: {0}")]
+    Unsent(RemoteError),
     /// Error of the caller's session.
     #[error(transparent)]
     Account(#[from] AccountsError),
@@ -93,7 +97,7 @@ impl HoldsError {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Silent { error, .. } => error.retry_after(),
+            Self::Silent { error, .. } | Self::Unsent(error) => error.retry_after(),
             Self::Account(error) => error.retry_after(),
             Self::Repos(error) => error.retry_after(),
             _ => None,
@@ -104,6 +108,17 @@ impl HoldsError {
     #[must_use]
     pub fn is_of_hold(&self) -> bool {
         matches!(self, Self::Silent { .. } | Self::Unresolved { .. })
+    }
+
+    /// Makes the error of a blob that did not come.
+    pub(crate) fn unsent(error: EgressError) -> Self {
+        Self::Unsent(error.into())
+    }
+
+    /// Whether a blob did not come in time.
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        matches!(self, Self::Unsent(RemoteError::Unreachable(EgressError::TimedOut(_))))
     }
 
     /// Whether the hold refused with this error name.

@@ -15,6 +15,7 @@ use crate::gate::PullPermit;
 use crate::holds::{HoldsError, Verb};
 use crate::repos::{MAX_MEDIA_TYPE_BYTES, digest_of};
 use atproto::syntax::Digest;
+use server::egress::EgressError;
 use server::identity::Account;
 
 /// Maximum size of a configuration: usual ones have some kilobytes, one with the longest history some hundred.
@@ -160,7 +161,8 @@ impl Images {
             return Ok(None);
         }
         let Some(url) = self.locate(permit, owner, &config.digest, Verb::Get).await? else { return Ok(None) };
-        let bytes = timeout(CONFIG_TIME, self.read(&url)).await.unwrap_or(Err(HoldsError::NotAHold))?;
+        let late = |_| HoldsError::unsent(EgressError::TimedOut(CONFIG_TIME));
+        let bytes = timeout(CONFIG_TIME, self.read(&url)).await.map_err(late)??;
         if digest_of(&bytes) != config.digest {
             return Ok(None);
         }
@@ -169,12 +171,13 @@ impl Images {
     }
 
     async fn read(&self, url: &str) -> Result<Bytes, HoldsError> {
-        let mut body = self.holds.open(Method::GET, url, None).await.map_err(|_| HoldsError::NotAHold)?.into_body();
+        let mut body = self.holds.open(Method::GET, url, None).await.map_err(HoldsError::Unsent)?.into_body();
         let mut bytes = BytesMut::new();
         while let Some(frame) = body.frame().await {
-            let Ok(piece) = frame.map_err(|_| HoldsError::NotAHold)?.into_data() else { continue };
+            let frame = frame.map_err(|error| HoldsError::unsent(EgressError::Broken(error.to_string())))?;
+            let Ok(piece) = frame.into_data() else { continue };
             if bytes.len() + piece.len() > MAX_CONFIG_BYTES {
-                return Err(HoldsError::NotAHold);
+                return Err(HoldsError::unsent(EgressError::TooLarge(MAX_CONFIG_BYTES)));
             }
             bytes.extend_from_slice(&piece);
         }

@@ -319,6 +319,7 @@ impl From<HoldsError> for OciError {
             HoldsError::Unresolved { error: E::NotFound | E::Invalid(_) | E::Unsupported(_), .. } => Self::denied(text),
             HoldsError::Unresolved { error: E::Busy(Overload::Caller), .. } => Self::too_many_requests(text),
             HoldsError::Unresolved { .. } => Self::unavailable(text),
+            HoldsError::Unsent(error) => does_not_answer("the hold of this image", &error),
             HoldsError::Account(error) => error.into(),
             HoldsError::Repos(error) => error.into(),
         }

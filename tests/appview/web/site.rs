@@ -201,6 +201,32 @@ async fn an_image_whose_manifest_does_not_say_what_it_is_has_a_page() {
 }
 
 #[tokio::test]
+async fn a_hold_that_is_slow_with_a_config_is_called_so() {
+    let registry = Registry::start(NONE).await;
+    let (config, port) = (digest_of("a config"), registry.network.port);
+    let config_media_type = "application/vnd.oci.image.config.v1+json";
+    let blob = json!({ "mediaType": config_media_type, "digest": config, "size": 8 });
+    let image = "application/vnd.oci.image.manifest.v1+json";
+    let mut record = json!({ "schemaVersion": 2, "mediaType": image, "config": blob, "layers": [blob] });
+    let manifest = record.to_string();
+    for (name, value) in registry.record().as_object().unwrap() {
+        record[name] = value.clone();
+    }
+    record["digest"] = json!(digest_of(&manifest));
+    record["holdDid"] = json!(format!("did:web:localhost%3A{port}"));
+    registry.has_manifest(&manifest, &record);
+    let cid = config.to_string().replace(':', "%3A");
+    let path = format!("/xrpc/com.atproto.sync.getBlob?did=did%3Aweb%3Alocalhost%253A{port}&cid={cid}&method=GET");
+    let url = json!({ "url": format!("http://localhost:{port}/blob"), "method": "GET" });
+    registry.network.set(&path, Reply::Body(url.to_string()));
+    registry.network.set("/blob", Reply::Held(String::new()));
+    let page = registry.page("/alice.test/app:v1").await;
+    registry.network.release();
+    assert_eq!(registry.network.requests_of("/blob"), 1, "{}", page.text());
+    assert!(page.text().contains("The hold of this image is too slow at present"), "{}", page.text());
+}
+
+#[tokio::test]
 async fn a_page_says_whether_its_tag_is_what_the_owner_signed() {
     let hex = digest().hex();
     let other = "7".repeat(64);

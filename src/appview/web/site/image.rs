@@ -197,6 +197,7 @@ async fn history(
             Err(ImagesError::Hold(HoldsError::Refused { .. })) => {
                 "The hold of this image is private, and you are not of its crew."
             }
+            Err(ImagesError::Hold(error)) if error.is_late() => "The hold of this image is too slow at present.",
             Err(error) => {
                 tracing::info!("the configuration of an image cannot be shown: {error}");
                 "The hold of this image does not answer as it should."
