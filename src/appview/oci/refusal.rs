@@ -23,7 +23,7 @@ use server::bulkhead::Overload;
 use server::identity::{self, ListError};
 use server::storage::StorageError;
 use server::wire::{BodyFault, Response, ResponseBody};
-use server::xrpc::{Cause, Refusal};
+use server::xrpc::{Cause, Elsewhere, Refusal};
 
 /// Seconds after which a client that met a limit may come back.
 const RETRY_S: u32 = 5;
@@ -39,11 +39,13 @@ pub struct OciError {
     headers: Vec<(HeaderName, HeaderValue)>,
     /// The cause, for the log, never for the client.
     detail: Option<String>,
+    /// Whether another server caused it.
+    is_elsewhere: bool,
 }
 
 impl OciError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), headers: Vec::new(), detail: None }
+        Self { status, code, message: message.into(), headers: Vec::new(), detail: None, is_elsewhere: false }
     }
 
     pub(super) fn not_found() -> Self {
@@ -146,9 +148,14 @@ impl OciError {
         Self { detail: Some(detail.to_string()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", message) }
     }
 
-    /// 503 for a server behind the registry that does not answer, or an overload.
+    /// 503 for an overload.
     pub(super) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message).with(RETRY_AFTER, RETRY_S.into())
+    }
+
+    /// [`OciError::unavailable`] for another server's sake.
+    fn away(message: impl Into<String>) -> Self {
+        Self { is_elsewhere: true, ..Self::unavailable(message) }
     }
 
     fn too_many_requests(message: impl Into<String>) -> Self {
@@ -204,6 +211,9 @@ impl Refusal for OciError {
         let body = json!({ "errors": [{ "code": self.code, "message": self.message, "detail": null }] });
         let mut response = HttpResponse::new(ResponseBody::full(body.to_string()));
         *response.status_mut() = self.status;
+        if self.is_elsewhere {
+            response.extensions_mut().insert(Elsewhere);
+        }
         response.headers_mut().insert(http::header::CONTENT_TYPE, server::xrpc::response::JSON);
         response.headers_mut().insert(DOCKER_API_VERSION, REGISTRY_2_0);
         response.headers_mut().extend(self.headers);
@@ -257,9 +267,8 @@ impl From<identity::ResolveError> for OciError {
                 Self::new(StatusCode::NOT_FOUND, "NAME_UNKNOWN", format!("the owner of this image: {error}"))
             }
             E::Busy(overload @ Overload::Caller) => overload.into(),
-            E::Refused(_) | E::Unreachable | E::Busy(Overload::Server) => {
-                Self::unavailable(format!("the owner of this image: {error}"))
-            }
+            E::Busy(Overload::Server) => Self::unavailable(format!("the owner of this image: {error}")),
+            E::Refused(_) | E::Unreachable => Self::away(format!("the owner of this image: {error}")),
         }
     }
 }
@@ -273,7 +282,7 @@ impl From<AccountsError> for OciError {
             }
             AccountsError::TooManyPasswords { retry_s } => Self::too_many_for(retry_s, error.to_string()),
             AccountsError::Pds(error) => of_remote("the account's PDS", error),
-            AccountsError::Oauth(_) => Self::unavailable(error.to_string()).after(error.retry_after()),
+            AccountsError::Oauth(_) => Self::away(error.to_string()).after(error.retry_after()),
             AccountsError::Storage(error) => Self::of_storage(error),
         }
     }
@@ -296,7 +305,7 @@ impl From<ReposError> for OciError {
             | ReposError::Proof(_)
             | ReposError::Changed => {
                 tracing::warn!("records of an image cannot be read: {error}");
-                Self::unavailable(error.to_string())
+                Self::away(error.to_string())
             }
         }
     }
@@ -318,7 +327,8 @@ impl From<HoldsError> for OciError {
             HoldsError::Silent { hold, error } => of_remote(&format!("the hold {hold}"), error),
             HoldsError::Unresolved { error: E::NotFound | E::Invalid(_) | E::Unsupported(_), .. } => Self::denied(text),
             HoldsError::Unresolved { error: E::Busy(Overload::Caller), .. } => Self::too_many_requests(text),
-            HoldsError::Unresolved { .. } => Self::unavailable(text),
+            HoldsError::Unresolved { error: E::Busy(_), .. } => Self::unavailable(text),
+            HoldsError::Unresolved { .. } => Self::away(text),
             HoldsError::Unsent(error) => does_not_answer("the hold of this image", &error),
             HoldsError::Account(error) => error.into(),
             HoldsError::Repos(error) => error.into(),
@@ -334,7 +344,7 @@ impl From<ImagesError> for OciError {
             ImagesError::TooLarge => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID", text),
             ImagesError::TagTaken(_) => Self::denied(text),
             ImagesError::OtherDigest(_) => Self::digest_invalid(text),
-            ImagesError::QueueFull { .. } => Self::unavailable(text),
+            ImagesError::QueueFull { .. } => Self::away(text),
             ImagesError::Missing(_) => Self::new(StatusCode::BAD_REQUEST, "MANIFEST_BLOB_UNKNOWN", text),
             ImagesError::Repos(error) => error.into(),
             ImagesError::Hold(error) => error.into(),
@@ -354,7 +364,7 @@ impl From<UploadsError> for OciError {
             UploadsError::Bound(UploadBound::Total) => Self::unavailable(text),
             UploadsError::Bound(UploadBound::Disk) => Self::no_space("limits.reserve_bytes of it are kept free"),
             UploadsError::Body(fault) => fault.into(),
-            UploadsError::Stalled => Self::unavailable(text),
+            UploadsError::Stalled => Self::away(text),
             UploadsError::Hold(error) => error.into(),
             UploadsError::Storage(error) => Self::of_storage(error),
         }
@@ -369,7 +379,8 @@ pub(super) fn of_remote(who: &str, error: RemoteError) -> OciError {
         }
         RemoteError::Refused { status: StatusCode::INSUFFICIENT_STORAGE, .. } => {
             tracing::warn!("{who} has no space left: {error}");
-            OciError::new(StatusCode::INSUFFICIENT_STORAGE, "UNAVAILABLE", format!("{who} has no space left"))
+            let message = format!("{who} has no space left");
+            OciError { is_elsewhere: true, ..OciError::new(StatusCode::INSUFFICIENT_STORAGE, "UNAVAILABLE", message) }
         }
         RemoteError::Refused { status, ref name, ref message, .. } if status.is_client_error() => {
             OciError::new(StatusCode::FORBIDDEN, "DENIED", format!("{who} refuses it: {name}: {message}"))
@@ -380,5 +391,5 @@ pub(super) fn of_remote(who: &str, error: RemoteError) -> OciError {
 
 fn does_not_answer(who: &str, error: &RemoteError) -> OciError {
     tracing::warn!("{who} does not answer: {error}");
-    OciError::unavailable(format!("{who} does not answer at present")).after(error.retry_after())
+    OciError::away(format!("{who} does not answer at present")).after(error.retry_after())
 }

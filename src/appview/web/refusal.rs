@@ -21,7 +21,7 @@ use server::bulkhead::Overload;
 use server::identity::ResolveError;
 use server::storage::StorageError;
 use server::wire::Response;
-use server::xrpc::response;
+use server::xrpc::{Elsewhere, response};
 
 /// An error of a page or a form.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub(super) struct WebError {
     pub(super) message: String,
     /// Seconds for `Retry-After`, of limits and of servers that do not answer.
     pub(super) retry_s: Option<u64>,
+    /// Whether another server caused it.
+    is_elsewhere: bool,
     /// A text that the form had, for the person to send again.
     pub(super) written: Option<Box<Written>>,
 }
@@ -54,7 +56,7 @@ const RETRY_BEGUN_S: u64 = 60;
 
 impl WebError {
     pub(super) fn new(status: StatusCode, name: &'static str, message: impl Into<String>) -> Self {
-        Self { status, name, message: message.into(), retry_s: None, written: None }
+        Self { status, name, message: message.into(), retry_s: None, is_elsewhere: false, written: None }
     }
 
     pub(super) fn not_found(message: impl Into<String>) -> Self {
@@ -88,6 +90,17 @@ impl WebError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", message).after(RETRY_S)
     }
 
+    /// [`WebError::unavailable`] for another server's sake.
+    pub(super) fn away(message: impl Into<String>) -> Self {
+        Self { is_elsewhere: true, ..Self::unavailable(message) }
+    }
+
+    /// 504 for a server that is too slow.
+    pub(super) fn late(message: impl Into<String>) -> Self {
+        let late = Self::new(StatusCode::GATEWAY_TIMEOUT, "temporarily_unavailable", message);
+        Self { is_elsewhere: true, ..late }
+    }
+
     /// Sets the seconds for `Retry-After`.
     pub(super) fn after(self, retry_s: u64) -> Self {
         Self { retry_s: Some(retry_s), ..self }
@@ -110,6 +123,9 @@ impl WebError {
             tracing::info!("a page or a form failed with {}: {}", self.status.as_u16(), self.sentence());
         }
         let mut response = with_status(response, self.status);
+        if self.is_elsewhere {
+            response.extensions_mut().insert(Elsewhere);
+        }
         if let Some(seconds) = self.retry_s {
             response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }
@@ -118,7 +134,8 @@ impl WebError {
 
     /// 502 for a wrong response of another server.
     pub(super) fn wrong(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_GATEWAY, "temporarily_unavailable", message)
+        let wrong = Self::new(StatusCode::BAD_GATEWAY, "temporarily_unavailable", message);
+        Self { is_elsewhere: true, ..wrong }
     }
 
     pub(super) fn internal(detail: impl Display) -> Self {
@@ -176,9 +193,8 @@ impl From<ResolveError> for WebError {
         match error {
             ResolveError::NotFound | ResolveError::Invalid(_) | ResolveError::Unsupported(_) => Self::bad_form(message),
             ResolveError::Busy(Overload::Caller) => Self::too_many(message),
-            ResolveError::Refused(_) | ResolveError::Unreachable | ResolveError::Busy(Overload::Server) => {
-                Self::unavailable(message)
-            }
+            ResolveError::Busy(Overload::Server) => Self::unavailable(message),
+            ResolveError::Refused(_) | ResolveError::Unreachable => Self::away(message),
         }
     }
 }
@@ -201,7 +217,7 @@ impl From<SignInError> for WebError {
             SignInError::Account(AccountsError::Oauth(OauthError::OtherAccount | OauthError::Scope(_))) => {
                 Self::new(StatusCode::FORBIDDEN, "access_denied", message)
             }
-            SignInError::Account(_) => Self::new(StatusCode::BAD_GATEWAY, "temporarily_unavailable", message),
+            SignInError::Account(_) => Self::wrong(message),
         }
     }
 }
@@ -231,7 +247,7 @@ impl From<ReposError> for WebError {
             }
             ReposError::Account(error) => error.into(),
             ReposError::TooManyTags { .. } => Self::bad_form(error.to_string()),
-            error => Self::unavailable(error.to_string()),
+            error => Self::away(error.to_string()),
         }
     }
 }

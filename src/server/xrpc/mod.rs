@@ -23,7 +23,7 @@ pub use client::client_address;
 pub use conditional::{is_known, not_modified};
 pub use endpoint::{Route, Verbs, route};
 pub use error::Error;
-pub use metrics::RequestMetrics;
+pub use metrics::{Elsewhere, RequestMetrics};
 pub use public::Public;
 pub use query::Query;
 pub use service::{Cause, Front, Program, Refusal, Trace, answer};

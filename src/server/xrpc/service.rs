@@ -111,7 +111,7 @@ pub async fn answer<P: Program>(program: Arc<P>, request: Request) -> Response {
     cors::open(&mut response);
     pass_unbuffered(&mut response);
     let took = started.elapsed();
-    program.front().metrics.count(trace.endpoint.map(|(index, _)| index), response.status(), took);
+    program.front().metrics.count(trace.endpoint.map(|(index, _)| index), &response, took);
     line.write(&response, &trace, why.as_ref(), took);
     response
 }

@@ -2,6 +2,7 @@
 
 mod bad_forms;
 mod devices;
+mod faults;
 mod forms;
 mod hostile;
 mod kept;

@@ -105,7 +105,7 @@ pub(super) async fn show(
     reference: &Reference,
 ) -> Result<Response, WebError> {
     let account = &subject.account;
-    let unknown = |error: Unknown| WebError::unavailable(format!("the account's records: {error}"));
+    let unknown = |error: Unknown| WebError::away(format!("the account's records: {error}"));
     let inventory = web.catalog.inventory(account).await.map_err(unknown)?;
     let digest = match reference {
         Reference::Digest(digest) => *digest,
@@ -142,10 +142,10 @@ pub(super) async fn show(
 /// Reads and parses a manifest, whose hash is verified.
 async fn manifest(web: &Web, subject: &Subject, digest: &Digest) -> Result<ParsedManifest, WebError> {
     let bytes = timeout(PART_TIME, web.repos.known_bytes(&subject.account, digest)).await;
-    let late = |_| WebError::unavailable("the account's server is too slow: try again in a minute");
+    let late = |_| WebError::away("the account's server is too slow: try again in a minute");
     let bytes = bytes.map_err(late)?.map_err(|error| match error {
         ReposError::WrongBytes => WebError::wrong("the account's server has other bytes under this digest"),
-        error => WebError::unavailable(error.to_string()),
+        error => WebError::away(error.to_string()),
     })?;
     ParsedManifest::stored(bytes.ok_or_else(missing)?).map_err(|error| WebError::wrong(error.to_string()))
 }

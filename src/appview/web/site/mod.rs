@@ -17,7 +17,6 @@ mod shown;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
 use http::request::Parts;
 use tokio::time::timeout;
 
@@ -71,14 +70,7 @@ pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<R
     let caller = viewer.account.clone().map_or_else(|| trace.network(), Caller::Account);
     let _place = enter(web, &caller).await?;
     let making = make(web, head, page, &viewer, &caller);
-    let late = |_| {
-        WebError::new(
-            StatusCode::GATEWAY_TIMEOUT,
-            "temporarily_unavailable",
-            "the account's server is too slow: try again in a minute",
-        )
-        .after(LATE_RETRY_S)
-    };
+    let late = |_| WebError::late("the account's server is too slow: try again in a minute").after(LATE_RETRY_S);
     timeout(PAGE_TIME, making).await.map_err(late)?
 }
 

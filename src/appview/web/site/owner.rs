@@ -62,7 +62,7 @@ pub(super) async fn show(web: &Web, viewer: &Viewer, subject: &Subject) -> Resul
         settings: viewer.is(&subject.account.did).then_some(Endpoint::Settings.path()),
     };
     let page = pages::finish(web, None, page.render(), Shown::default());
-    let unread = inventory.err().map(|unknown| WebError::unavailable(unknown.to_string()));
+    let unread = inventory.err().map(|unknown| WebError::away(unknown.to_string()));
     Ok(match unread {
         Some(error) => error.mark(page),
         None => page,

@@ -23,7 +23,7 @@ pub(super) async fn show(
         Some(name) => web.catalog.page(&subject.account, name).await.map(|page| page.picture),
         None => web.catalog.profile(&subject.account).await.map(|profile| profile.picture),
     };
-    let unknown = |error: Unknown| WebError::unavailable(format!("the picture: {error}"));
+    let unknown = |error: Unknown| WebError::away(format!("the picture: {error}"));
     let digest = digest.map_err(unknown)?.ok_or_else(missing)?;
     let etag = format!("\"{}\"", digest.hex());
     let mut answer = if is_known(head, &etag) {

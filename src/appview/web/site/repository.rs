@@ -80,7 +80,7 @@ pub(super) async fn show(
         }
         Err(unknown) => {
             let problem = format!("The tags cannot be shown now: {unknown}.");
-            (Default::default(), Some(problem), Some(WebError::unavailable(unknown.to_string())))
+            (Default::default(), Some(problem), Some(WebError::away(unknown.to_string())))
         }
     };
     let tags = match inventory.repositories.get(name) {
