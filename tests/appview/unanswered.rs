@@ -1,14 +1,18 @@
 //! Holds, domains and PDSes that do not answer the index.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use atcr_appview::index::{Change, Index, IndexLimits, RecordOf};
 use atcr_appview::schema;
 use atproto::syntax::Did;
+use serde_json::json;
 use tempfile::TempDir;
 
+use crate::asked::Asked as _;
 use crate::index::image;
-use crate::support::did_server::plc;
+use crate::oci::registry::Registry;
+use crate::support::did_server::{Reply, document, plc};
 
 const HOLD: &str = "did:web:hold.example.org";
 
@@ -26,7 +30,7 @@ async fn who_does_not_answer_is_asked_less_and_less() {
     for _ in 0..12 {
         index.handle_said(&alice, Err(())).await.unwrap();
         index.hold_said(&hold, None).await.unwrap();
-        index.not_listed(&alice, true).await.unwrap();
+        index.not_listed(&alice, Some(Duration::ZERO)).await.unwrap();
         let mut waited = [0_u64; 3];
         for step in 1.. {
             LATER.fetch_add(FIVE_MINUTES_US, Ordering::Relaxed);
@@ -52,4 +56,49 @@ async fn who_does_not_answer_is_asked_less_and_less() {
     index.handle_said(&alice, Err(())).await.unwrap();
     LATER.fetch_add(FIVE_MINUTES_US, Ordering::Relaxed);
     assert_eq!(index.due_handles(9).await.unwrap(), [alice], "an answer ends it");
+}
+
+#[tokio::test]
+async fn a_pds_that_asks_for_time_gets_it_for_all_its_accounts_within_bounds() {
+    let mut registry = Registry::start([("UNRELATED", "1")]).await;
+    let here = format!("http://localhost:{}", registry.network.port);
+    let busy = "HTTP/1.1 429 X\r\nRetry-After: 7200\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let (mut paths, mut due) = (Vec::new(), String::new());
+    for number in 2..8 {
+        let (did, mut published) = (plc(number.into()), document(&plc(number.into()), number));
+        published["service"] =
+            json!([{ "id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": here }]);
+        registry.network.publish(&did, &published);
+        let repo = did.as_str().replace(':', "%3A");
+        let path = format!("/xrpc/com.atproto.repo.listRecords?repo={repo}&collection=io.atcr.manifest&limit=100");
+        registry.network.set(&path, Reply::Raw(busy.into()));
+        paths.push(path);
+        due += &format!("INSERT INTO index_account (did, list_us) VALUES ('{did}', 1);");
+    }
+    registry.restart_after(&due).await;
+    let database = rusqlite::Connection::open(registry.database()).unwrap();
+    // Those that came too late are listed with the others, and not a few minutes from now.
+    let sql = "SELECT count(*) FROM index_account WHERE list_us > (unixepoch() + 6000) * 1000000";
+    while database.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap() < 6 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let asked: usize = paths.iter().map(|path| registry.network.requests_of(path)).sum();
+    assert!((1..=2).contains(&asked), "two are listed at once: {asked}");
+}
+
+#[tokio::test]
+async fn who_asks_for_more_than_a_day_gets_a_day() {
+    static LATER: AtomicU64 = AtomicU64::new(1_800_000_000_000_000);
+    let folder = TempDir::new().unwrap();
+    let database = schema::open(&folder.path().join("appview.db")).unwrap();
+    let index = Index::new(database, IndexLimits::of_total(1000), || LATER.load(Ordering::Relaxed));
+    let alice = plc(2);
+    index.take(vec![Change { account: alice.clone(), of: RecordOf::List }], None).await.unwrap();
+    for asked in [Duration::MAX, Duration::from_secs(u64::MAX)] {
+        index.not_listed(&alice, Some(asked)).await.unwrap();
+        LATER.fetch_add(24 * 60 * 60 * 1_000_000 - 1, Ordering::Relaxed);
+        assert_eq!(index.due_lists(9).await.unwrap(), []);
+        LATER.fetch_add(1, Ordering::Relaxed);
+        assert_eq!(index.due_lists(9).await.unwrap(), std::slice::from_ref(&alice));
+    }
 }

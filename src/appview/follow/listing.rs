@@ -36,6 +36,10 @@ const MAX_PAGES: usize = 60;
 /// Time-out of all collections of an account together.
 const TIME: Duration = Duration::from_secs(120);
 const OFTEN: Duration = Duration::from_secs(30);
+/// Longest time for which a PDS is left alone as it asked, with all its accounts.
+const LONGEST_QUIET: Duration = Duration::from_hours(6);
+/// PDSes that are remembered to be left alone, at some 100 bytes each.
+pub(super) const MAX_QUIET: usize = 1024;
 
 /// The result of listing an account.
 enum Listed {
@@ -43,10 +47,10 @@ enum Listed {
     Changes(Vec<Change>),
     /// There is no such account, or its server refuses.
     Refused,
-    /// A transient error: the listing is tried again later.
-    Failed(String),
-    /// Others had the places.
-    Later,
+    /// A transient error: the listing is tried again after this time at the earliest.
+    Failed(String, Duration),
+    /// Others had the places, or the server asked for this time without requests.
+    Later(Duration),
 }
 
 impl Follow {
@@ -92,24 +96,36 @@ impl Follow {
             Ok(found) => found,
             Err(listed) => return self.end(&account, listed).await,
         };
+        let pds = found.pds.clone().unwrap_or_default();
         // Kept to the end: until then the records are in memory.
-        let Ok(_place) = self.listings.enter(&found.pds.clone().unwrap_or_default()).await else {
-            return self.end(&account, Listed::Later).await;
+        let Ok(_place) = self.listings.enter(&pds).await else {
+            return self.end(&account, Listed::Later(Duration::ZERO)).await;
         };
+        // It may have asked for that while this account waited for its place.
+        let quiet_us = self.quiet.get(&pds).map_or(0, |until_us| until_us.saturating_sub((self.clock)()));
+        if quiet_us > 0 {
+            return self.end(&account, Listed::Later(Duration::from_micros(quiet_us))).await;
+        }
         self.index.begin_listing(&account);
-        let late = |_| Listed::Failed("it is too slow".into());
+        let late = |_| Listed::Failed("it is too slow".into(), Duration::ZERO);
         let listed = timeout(TIME, self.records_of(&found)).await.unwrap_or_else(late);
+        if let Listed::Failed(_, asked) = listed
+            && asked > Duration::ZERO
+        {
+            let asked_us = u64::try_from(asked.min(LONGEST_QUIET).as_micros()).unwrap_or(u64::MAX);
+            self.quiet.insert(pds, (self.clock)().saturating_add(asked_us));
+        }
         self.end(&account, listed).await
     }
 
     async fn end(&self, account: &Did, listed: Listed) -> Result<(), StorageError> {
         match listed {
             Listed::Changes(changes) => self.index.replace(account, changes).await,
-            Listed::Refused => self.index.not_listed(account, false).await,
-            Listed::Later => self.index.list_later(account).await,
-            Listed::Failed(reason) => {
+            Listed::Refused => self.index.not_listed(account, None).await,
+            Listed::Later(wait) => self.index.list_later(account, wait).await,
+            Listed::Failed(reason, asked) => {
                 tracing::info!(did = %account, "the records of {account} cannot be listed yet: {reason}");
-                self.index.not_listed(account, true).await
+                self.index.not_listed(account, Some(asked)).await
             }
         }
     }
@@ -117,8 +133,8 @@ impl Follow {
     async fn found(&self, did: &Did) -> Result<Arc<Account>, Listed> {
         self.owners.find(&Owner::Did(did.clone()), &Caller::Program).await.map_err(|error| match error {
             ResolveError::NotFound | ResolveError::Invalid(_) | ResolveError::Unsupported(_) => Listed::Refused,
-            ResolveError::Busy(_) => Listed::Later,
-            error => Listed::Failed(error.to_string()),
+            ResolveError::Busy(_) => Listed::Later(Duration::ZERO),
+            error => Listed::Failed(error.to_string(), Duration::ZERO),
         })
     }
 
@@ -134,7 +150,7 @@ impl Follow {
                 // An account with more pages has the first ones in the index.
                 Ok(()) | Err(ReposError::TooMany) => {}
                 Err(ReposError::List(ListError::Refused(_))) => return Listed::Refused,
-                Err(error) => return Listed::Failed(error.to_string()),
+                Err(error) => return Listed::Failed(error.to_string(), error.retry_after().unwrap_or_default()),
             }
         }
         Listed::Changes(changes)

@@ -16,6 +16,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use quick_cache::sync::Cache;
+
 use crate::accounts::Owners;
 use crate::holds::Holds;
 use crate::index::Index;
@@ -66,6 +68,8 @@ pub struct Follow {
     counts: FollowCounts,
     /// Places of listings, by PDS.
     listings: Bulkhead<String>,
+    /// PDSes that asked not to be listed from, with the end of that time in microseconds since 1970.
+    quiet: Cache<String, u64>,
     clock: fn() -> u64,
 }
 
@@ -90,7 +94,8 @@ impl Follow {
         };
         let http = HttpClient::new(&policy, system_dns(2))?;
         let (counts, listings) = (FollowCounts::default(), Bulkhead::new(listing::PLACES));
-        Ok(Self { index, owners, repos, holds, settings, http, counts, listings, clock })
+        let quiet = Cache::new(listing::MAX_QUIET);
+        Ok(Self { index, owners, repos, holds, settings, http, counts, listings, quiet, clock })
     }
 
     /// Returns the counts of events.

@@ -1,6 +1,6 @@
 //! The first list of accounts with records, read from a relay once, before events are followed.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::{Request, StatusCode};
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use super::Follow;
 use crate::index::{Change, RecordOf};
 use atproto::lexicon::nsid::{self, Method};
 use atproto::syntax::Did;
-use server::egress::{AnswerLimits, empty_body};
+use server::egress::{AnswerLimits, empty_body, retry_after};
 use server::storage::StorageError;
 
 /// Collections whose accounts are listed: an account with a tag has a manifest.
@@ -21,6 +21,8 @@ const MAX_PAGES: usize = 200;
 const MAX_PAGES_OF_ALL: usize = 2;
 const LIMITS: AnswerLimits = AnswerLimits { time: Duration::from_secs(30), body_bytes: 4 * 1024 * 1024 };
 const AGAIN: Duration = Duration::from_secs(300);
+/// Longest pause that a relay may ask for.
+const LONGEST_PAUSE: Duration = Duration::from_hours(6);
 /// Prefix of the cursor that records that a relay was read.
 const SEEDED: &str = "accounts of ";
 
@@ -41,9 +43,26 @@ struct Repo {
 enum SeedError {
     #[error("{0}")]
     Failed(String),
+    /// The host has the method, and answers later.
+    #[error("it answers {status}")]
+    Later {
+        status: StatusCode,
+        /// The time for which it takes nothing, if it says so.
+        retry_after: Option<Duration>,
+    },
     /// The host does not have the method.
     #[error("it answers {0}")]
     Refused(StatusCode),
+}
+
+impl SeedError {
+    /// Returns the time to the next attempt.
+    fn pause(&self) -> Duration {
+        match self {
+            Self::Later { retry_after: Some(asked), .. } => (*asked).clamp(AGAIN, LONGEST_PAUSE),
+            _ => AGAIN,
+        }
+    }
 }
 
 impl Follow {
@@ -53,6 +72,7 @@ impl Follow {
         let Some(relay) = self.settings.relay_url.as_deref() else { return };
         let (name, mut wakes) = (format!("{SEEDED}{relay}"), self.index.wakes());
         loop {
+            let mut pause = AGAIN;
             match self.index.cursor(&name).await {
                 Ok(Some(_)) => {
                     if wakes.changed().await.is_err() {
@@ -65,11 +85,14 @@ impl Follow {
                         tracing::info!(relay, accounts, "the accounts of the relay are listed");
                         continue;
                     }
-                    Err(error) => tracing::warn!(relay, "the relay does not say which accounts there are: {error}"),
+                    Err(error) => {
+                        pause = error.pause();
+                        tracing::warn!(relay, "the relay does not say which accounts there are: {error}");
+                    }
                 },
                 Err(error) => tracing::warn!(%error, "it is not known whether the relay was asked for its accounts"),
             }
-            tokio::time::sleep(AGAIN).await;
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -142,14 +165,29 @@ impl Follow {
         let answer = answer.map_err(|error| failed(&error))?;
         match answer.status() {
             StatusCode::OK => serde_json::from_slice(answer.body()).map_err(|error| failed(&error)),
-            // It has the method, and answers later.
-            status @ (StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT) => {
-                Err(failed(&format!("it answers {status}")))
+            status
+            @ (StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT | StatusCode::SERVICE_UNAVAILABLE) => {
+                let now = SystemTime::UNIX_EPOCH + Duration::from_micros((self.clock)());
+                Err(SeedError::Later { status, retry_after: retry_after(status, answer.headers(), now) })
             }
             status if status.is_client_error() || status == StatusCode::NOT_IMPLEMENTED => {
                 Err(SeedError::Refused(status))
             }
             status => Err(failed(&format!("it answers {status}"))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relay_is_left_alone_for_as_long_as_it_asks_within_bounds() {
+        let pause = |asked_s: Option<u64>| {
+            let retry_after = asked_s.map(Duration::from_secs);
+            SeedError::Later { status: StatusCode::TOO_MANY_REQUESTS, retry_after }.pause().as_secs()
+        };
+        assert_eq!([pause(None), pause(Some(0)), pause(Some(900)), pause(Some(u64::MAX))], [300, 300, 900, 6 * 3600]);
     }
 }

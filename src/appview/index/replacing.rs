@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use super::{Asked, Change, Index, LIST_AGAIN_US, RecordOf, tables};
 use atproto::syntax::Did;
@@ -89,26 +90,34 @@ impl Index {
         }
     }
 
-    /// Ends the listing of an account that failed; with `again` it is tried again later.
+    /// Ends the listing of an account that failed. With `again` it is tried again later: after that time at the earliest, a
+    /// day at most.
     ///
     /// # Errors
     /// As [`Index::replace`].
-    pub async fn not_listed(&self, account: &Did, again: bool) -> Result<(), StorageError> {
+    pub async fn not_listed(&self, account: &Did, again: Option<Duration>) -> Result<(), StorageError> {
         self.listings.with(|listings| listings.remove(account));
-        let pause_us = self.retries.pause_us((Asked::Records, account), !again, LIST_AGAIN_US);
-        self.set_list_time(account, again.then(|| (self.clock)() + pause_us)).await
+        let pause_us = self.retries.pause_us((Asked::Records, account), again.is_none(), LIST_AGAIN_US);
+        let at_us = |asked| (self.clock)() + pause_us.max(bounded_us(asked));
+        self.set_list_time(account, again.map(at_us)).await
     }
 
-    /// Has an account listed in some minutes that was not listed now: others had the places.
+    /// Has an account listed later that was not listed now, as others had the places, or its server takes nothing: in some
+    /// minutes, after `wait` at the earliest, and a day at most.
     ///
     /// # Errors
     /// As [`Index::replace`].
-    pub async fn list_later(&self, account: &Did) -> Result<(), StorageError> {
-        self.set_list_time(account, Some((self.clock)() + LIST_LATER_US)).await
+    pub async fn list_later(&self, account: &Did, wait: Duration) -> Result<(), StorageError> {
+        self.set_list_time(account, Some((self.clock)() + LIST_LATER_US.max(bounded_us(wait)))).await
     }
 
     async fn set_list_time(&self, account: &Did, at_us: Option<u64>) -> Result<(), StorageError> {
         let account = account.clone();
         self.database.write(move |write| tables::accounts::listed(write, &account, at_us)).await
     }
+}
+
+/// Returns a time that another server asked for, a day at most, in microseconds.
+fn bounded_us(asked: Duration) -> u64 {
+    u64::try_from(asked.as_micros()).unwrap_or(u64::MAX).min(LIST_AGAIN_US)
 }

@@ -305,7 +305,7 @@ impl From<ReposError> for OciError {
             | ReposError::Proof(_)
             | ReposError::Changed => {
                 tracing::warn!("records of an image cannot be read: {error}");
-                Self::away(error.to_string())
+                Self::away(error.to_string()).after(error.retry_after())
             }
         }
     }

@@ -84,6 +84,7 @@ impl ReposError {
         match self {
             Self::Pds(error) => error.retry_after(),
             Self::Account(error) => error.retry_after(),
+            Self::List(error) => error.retry_after(),
             _ => None,
         }
     }

@@ -25,6 +25,6 @@ pub use body::{BrokenBody, ClientBody, boxed_body, empty_body, full_body};
 pub use client::{AnswerLimits, ClientPolicy, HttpClient, Reach};
 pub use dns::{Dns, system_dns};
 pub use error::{EgressError, root_cause};
-pub use retry_after::retry_after;
+pub use retry_after::{retry_after, retry_after_by_date};
 pub use unix::UnixConnection;
 pub use websocket::{SocketMessage, WebSocket};

@@ -14,7 +14,7 @@ use http::header::ACCEPT;
 use http::{Request, StatusCode};
 
 use super::{Account, Pool, ResolveError, Resolver};
-use crate::egress::{AnswerLimits, EgressError};
+use crate::egress::{AnswerLimits, EgressError, retry_after_by_date};
 use crate::json::{self, JsonError};
 use atproto::lexicon::RecordPage;
 use atproto::lexicon::nsid::{self, Collection};
@@ -37,7 +37,10 @@ pub enum ListError {
     Account(ResolveError),
     /// Its PDS does not answer in time, or answers 5xx or 429.
     #[error("its PDS cannot be reached")]
-    Unreachable,
+    Unreachable {
+        /// The time for which it takes nothing, if it says so.
+        retry_after: Option<Duration>,
+    },
     /// Its PDS answers with this status: it has no such account, or refuses.
     #[error("its PDS answers {0}")]
     Refused(StatusCode),
@@ -47,6 +50,17 @@ pub enum ListError {
     /// A page with a single record exceeds the limit of bytes, or of memory.
     #[error("a record of it is larger than 4 MiB, or has too many values")]
     TooLarge,
+}
+
+impl ListError {
+    /// Returns the time for which the PDS takes nothing, as it said; the caller bounds it.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Unreachable { retry_after } => *retry_after,
+            _ => None,
+        }
+    }
 }
 
 impl Resolver {
@@ -108,7 +122,7 @@ impl Resolver {
                 | EgressError::Forbidden(_)
                 | EgressError::Connect(_)
                 | EgressError::Broken(_)
-                | EgressError::TimedOut(_) => ListError::Unreachable,
+                | EgressError::TimedOut(_) => ListError::Unreachable { retry_after: None },
             })?;
         match answer.status() {
             StatusCode::OK => json::parse(answer.body()).map_err(|error| match error {
@@ -116,7 +130,7 @@ impl Resolver {
                 JsonError::Form(_) => ListError::Invalid,
             }),
             status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-                Err(ListError::Unreachable)
+                Err(ListError::Unreachable { retry_after: retry_after_by_date(status, answer.headers()) })
             }
             status => Err(ListError::Refused(status)),
         }
