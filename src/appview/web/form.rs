@@ -6,7 +6,7 @@ use http::request::Parts;
 use percent_encoding::percent_decode;
 
 use super::refusal::WebError;
-use server::wire::Request;
+use server::wire::{BodyFault, Request};
 use server::xrpc::header;
 
 const NOT_UTF8: &str = "the form is not in UTF-8";
@@ -37,7 +37,14 @@ impl Fields {
         if kind.is_some_and(|kind| kind.to_str().is_ok_and(|kind| essence(kind) != FORM)) {
             return Err(WebError::other_type(format!("a form is sent as {FORM}")));
         }
-        let body = request.body.collect(max_bytes).await.map_err(|fault| WebError::bad_form(fault.to_string()))?;
+        let body = request.body.collect(max_bytes).await.map_err(|fault| match fault {
+            BodyFault::TooLarge => {
+                let message =
+                    format!("the form has more than {max_bytes} bytes: go back, where your browser may still have it");
+                WebError::bad_form(message)
+            }
+            fault => WebError::bad_form(fault.to_string()),
+        })?;
         if percent_decode(&body).decode_utf8().is_err() {
             return Err(WebError::bad_form(NOT_UTF8));
         }

@@ -236,6 +236,10 @@ pub fn guard(response: &mut Response) {
 }
 
 /// Returns a page with its security headers, and with the cookie of a new `browser`.
+///
+/// It is not compressed: forms have the browser's CSRF token beside text that a link chooses, as the words of a search, and
+/// the length of a compressed page tells whether the two have something in common (BREACH). Style and script are within the
+/// page, so there is no file beside it that could be compressed by itself. <https://www.breachattack.com/>
 pub(super) fn finish(web: &Web, browser: Option<&Browser>, html: askama::Result<String>, shown: Shown) -> Response {
     let Ok(html) = html else { return WebError::internal("a page cannot be made").into_json() };
     let mut response = uncached(response::full(HTML, html.into()));

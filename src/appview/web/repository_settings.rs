@@ -23,8 +23,9 @@ use server::identity::Account;
 use server::wire::{Request, Response};
 use server::xrpc::{Trace, header};
 
-/// Longest form with a page's text, if every byte of the text is percent-encoded, with the other fields.
-const MAX_FORM_BYTES: u64 = RepoPage::MAX_DESCRIPTION_BYTES as u64 * 3 + 4096;
+/// Longest form with a page's text: three times the longest text, so that one that is too long is shown again, with every
+/// byte percent-encoded, and the other fields.
+const MAX_FORM_BYTES: u64 = RepoPage::MAX_DESCRIPTION_BYTES as u64 * 3 * 3 + 4096;
 /// Longest name of a repository that a form which was refused is shown with.
 const MAX_NAME_CHARS: usize = 300;
 /// Most tags, and most manifests, that the page lists: the newest.
@@ -100,7 +101,8 @@ pub(super) async fn write_page(web: &Web, request: Request, trace: &mut Trace) -
         browser.check(web, &head, fields.get("token").unwrap_or_default())?;
         let name = image_name(&fields)?;
         if text.len() > RepoPage::MAX_DESCRIPTION_BYTES {
-            return Err(WebError::bad_form("the text has at most 100,000 bytes"));
+            let (bytes, most) = (text.len(), RepoPage::MAX_DESCRIPTION_BYTES);
+            return Err(WebError::bad_form(format!("the text has {bytes} bytes, {most} at most fit: shorten it")));
         }
         let (login, account) = (login(web, &did).await?, own(web, &did).await?);
         let change = (Some(text.clone()), NewPicture::Same);

@@ -229,7 +229,8 @@ impl Read<'_> {
     ) -> Result<(Vec<T>, bool), StorageError> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let (mut found, interrupt) = (Vec::new(), self.connection.get_interrupt_handle());
-        // The scope ends after the thread: no later statement is interrupted.
+        // A progress handler would need no thread, but the connection to itself (`&mut`), or a deadline beside each connection
+        // that all its statements look at. The scope ends after the thread: no later statement is interrupted.
         let outcome = thread::scope(|scope| {
             let (ends, ended) = mpsc::channel::<()>();
             scope.spawn(move || {

@@ -131,6 +131,16 @@ async fn a_text_of_a_page_is_not_lost_when_it_cannot_be_saved() {
     let fields = [("token", &*token), ("name", "team/app"), ("text", &*long)];
     let answer = other.send("/settings/repository/page", &fields).await;
     assert!(answer.status == 400 && answer.text().contains(&long), "{}", answer.status);
+    // So is one of as many characters as bytes fit, in any script, though a form has three bytes for each of theirs.
+    let long = "海".repeat(100_000);
+    let fields = [("token", &*token), ("name", "team/app"), ("text", &*long)];
+    let answer = other.send("/settings/repository/page", &fields).await;
+    assert!(answer.status == 400 && answer.text().contains(&long), "{}", answer.status);
+    assert!(answer.text().contains("the text has 300000 bytes, 100000 at most fit"));
+    let longer = "x".repeat(1_000_000);
+    let fields = [("token", &*token), ("name", "team/app"), ("text", &*longer)];
+    let answer = other.send("/settings/repository/page", &fields).await;
+    assert!(answer.status == 400 && answer.text().contains("go back"), "{} {}", answer.status, answer.text());
 }
 
 #[tokio::test]
