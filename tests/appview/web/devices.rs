@@ -164,6 +164,25 @@ async fn a_device_waits_and_asks_slowly() {
 }
 
 #[tokio::test]
+async fn a_decision_that_is_sent_twice_is_one() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    let mut person = Person::of(&registry);
+    person.sign_in().await;
+    for (decision, said, other) in [("allow", "was let in", "refuse"), ("refuse", "was refused", "allow")] {
+        let (_, user_code) = ask(&registry).await;
+        let token = form_token(&person.open(&format!("/auth/device?user_code={user_code}")).await);
+        let fields = [("token", &*token), ("user_code", &user_code), ("decision", decision)];
+        for _ in 0..2 {
+            let answer = person.send("/auth/device", &fields).await;
+            assert!(answer.text().contains(said), "{decision}: {}", answer.text());
+        }
+        let fields = [("token", &*token), ("user_code", &user_code), ("decision", other)];
+        assert!(person.send("/auth/device", &fields).await.text().contains("waits no more"), "{other}");
+    }
+}
+
+#[tokio::test]
 async fn who_guesses_at_codes_is_stopped_and_nobody_learns_of_them() {
     let registry = Registry::start(NONE).await;
     registry.has_oauth();

@@ -149,7 +149,8 @@ pub fn waiting(read: &Read<'_>, user_code: &str, now_us: u64) -> Result<Option<R
     read.first(sql, (user_code, now_us.cast_signed()), request)
 }
 
-/// Notes the decision about a request that waits. Returns whether there is one.
+/// Notes the decision about a request that waits, or for which it was decided so already: a form may be sent twice. Returns
+/// whether there is one.
 ///
 /// # Errors
 /// As [`sweep`].
@@ -161,7 +162,8 @@ pub fn decide(
     now_us: u64,
 ) -> Result<bool, StorageError> {
     let sql = "UPDATE device_request SET account = ?2, denied = ?3
-               WHERE user_code = ?1 AND expires_us > ?4 AND account IS NULL AND denied = 0";
+               WHERE user_code = ?1 AND expires_us > ?4
+               AND ((account IS NULL AND denied = 0) OR (account IS ?2 AND denied = ?3))";
     let account = is_let_in.then_some(account.as_str());
     Ok(write.execute(sql, (user_code, account, !is_let_in, now_us.cast_signed()))? == 1)
 }
