@@ -50,7 +50,7 @@ impl Crew {
             captain(records)?;
             let declared = declared_members(records)?;
             let mut members: Vec<_> =
-                crew_records(records)?.into_values().map(|record| with_source(record, &declared)).collect();
+                crew_records(records)?.members.into_values().map(|record| with_source(record, &declared)).collect();
             let age = |member: &CrewMember| (member.record.added_at.clone(), member.record.member.clone());
             members.sort_by_key(age);
             Ok(members)
@@ -66,7 +66,7 @@ impl Crew {
         let may_write = |member: &lexicon::Crew| {
             PermissionSet::from_record(member.permissions.iter().map(String::as_str)).allows(Permission::BlobWrite)
         };
-        let members = crew_records(records)?.into_values().filter(may_write).map(|member| member.member);
+        let members = crew_records(records)?.members.into_values().filter(may_write).map(|member| member.member);
         Ok(members.chain([captain(records)?.owner]).collect())
     }
 

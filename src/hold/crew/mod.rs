@@ -17,7 +17,7 @@ mod reconcile;
 mod request;
 mod tables;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -150,15 +150,46 @@ fn captain(records: &Records<'_>) -> Result<lexicon::Captain, CrewError> {
 /// Number of members that are read at once.
 const PAGE: u32 = 500;
 
-/// Returns all crew records by their keys.
-fn crew_records(records: &Records<'_>) -> Result<BTreeMap<RecordKey, lexicon::Crew>, CrewError> {
-    let (mut all, mut cursor) = (BTreeMap::new(), None);
+/// The crew. An imported repository may have a member's record under any key, may have several of a member, and may have
+/// records of which this program understands nothing: these count for nobody, and stay.
+#[derive(Default)]
+struct CrewRecords {
+    /// The members by their [`member_key`].
+    members: BTreeMap<RecordKey, lexicon::Crew>,
+    /// Those of them that have no record under that key.
+    misplaced: BTreeSet<RecordKey>,
+    /// Keys of the records of members under other keys.
+    obsolete: BTreeSet<RecordKey>,
+}
+
+impl CrewRecords {
+    fn add(&mut self, record: Record) {
+        let rkey = record.rkey.clone();
+        let crew: lexicon::Crew = match decode(record) {
+            Ok(crew) => crew,
+            Err(error) => return tracing::warn!(%rkey, "a crew record counts for nobody: {error}"),
+        };
+        let key = member_key(&crew.member);
+        if rkey == key {
+            self.misplaced.remove(&key);
+            self.members.insert(key, crew);
+            return;
+        }
+        self.obsolete.insert(rkey);
+        if !self.members.contains_key(&key) {
+            self.misplaced.insert(key.clone());
+            self.members.insert(key, crew);
+        }
+    }
+}
+
+/// Reads all crew records.
+fn crew_records(records: &Records<'_>) -> Result<CrewRecords, CrewError> {
+    let (mut all, mut cursor) = (CrewRecords::default(), None);
     loop {
         let query = PageQuery { collection: nsid::CREW.to_string(), cursor, limit: PAGE, ascending: true };
         let page = records.page(&query)?;
-        for record in page.records {
-            all.insert(record.rkey.clone(), decode(record)?);
-        }
+        page.records.into_iter().for_each(|record| all.add(record));
         cursor = page.cursor;
         if cursor.is_none() {
             return Ok(all);

@@ -1,18 +1,19 @@
 //! Makes the records match the configuration: computes the difference, then makes one commit or none.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use super::declared::{Declared, DeclaredMember, META_NAME, change, declared_members, put};
-use super::{Crew, CrewError, crew_records, decode, member_key, profile};
+use super::{Crew, CrewError, CrewRecords, crew_records, decode, member_key, profile};
 use crate::pds::{MAX_WRITES, Plan, RecordChange, RecordWrite, Records};
 use atproto::lexicon::{self, Permission, ROLE_OWNER, SELF_KEY, nsid, self_key};
-use atproto::syntax::{Datetime, Did, RecordKey};
+use atproto::syntax::{Datetime, Did};
 
 impl Crew {
     /// Makes captain, crew and profile match `declared`: in one commit (or, past 200 changes, in several), or in
-    /// none when nothing differs. Members who joined at run time stay unless the crew is immutable.
+    /// none when nothing differs. Members who joined at run time stay unless the crew is immutable. Records of members
+    /// under other keys, as an imported repository may have them, move to theirs.
     /// Returns the number of records changed.
     ///
     /// # Errors
@@ -40,7 +41,7 @@ impl Crew {
 pub(super) struct Recorded {
     pub(super) captain: Option<lexicon::Captain>,
     profile: Option<Value>,
-    members: BTreeMap<RecordKey, lexicon::Crew>,
+    crew: CrewRecords,
     /// The members that the configuration declared at the last start or reload.
     declared_before: BTreeSet<Did>,
 }
@@ -50,7 +51,7 @@ impl Recorded {
         Ok(Self {
             captain: records.get(&nsid::CAPTAIN, SELF_KEY)?.map(decode).transpose()?,
             profile: records.get(&nsid::PROFILE, SELF_KEY)?.map(|record| record.value),
-            members: crew_records(records)?,
+            crew: crew_records(records)?,
             declared_before: declared_members(records)?,
         })
     }
@@ -65,16 +66,25 @@ fn difference(declared: &Declared, recorded: &Recorded, mutable: bool, now_us: u
     let all = Permission::ALL.to_vec();
     let mut wanted = declared.crew.clone();
     wanted.insert(declared.owner.clone(), DeclaredMember { role: ROLE_OWNER.into(), permissions: all, tier: None });
+    let CrewRecords { members, misplaced, obsolete } = &recorded.crew;
     for (did, member) in &wanted {
-        let old = recorded.members.get(&member_key(did));
-        changes.extend(member_change(did, member, old, &now)?);
-    }
-    for (rkey, crew) in &recorded.members {
-        let undeclared = recorded.declared_before.contains(&crew.member) || !mutable;
-        if !wanted.contains_key(&crew.member) && undeclared {
-            changes.push(change(nsid::CREW, rkey.clone(), RecordWrite::Delete));
+        let key = member_key(did);
+        let new = member_record(did, member, members.get(&key), &now);
+        if members.get(&key) != Some(&new) || misplaced.contains(&key) {
+            changes.push(put(nsid::CREW, key, &new)?);
         }
     }
+    for (key, crew) in members {
+        let stays = mutable && !recorded.declared_before.contains(&crew.member);
+        match (wanted.contains_key(&crew.member), misplaced.contains(key)) {
+            (true, _) => {}
+            (false, true) if stays => changes.push(put(nsid::CREW, key.clone(), crew)?),
+            (false, false) if !stays => changes.push(change(nsid::CREW, key.clone(), RecordWrite::Delete)),
+            (false, _) => {}
+        }
+    }
+    // Last: where the changes do not fit in one commit, each member has a record under its key before another one goes.
+    changes.extend(obsolete.iter().map(|key| change(nsid::CREW, key.clone(), RecordWrite::Delete)));
     let mut declared_now: BTreeSet<Did> = wanted.into_keys().collect();
     if changes.len() >= MAX_WRITES {
         // Another round follows; until then members that have yet to be removed stay on the list.
@@ -114,19 +124,13 @@ fn captain_change(
     if old == Some(&new) { Ok(None) } else { put(nsid::CAPTAIN, self_key(), &new).map(Some) }
 }
 
-fn member_change(
-    did: &Did,
-    declared: &DeclaredMember,
-    old: Option<&lexicon::Crew>,
-    now: &Datetime,
-) -> Result<Option<RecordChange>, CrewError> {
-    let new = lexicon::Crew {
+fn member_record(did: &Did, declared: &DeclaredMember, old: Option<&lexicon::Crew>, now: &Datetime) -> lexicon::Crew {
+    lexicon::Crew {
         member: did.clone(),
         role: declared.role.clone(),
         permissions: declared.permissions.iter().map(|p| p.as_str().to_owned()).collect(),
         added_at: old.map_or(now, |old| &old.added_at).clone(),
         tier: declared.tier.clone(),
         other: old.map(|old| old.other.clone()).unwrap_or_default(),
-    };
-    if old == Some(&new) { Ok(None) } else { put(nsid::CREW, member_key(did), &new).map(Some) }
+    }
 }

@@ -4,6 +4,7 @@ mod captain;
 mod crowd;
 mod documents;
 mod members;
+mod other_keys;
 
 use serde_json::Value;
 
