@@ -24,9 +24,9 @@ pub use bucket::AzureSettings;
 #[cfg(feature = "gcs")]
 pub use bucket::GoogleSettings;
 pub use bucket::{
-    Bucket, BucketRequests, BucketSettings, Completed, Copied, CopyLimits, Credentials, OpenMultipart, PART_URL_S,
-    PROBES, PartError, Presigned, ProbeError, Probed, READ_URL_S, ResponseHeaders, Role, S3Settings, StoredPart,
-    is_probe,
+    Bucket, BucketRequests, BucketSettings, Completed, Copied, CopyLimits, CopySource, Credentials, OpenMultipart,
+    PART_URL_S, PROBES, PartError, Presigned, ProbeError, Probed, READ_URL_S, ResponseHeaders, Role, S3Settings,
+    StoredPart, is_probe,
 };
 pub use local::Memory;
 pub use object::Object;
@@ -220,10 +220,13 @@ impl Objects {
         Ok(match &self.0 {
             Backend::Local(local) if local.rename(from, to).await? => Quarantined::Moved,
             Backend::Local(_) => Quarantined::Changed,
-            Backend::Bucket(bucket) => match bucket.copy_pinned(from, &info.etag, to, info.size_bytes).await? {
-                Copied::SourceChanged => Quarantined::Changed,
-                Copied::Done => Quarantined::Copied,
-            },
+            Backend::Bucket(bucket) => {
+                let source = CopySource { key: from, etag: &info.etag, size_bytes: info.size_bytes };
+                match bucket.copy_pinned(source, to).await? {
+                    Copied::SourceChanged => Quarantined::Changed,
+                    Copied::Done => Quarantined::Copied,
+                }
+            }
         })
     }
 

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Once;
 
 use atcr_hold::blobs::{BlobError, UploadLimits};
-use atcr_hold::objects::{AzureSettings, Bucket, BucketSettings, Completed, Copied, ProbeError, ResponseHeaders};
+use atcr_hold::objects::{
+    AzureSettings, Bucket, BucketSettings, Completed, Copied, CopySource, ProbeError, ResponseHeaders,
+};
 use futures_util::TryStreamExt as _;
 use http::{Method, StatusCode};
 use server::storage::StorageError;
@@ -194,7 +196,7 @@ async fn a_copy_that_fails_later_says_why() {
             endpoint: Some(format!("{endpoint}/account")),
             prefix: String::new(),
         };
-        open(&settings).copy_pinned("from", "\"e\"", "to", 5).await
+        open(&settings).copy_pinned(CopySource { key: "from", etag: "\"e\"", size_bytes: 5 }, "to").await
     };
     let status = |status: &str, reason: &str| {
         let reason = if reason.is_empty() { String::new() } else { format!("{REASON}: {reason}\r\n") };

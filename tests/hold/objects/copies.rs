@@ -1,6 +1,6 @@
 //! Pinned copies, whole and in pieces, on each real server.
 
-use atcr_hold::objects::{Copied, Objects};
+use atcr_hold::objects::{Copied, CopySource, Objects};
 use futures_util::TryStreamExt as _;
 
 use super::{COPY, is_lax, pattern, read, remotes_here};
@@ -15,7 +15,8 @@ async fn a_copy_has_the_bytes_whole_or_in_pieces() {
             let bytes = pattern(size);
             s3.put("uploads/u/data", bytes.clone()).await.unwrap();
             let etag = s3.stat("uploads/u/data").await.unwrap().unwrap().etag;
-            let copied = s3.copy_pinned("uploads/u/data", &etag, key, size as u64).await.unwrap();
+            let source = CopySource { key: "uploads/u/data", etag: &etag, size_bytes: size as u64 };
+            let copied = s3.copy_pinned(source, key).await.unwrap();
             assert_eq!(copied, Copied::Done, "{name} {key}");
             let object = objects.open_object(key).await.unwrap().unwrap();
             assert!(read(object, 0..size as u64).await.unwrap() == bytes, "{name} {key}");
@@ -35,10 +36,12 @@ async fn a_source_that_was_swapped_is_not_copied() {
             let mut swapped = pattern(size);
             swapped[50] ^= 1;
             s3.put("uploads/u/data", swapped).await.unwrap();
-            let copied = s3.copy_pinned("uploads/u/data", &proven.etag, "target", size as u64).await.unwrap();
+            let source = CopySource { key: "uploads/u/data", etag: &proven.etag, size_bytes: size as u64 };
+            let copied = s3.copy_pinned(source, "target").await.unwrap();
             assert_eq!(copied, Copied::SourceChanged, "{name} {size}");
             assert!(is_lax(name) || s3.stat("target").await.unwrap().is_none(), "{name} {size}");
-            let copied = s3.copy_pinned("uploads/u/gone", &proven.etag, "target", size as u64).await.unwrap();
+            let gone = CopySource { key: "uploads/u/gone", ..source };
+            let copied = s3.copy_pinned(gone, "target").await.unwrap();
             assert_eq!(copied, Copied::SourceChanged, "{name} {size}");
         }
         let open: Vec<_> = s3.list_multiparts("").try_collect().await.unwrap();

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use atcr_hold::objects::{
-    Bucket, BucketSettings, Completed, Copied, CopyLimits, GoogleSettings, Objects, ResponseHeaders,
+    Bucket, BucketSettings, Completed, Copied, CopyLimits, CopySource, GoogleSettings, Objects, ResponseHeaders,
 };
 use aws_lc_rs::rsa::KeyPair;
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
@@ -92,7 +92,8 @@ async fn requests_are_those_of_the_xml_api_under_a_token_of_the_account() {
     let id = bucket.create_multipart("u").await.unwrap();
     let completed = bucket.complete_multipart("u", &id, &[(1, "e".to_owned())]).await.unwrap();
     assert!(matches!(completed, Completed::Object(_)));
-    assert_eq!(bucket.copy_pinned("u", "e", "to", 5).await.unwrap(), Copied::Done);
+    let source = CopySource { key: "u", etag: "e", size_bytes: 5 };
+    assert_eq!(bucket.copy_pinned(source, "to").await.unwrap(), Copied::Done);
     let seen = seen.lock().unwrap();
     let mut lines: Vec<_> = seen.iter().map(|request| request.split(" HTTP/1.1").next().unwrap()).collect();
     // Source and target are asked for at once.
@@ -132,7 +133,8 @@ async fn objects_are_removed_one_by_one_from_the_beginning() {
 async fn an_object_of_any_size_is_copied_at_once() {
     let (endpoint, seen) = serve([answer("200 OK", "", ""), found(), found()]).await;
     // The length is wrong in the end; what counts is that one request was enough.
-    let copied = open(Some(endpoint)).copy_pinned("u", "e", "to", 50_000_000_000).await;
+    let source = CopySource { key: "u", etag: "e", size_bytes: 50_000_000_000 };
+    let copied = open(Some(endpoint)).copy_pinned(source, "to").await;
     assert!(copied.is_err() && seen.lock().unwrap()[0].starts_with("PUT /bucket/folder/to HTTP"));
     for (endpoint, limit) in [
         (Some("https://storage.googleapis.com"), u64::MAX),

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use atcr_hold::objects::{
-    Bucket, BucketSettings, Completed, Copied, CopyLimits, Credentials, Objects, Role, S3Settings,
+    Bucket, BucketSettings, Completed, Copied, CopyLimits, CopySource, Credentials, Objects, Role, S3Settings,
 };
 use futures_util::TryStreamExt as _;
 use server::storage::StorageError;
@@ -11,6 +11,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::read;
+
+const SOURCE: CopySource<'_> = CopySource { key: "k", etag: "e", size_bytes: 5 };
 
 /// A server that answers connection after connection with one scripted answer each, and keeps the requests' lines.
 pub(crate) struct Script {
@@ -152,7 +154,7 @@ async fn an_error_in_a_success_is_an_error() {
     let error = script.s3.complete_multipart("k", "id", &one_part()).await.unwrap_err();
     assert!(matches!(error, StorageError::Unavailable(_)), "{error:?}");
     let script = Script::new([late_error(), late_error(), late_error()]).await;
-    let error = script.s3.copy_pinned("k", "\"e\"", "to", 5).await.unwrap_err();
+    let error = script.s3.copy_pinned(SOURCE, "to").await.unwrap_err();
     assert!(matches!(error, StorageError::Unavailable(_)), "{error:?}");
 }
 
@@ -178,7 +180,7 @@ async fn the_etag_of_an_object_is_what_the_store_keeps_not_what_completing_says(
 #[tokio::test]
 async fn a_copy_is_pinned_by_a_signed_header() {
     let script = Script::new([answer("200 OK", "", ""), found(), found()]).await;
-    assert_eq!(script.s3.copy_pinned("k", "e", "to", 5).await.unwrap(), Copied::Done);
+    assert_eq!(script.s3.copy_pinned(SOURCE, "to").await.unwrap(), Copied::Done);
     let request = script.request(0);
     assert!(request.contains("x-amz-copy-source: /bucket/folder/k\r\n"), "{request}");
     assert!(request.contains("x-amz-copy-source-if-match: \"e\"\r\n"), "{request}");
@@ -200,7 +202,7 @@ async fn a_refusal_by_another_clock_is_known_whatever_the_store_calls_it() {
 async fn a_copy_counts_only_when_its_source_still_is_what_was_proven() {
     let other = || answer("200 OK", "etag: \"other\"\r\ncontent-length: 5\r\n", "");
     let script = Script::new([answer("200 OK", "", ""), other(), other()]).await;
-    assert_eq!(script.s3.copy_pinned("k", "e", "to", 5).await.unwrap(), Copied::SourceChanged);
+    assert_eq!(script.s3.copy_pinned(SOURCE, "to").await.unwrap(), Copied::SourceChanged);
 }
 
 #[tokio::test]
@@ -213,7 +215,7 @@ async fn a_store_that_cannot_copy_pieces_is_asked_for_the_whole() {
         settings.copy = CopyLimits { single_max_bytes: 4, part_bytes: 5 };
     })
     .await;
-    assert_eq!(script.s3.copy_pinned("k", "e", "to", 5).await.unwrap(), Copied::Done);
+    assert_eq!(script.s3.copy_pinned(SOURCE, "to").await.unwrap(), Copied::Done);
     let expected = ["POST", "PUT", "DELETE", "PUT", "HEAD", "HEAD"];
     let methods: Vec<_> = script.requests().iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
     assert_eq!(methods, expected);
@@ -255,7 +257,7 @@ async fn bytes_of_another_object_or_range_are_never_passed_on() {
 #[tokio::test]
 async fn a_value_that_no_header_may_have_is_never_left_out() {
     let script = Script::new([found()]).await;
-    let error = script.s3.copy_pinned("k", "e\n", "to", 5).await.unwrap_err();
+    let error = script.s3.copy_pinned(CopySource { etag: "e\n", ..SOURCE }, "to").await.unwrap_err();
     assert!(matches!(error, StorageError::Failed(_)), "{error:?}");
     assert!(script.requests().is_empty(), "an unpinned copy was sent");
 }

@@ -4,7 +4,7 @@
 
 use crate::blobs::tables;
 use crate::blobs::tables::{BucketPartRow, BucketUploadRow, StagedRow};
-use crate::objects::{Completed, Copied};
+use crate::objects::{Completed, Copied, CopySource};
 use atproto::syntax::{Did, Digest};
 use server::storage::{Hash, StorageError};
 
@@ -139,7 +139,8 @@ impl Bucket {
         }
         // The row of an earlier upload, whose object is gone, must not make visible what a failed copy leaves behind.
         self.sessions.db.write(move |write| tables::delete_blob(write, &name)).await?;
-        match self.store.copy_pinned(&staged_key(upload.id()), &verified.etag, &blob_key(&name), size_bytes).await? {
+        let source = CopySource { key: &staged_key(upload.id()), etag: &verified.etag, size_bytes };
+        match self.store.copy_pinned(source, &blob_key(&name)).await? {
             Copied::Done => Ok(size_bytes),
             Copied::SourceChanged => Err(BlobError::StagedLost),
         }

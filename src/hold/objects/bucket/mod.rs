@@ -40,7 +40,7 @@ pub use s3::GoogleSettings;
 pub use s3::{CopyLimits, Credentials, Role, S3Settings};
 pub use send::PartError;
 pub use settings::{BucketSettings, Presigned};
-pub use types::{Completed, Copied, OpenMultipart, PART_URL_S, READ_URL_S, ResponseHeaders, StoredPart};
+pub use types::{Completed, Copied, CopySource, OpenMultipart, PART_URL_S, READ_URL_S, ResponseHeaders, StoredPart};
 
 pub(super) use read::BucketObject;
 
@@ -119,13 +119,13 @@ impl Bucket {
         Ok(())
     }
 
-    /// Copies the object `from`, `size_bytes` long, to `to` inside the store, if its ETag is still `etag`.
+    /// Copies an object to the key `to` inside the store, if its ETag is still that of `source`.
     ///
     /// # Errors
     /// When the store fails. The target is whole or unchanged, or as for [`Copied::SourceChanged`], and the call may be
     /// repeated.
-    pub async fn copy_pinned(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<Copied, StorageError> {
-        Ok(self.0.copy(from, etag, to, size_bytes).await?)
+    pub async fn copy_pinned(&self, source: CopySource<'_>, to: &str) -> Result<Copied, StorageError> {
+        Ok(self.0.copy(source, to).await?)
     }
 
     /// Removes an object; an absent one counts as removed.

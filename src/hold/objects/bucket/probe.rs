@@ -14,7 +14,7 @@ use http_body_util::{BodyExt as _, Empty, Full};
 use super::client::{Call, Client};
 use super::fault::Fault;
 use super::provider::{Cursor, Provider};
-use super::{Completed, Copied, PartError, ResponseHeaders, clock};
+use super::{Completed, Copied, CopySource, PartError, ResponseHeaders, clock};
 use server::egress::boxed_body;
 
 /// Time limits of the first response, of all steps after it, and of cleaning up: half a minute together.
@@ -243,7 +243,8 @@ impl Attempt<'_> {
     async fn try_copy(&self, from: &str, to: &str) -> Result<(), Fault> {
         let gone = Fault::InvalidResponse("the object to be copied is gone");
         let Some(info) = self.client.find(from).await? else { return Err(gone) };
-        match self.provider.copy(from, &info.etag, to, info.size_bytes).await? {
+        let source = CopySource { key: from, etag: &info.etag, size_bytes: info.size_bytes };
+        match self.provider.copy(source, to).await? {
             Copied::Done => Ok(()),
             Copied::SourceChanged => Err(gone),
         }

@@ -12,7 +12,7 @@ use http::{HeaderMap, Method};
 use super::client::{Call, Client};
 use super::fault::Fault;
 use super::probe::ProbePlan;
-use super::{Completed, Copied, OpenMultipart, ResponseHeaders, StoredPart};
+use super::{Completed, Copied, CopySource, OpenMultipart, ResponseHeaders, StoredPart};
 use crate::objects::Listed;
 use server::storage::StorageError;
 
@@ -31,8 +31,8 @@ pub(super) trait Provider: Multipart {
     /// Returns a page of the objects whose names in the bucket begin with `prefix`.
     async fn list(&self, prefix: &str, from: Cursor) -> Result<Page<Listed>, Fault>;
 
-    /// Copies an object inside the bucket if its ETag is still `etag`.
-    async fn copy(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<Copied, Fault>;
+    /// Copies an object inside the bucket to the key `to`, if its ETag is still that of `source`.
+    async fn copy(&self, source: CopySource<'_>, to: &str) -> Result<Copied, Fault>;
 
     /// Returns a URL to read an object, valid for [`READ_URL_S`](super::READ_URL_S).
     async fn read_url(&self, method: Method, key: &str, headers: &ResponseHeaders) -> Result<String, Fault>;

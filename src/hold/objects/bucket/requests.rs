@@ -9,10 +9,10 @@ use object_store::path::Path;
 use object_store::signer::SignedUrlOptions;
 use url::Url;
 
-use super::Copied;
 use super::client::{Call, Client};
 use super::fault::Fault;
 use super::provider::Outcomes;
+use super::{Copied, CopySource};
 use crate::objects::ObjectInfo;
 
 /// Concurrent requests to remove objects.
@@ -66,13 +66,13 @@ impl Client {
 
     /// Checks a copy that the store reports as made. A store may ignore the condition on the source: a source that has
     /// its ETag after the copy had it all the time.
-    pub(super) async fn check_copy(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<Copied, Fault> {
-        let (source, target) = tokio::try_join!(self.find(from), self.find(to))?;
-        if source.is_none_or(|info| info.etag.trim_matches('"') != etag.trim_matches('"')) {
+    pub(super) async fn check_copy(&self, source: CopySource<'_>, to: &str) -> Result<Copied, Fault> {
+        let (found, target) = tokio::try_join!(self.find(source.key), self.find(to))?;
+        if found.is_none_or(|info| info.etag.trim_matches('"') != source.etag.trim_matches('"')) {
             return Ok(Copied::SourceChanged);
         }
         match target {
-            Some(info) if info.size_bytes == size_bytes => Ok(Copied::Done),
+            Some(info) if info.size_bytes == source.size_bytes => Ok(Copied::Done),
             _ => Err(Fault::InvalidResponse("a copy is not as long as its source")),
         }
     }

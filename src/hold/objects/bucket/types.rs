@@ -38,6 +38,24 @@ pub enum Completed {
     Unknown,
 }
 
+/// The version of an object that is copied.
+#[derive(Clone, Copy, Debug)]
+pub struct CopySource<'a> {
+    /// The object's key.
+    pub key: &'a str,
+    /// The ETag of the version, with or without quotation marks.
+    pub etag: &'a str,
+    /// Its size in bytes.
+    pub size_bytes: u64,
+}
+
+impl CopySource<'_> {
+    /// Returns the ETag as a header has it.
+    pub(super) fn quoted_etag(&self) -> String {
+        format!("\"{}\"", self.etag.trim_matches('"'))
+    }
+}
+
 /// The outcome of a pinned copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Copied {

@@ -2,7 +2,7 @@
 //! must go on from there.
 
 use atcr_hold::blobs::{BlobError, UploadId};
-use atcr_hold::objects::{Completed, Copied};
+use atcr_hold::objects::{Completed, Copied, CopySource};
 use futures_util::TryStreamExt as _;
 use rusqlite::Connection;
 
@@ -43,7 +43,8 @@ async fn after_the_copy() {
         assert!(matches!(complete(&hold, &id, b"x", &list).await, Err(BlobError::DigestMismatch)), "{name}");
         let (from, to) = (format!("uploads/{id}"), blob_key(&digest(&whole)));
         let etag = hold.store().stat(&from).await.unwrap().unwrap().etag;
-        let copied = hold.store().copy_pinned(&from, &etag, &to, whole.len() as u64).await.unwrap();
+        let source = CopySource { key: &from, etag: &etag, size_bytes: whole.len() as u64 };
+        let copied = hold.store().copy_pinned(source, &to).await.unwrap();
         assert_eq!(copied, Copied::Done, "{name}");
         let hold = hold.reopen().await;
         assert!(hold.read(&digest(&whole)).await.is_none(), "{name}: not acknowledged, not visible");

@@ -8,9 +8,9 @@ use http::{Method, StatusCode};
 use tokio::time::Instant;
 
 use super::Azure;
-use crate::objects::bucket::Copied;
 use crate::objects::bucket::client::{Call, LONG_TIMEOUT};
 use crate::objects::bucket::fault::{Fault, word};
+use crate::objects::bucket::{Copied, CopySource};
 
 static SOURCE: HeaderName = HeaderName::from_static("x-ms-copy-source");
 static SOURCE_IF_MATCH: HeaderName = HeaderName::from_static("x-ms-source-if-match");
@@ -21,10 +21,10 @@ static REASON: HeaderName = HeaderName::from_static("x-ms-copy-status-descriptio
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
 impl Azure {
-    pub(super) async fn copy_object(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<Copied, Fault> {
-        let source = self.client.url(&Call::on(Method::GET, from));
-        let etag = format!("\"{}\"", etag.trim_matches('"'));
-        let call = Call::on(Method::PUT, to).header(SOURCE.clone(), &source).header(SOURCE_IF_MATCH.clone(), &etag);
+    pub(super) async fn copy_object(&self, source: CopySource<'_>, to: &str) -> Result<Copied, Fault> {
+        let url = self.client.url(&Call::on(Method::GET, source.key));
+        let etag = source.quoted_etag();
+        let call = Call::on(Method::PUT, to).header(SOURCE.clone(), &url).header(SOURCE_IF_MATCH.clone(), &etag);
         let ended = match self.client.exchange(&call).await {
             Ok(answer) if is_pending(answer.headers())? => self.wait_for_copy(to).await,
             Ok(_) => Ok(()),
@@ -33,7 +33,7 @@ impl Azure {
             Err(fault) => Err(fault),
         };
         match ended {
-            Ok(()) => self.client.check_copy(from, &etag, to, size_bytes).await,
+            Ok(()) => self.client.check_copy(source, to).await,
             Err(fault) if fault.is_missing() || fault.has_status(StatusCode::PRECONDITION_FAILED) => {
                 Ok(Copied::SourceChanged)
             }

@@ -27,7 +27,7 @@ use super::probe::ProbePlan;
 use super::provider::{Cursor, Page, Provider};
 use super::settings::folder_of;
 use super::signer::Signer;
-use super::{Copied, READ_URL_S, ResponseHeaders};
+use super::{Copied, CopySource, READ_URL_S, ResponseHeaders};
 use crate::objects::Listed;
 use server::storage::StorageError;
 
@@ -93,8 +93,8 @@ impl Provider for Azure {
         Ok(Page { items, next: next.map(|marker| vec![("marker", marker)]) })
     }
 
-    async fn copy(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<Copied, Fault> {
-        self.copy_object(from, etag, to, size_bytes).await
+    async fn copy(&self, source: CopySource<'_>, to: &str) -> Result<Copied, Fault> {
+        self.copy_object(source, to).await
     }
 
     /// Returns a URL for GET, which permits HEAD too. The object's own type and disposition apply, because object_store

@@ -30,7 +30,7 @@ use super::probe::ProbePlan;
 use super::provider::{Cursor, Outcomes, Page, Provider};
 use super::settings::folder_of;
 use super::signer::Signer;
-use super::{Copied, READ_URL_S, ResponseHeaders};
+use super::{Copied, CopySource, READ_URL_S, ResponseHeaders};
 use crate::objects::Listed;
 use server::storage::StorageError;
 
@@ -116,8 +116,8 @@ impl Provider for S3 {
     }
 
     /// Copies an object; above [`CopyLimits::single_max_bytes`] in pieces.
-    async fn copy(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<Copied, Fault> {
-        self.copy_object(from, etag, to, size_bytes).await
+    async fn copy(&self, source: CopySource<'_>, to: &str) -> Result<Copied, Fault> {
+        self.copy_object(source, to).await
     }
 
     /// Returns a URL for `method` alone. With a pull zone, it is on the CDN.
