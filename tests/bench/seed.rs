@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use atcr_hold::pds::{MAX_WRITES, Pds, PdsError, Plan, RecordChange, RecordWrite};
 use atcr_hold::schema;
 use atproto::keys::SigningKey;
+use atproto::lexicon::Swap;
 use atproto::repo::cbor::{self, Ipld};
 use atproto::syntax::{Datetime, Nsid, RecordKey, ServiceUrl, Tid};
 use server::key_file;
@@ -55,7 +56,7 @@ fn change(layer: u64, now_us: u64, last: &mut Option<Tid>) -> Result<RecordChang
         collection: Nsid::parse(LAYER)?,
         rkey,
         write: RecordWrite::Create(record(layer, now_us)?),
-        swap: None,
+        swap: Swap::Any,
     })
 }
 

@@ -10,7 +10,7 @@ use crate::accounts::{AccountsError, Login};
 use crate::remote::AccessToken;
 use atproto::lexicon::error as name;
 use atproto::lexicon::nsid::{self, Collection};
-use atproto::lexicon::{DeleteRecord, PutRecord, RecordResult, RecordView, TagRecord};
+use atproto::lexicon::{DeleteRecord, PutRecord, RecordResult, RecordView, Swap, TagRecord};
 use atproto::repo::cid;
 use atproto::syntax::{Datetime, Did, Digest, RecordKey};
 use server::identity::Account;
@@ -47,9 +47,14 @@ impl Seen {
         TagRecord::read(self.value.as_ref()?)?.digest(account)
     }
 
-    /// Returns `swapRecord` for a write: `Some(None)` requires that there is no record, `None` allows any.
-    fn swap(&self) -> Option<Option<String>> {
-        if self.value.is_some() && self.cid.is_none() { None } else { Some(self.cid.clone()) }
+    /// Returns the precondition of a write in its place.
+    fn swap(&self) -> Swap<String> {
+        match (&self.cid, &self.value) {
+            (Some(cid), _) => Swap::Cid(cid.clone()),
+            // A PDS may leave out the CID of a record.
+            (None, Some(_)) => Swap::Any,
+            (None, None) => Swap::Absent,
+        }
     }
 }
 

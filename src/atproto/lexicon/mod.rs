@@ -34,7 +34,7 @@ pub use registry_methods::{
 pub use registry_records::{Facet, FacetFeature, FacetIndex, Layer, Manifest, Post, RepoPage, Stats};
 pub use repo_methods::{
     ApplyWrites, ApplyWritesOutput, CommitMeta, CreateRecord, DeleteRecord, PutRecord, RecordPage, RecordResult,
-    RecordView, WriteOperation,
+    RecordView, Swap, WriteOperation,
 };
 pub use session_methods::{CreateSession, MAIN_PASSWORD_SCOPE, ServiceAuth, SessionTokens};
 pub use tag::{Star, TagRecord};

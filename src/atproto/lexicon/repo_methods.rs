@@ -1,6 +1,6 @@
 //! Inputs and outputs of `com.atproto.repo.*`.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::syntax::AtUri;
@@ -35,9 +35,9 @@ pub struct PutRecord {
     pub rkey: String,
     /// The record.
     pub record: Value,
-    /// The CID that the record must have, else the write is refused; `null`: the record must not exist.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    pub swap_record: Option<Option<String>>,
+    /// What must be stored, else the write is refused.
+    #[serde(default, skip_serializing_if = "Swap::is_any")]
+    pub swap_record: Swap<String>,
     /// The commit at which the repository must be, else the write is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub swap_commit: Option<String>,
@@ -171,7 +171,61 @@ pub struct RecordPage {
     pub cursor: Option<String>,
 }
 
-/// Tells a field that is `null` from one that is absent.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::<String>::deserialize(deserializer).map(Some)
+/// The precondition of a write: the record that must be stored, by its CID of type `C`.
+///
+/// In JSON [`Swap::Any`] is a field that is absent, [`Swap::Absent`] is `null`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Swap<C> {
+    /// Any record, or none.
+    #[default]
+    Any,
+    /// No record.
+    Absent,
+    /// The record with this CID.
+    Cid(C),
+}
+
+impl<C: PartialEq> Swap<C> {
+    /// Whether a write may replace what is stored: the record with this CID, or none.
+    #[must_use]
+    pub fn allows(&self, stored: Option<&C>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Absent => stored.is_none(),
+            Self::Cid(cid) => stored == Some(cid),
+        }
+    }
+}
+
+impl<C> Swap<C> {
+    /// Converts the CID.
+    ///
+    /// # Errors
+    /// That of `convert`.
+    pub fn try_map<D, E>(self, convert: impl FnOnce(C) -> Result<D, E>) -> Result<Swap<D>, E> {
+        Ok(match self {
+            Self::Any => Swap::Any,
+            Self::Absent => Swap::Absent,
+            Self::Cid(cid) => Swap::Cid(convert(cid)?),
+        })
+    }
+
+    fn is_any(&self) -> bool {
+        matches!(self, Self::Any)
+    }
+}
+
+impl<C: Serialize> Serialize for Swap<C> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Any | Self::Absent => serializer.serialize_none(),
+            Self::Cid(cid) => cid.serialize(serializer),
+        }
+    }
+}
+
+impl<'de, C: Deserialize<'de>> Deserialize<'de> for Swap<C> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map_or(Self::Absent, Self::Cid))
+    }
 }

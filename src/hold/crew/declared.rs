@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{CrewError, DeclaredProfile, encode};
 use crate::pds::{RecordChange, RecordWrite, Records};
-use atproto::lexicon::Permission;
 use atproto::lexicon::nsid::Collection;
+use atproto::lexicon::{Permission, Swap};
 use atproto::syntax::{Did, RecordKey, ServiceUrl};
 
 /// The captain, crew and profile that the configuration declares.
@@ -70,5 +70,5 @@ pub(super) fn put(
 
 /// Returns the change `write` of the record `rkey` of `collection`.
 pub(super) fn change(collection: Collection, rkey: RecordKey, write: RecordWrite) -> RecordChange {
-    RecordChange { collection: collection.into(), rkey, write, swap: None }
+    RecordChange { collection: collection.into(), rkey, write, swap: Swap::Any }
 }

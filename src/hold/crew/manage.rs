@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Crew, CrewError, captain, declared_members, member_key};
 use crate::pds::{Outcome, Plan, RecordChange, RecordWrite, Records};
 use atproto::lexicon::nsid::{self, Collection};
-use atproto::lexicon::{self, ROLE_OWNER, self_key};
+use atproto::lexicon::{self, ROLE_OWNER, Swap, self_key};
 use atproto::repo::{Cid, cbor};
 use atproto::syntax::{AtUri, Did, RecordKey};
 
@@ -29,8 +29,8 @@ pub struct CrewChange {
     pub rkey: Option<String>,
     /// The write.
     pub write: CrewWrite,
-    /// The precondition: the record has this CID; `Some(None)`: it does not exist.
-    pub swap: Option<Option<Cid>>,
+    /// The precondition.
+    pub swap: Swap<Cid>,
 }
 
 /// A write of a record.
@@ -108,7 +108,7 @@ struct Checked {
     collection: Collection,
     rkey: RecordKey,
     write: CrewWrite,
-    swap: Option<Option<Cid>>,
+    swap: Swap<Cid>,
 }
 
 fn check(change: CrewChange) -> Result<Checked, CrewError> {

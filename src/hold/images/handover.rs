@@ -9,7 +9,7 @@ use crate::images::tables;
 use crate::images::tables::LayerRow;
 use crate::pds::{PageQuery, Plan, RecordChange, RecordWrite, Records, Repository};
 use atproto::lexicon::{
-    Crew, Layer, ROLE_MEMBER, ROLE_OWNER, Stats,
+    Crew, Layer, ROLE_MEMBER, ROLE_OWNER, Stats, Swap,
     nsid::{self, Collection},
 };
 use atproto::syntax::{AtUri, Datetime, Did, Digest, RecordKey};
@@ -261,6 +261,6 @@ fn create(collection: Collection, rkey: RecordKey, record: impl Serialize) -> Re
         collection: collection.into(),
         rkey,
         write: RecordWrite::Create(encode(collection, record)?),
-        swap: None,
+        swap: Swap::Any,
     })
 }

@@ -8,7 +8,7 @@ use crate::images::tables;
 use crate::images::tables::LayerRow;
 use crate::pds::{MAX_WRITES, Pds, Plan, RecordChange, RecordWrite, Repository};
 use atproto::lexicon::{
-    Layer, Permission,
+    Layer, Permission, Swap,
     nsid::{self, Collection},
 };
 use atproto::syntax::{AtUri, Datetime, Did, RecordKey, Size, Tid};
@@ -261,6 +261,6 @@ fn create(collection: Collection, key: &Tid, record: &impl serde::Serialize) -> 
         collection: collection.into(),
         rkey: RecordKey::parse(key.as_str()).map_err(invalid)?,
         write: RecordWrite::Create(encode(collection, record)?),
-        swap: None,
+        swap: Swap::Any,
     })
 }

@@ -4,7 +4,7 @@ use super::{Image, Images, ImagesError, encode};
 use crate::crew::Manager;
 use crate::images::tables;
 use crate::pds::{PdsError, Plan, RecordChange, RecordWrite, Records, Repository};
-use atproto::lexicon::{self, Stats, nsid};
+use atproto::lexicon::{self, Stats, Swap, nsid};
 use atproto::syntax::{Datetime, RecordKey};
 
 /// Records written in one commit when pulls are counted.
@@ -64,7 +64,7 @@ pub(super) fn put(repository: &Repository<'_>, stats: &Stats) -> Result<RecordCh
         collection: nsid::STATS.into(),
         rkey: RecordKey::parse(&key).map_err(invalid)?,
         write: RecordWrite::Put(encode(nsid::STATS, stats)?),
-        swap: None,
+        swap: Swap::Any,
     })
 }
 

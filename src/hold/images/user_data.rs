@@ -5,7 +5,7 @@ use crate::crew::{self, Membership, member_key};
 use crate::images::tables;
 use crate::pds::{PdsError, Plan, RecordChange, RecordWrite, Repository};
 use atproto::lexicon::{
-    DeletedUserData,
+    DeletedUserData, Swap,
     nsid::{self, Collection},
 };
 use atproto::syntax::{Did, RecordKey};
@@ -101,7 +101,7 @@ impl Deletion<'_> {
 }
 
 fn delete(collection: Collection, rkey: RecordKey) -> Result<RecordChange, ImagesError> {
-    Ok(RecordChange { collection: collection.into(), rkey, write: RecordWrite::Delete, swap: None })
+    Ok(RecordChange { collection: collection.into(), rkey, write: RecordWrite::Delete, swap: Swap::Any })
 }
 
 fn record_key(text: &str) -> Result<RecordKey, ImagesError> {

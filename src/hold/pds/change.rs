@@ -1,6 +1,7 @@
 //! The changes of a commit.
 
 use super::NewBlob;
+use atproto::lexicon::Swap;
 use atproto::repo::Cid;
 use atproto::repo::cbor::Ipld;
 use atproto::syntax::{Nsid, RecordKey};
@@ -14,8 +15,8 @@ pub struct RecordChange {
     pub rkey: RecordKey,
     /// The write.
     pub write: RecordWrite,
-    /// The precondition: the record has this CID now; `Some(None)`: it does not exist.
-    pub swap: Option<Option<Cid>>,
+    /// The precondition.
+    pub swap: Swap<Cid>,
 }
 
 /// A write of a record.

@@ -73,7 +73,7 @@ impl Repository<'_> {
             let (collection, rkey) = (change.collection.to_string(), change.rkey.to_string());
             let stored = tables::record(self.write, &collection, &rkey)?;
             let old = stored.as_ref().map(|record| record.cid);
-            if change.swap.is_some_and(|expected| expected != old) {
+            if !change.swap.allows(old.as_ref()) {
                 return Err(PdsError::InvalidSwap { what: "record" });
             }
             // A record that an earlier version imported can still be deleted.

@@ -6,7 +6,7 @@ use super::{FIRST, SECOND, Started, crew_path};
 use crate::support::did_server::plc;
 use crate::support::repo_home::{CAPTAIN, CREW, PROFILE, RepoHome, START_US, declared, member};
 use atcr_hold::crew::{CrewChange, CrewError, CrewWrite, Manager};
-use atproto::lexicon::Permission;
+use atproto::lexicon::{Permission, Swap};
 use atproto::syntax::ServiceUrl;
 
 const CAPTAIN_PATH: &str = "io.atcr.hold.captain/self";
@@ -115,7 +115,7 @@ async fn what_the_captain_wrote_into_the_record_stays() {
     captain["enableBlueskyPosts"] = json!(true);
     captain["fromTheFuture"] = json!({ "kept": true });
     let write = CrewWrite::Put(captain.clone());
-    let change = CrewChange { collection: CAPTAIN.into(), rkey: Some("self".into()), write, swap: None };
+    let change = CrewChange { collection: CAPTAIN.into(), rkey: Some("self".into()), write, swap: Swap::Any };
     started.home.crew.apply(Manager::Captain, vec![change], None, START_US).await.unwrap();
     started.consumer.catch_up(&started.home).await;
     assert!(started.again(|_| {}).await.is_empty(), "it does not differ from the configuration");

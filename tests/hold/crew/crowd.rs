@@ -2,7 +2,7 @@
 
 use atcr_hold::crew::{CrewChange, CrewError, CrewWrite, Manager};
 use atcr_hold::pds::PdsError;
-use atproto::lexicon::RequestCrew;
+use atproto::lexicon::{RequestCrew, Swap};
 use atproto::repo::mst;
 use atproto::syntax::Did;
 use serde_json::json;
@@ -19,7 +19,7 @@ fn accounts(height: u32) -> impl Iterator<Item = Did> {
 fn create(did: &Did) -> CrewChange {
     let record =
         json!({ "member": did, "role": "member", "permissions": ["blob:read"], "addedAt": "2026-01-01T00:00:00Z" });
-    CrewChange { collection: CREW.into(), rkey: None, write: CrewWrite::Create(record), swap: None }
+    CrewChange { collection: CREW.into(), rkey: None, write: CrewWrite::Create(record), swap: Swap::Any }
 }
 
 #[tokio::test]

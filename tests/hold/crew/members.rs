@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use atcr_hold::crew::{CrewChange, CrewWrite, DeclaredMember, Manager, Terms, member_key};
-use atproto::lexicon::{Permission, RequestCrew};
+use atproto::lexicon::{Permission, RequestCrew, Swap};
 use atproto::syntax::Did;
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ fn reader() -> DeclaredMember {
 
 fn put(did: &Did, record: Value) -> CrewChange {
     let rkey = Some(member_key(did).to_string());
-    CrewChange { collection: CREW.into(), rkey, write: CrewWrite::Put(record), swap: None }
+    CrewChange { collection: CREW.into(), rkey, write: CrewWrite::Put(record), swap: Swap::Any }
 }
 
 #[tokio::test]

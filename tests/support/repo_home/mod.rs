@@ -12,7 +12,7 @@ use atcr_hold::pds;
 use atcr_hold::pds::tables::RepoHead;
 use atcr_hold::pds::{Outcome, PageQuery, Pds, PdsError, Plan, RecordChange, RecordWrite};
 use atcr_hold::schema;
-use atproto::lexicon::Permission;
+use atproto::lexicon::{Permission, Swap};
 use atproto::repo::mst::{self, Visit};
 use atproto::repo::{Cid, RepoError, cbor};
 use atproto::syntax::{Did, Nsid, RecordKey, ServiceUrl};
@@ -153,7 +153,7 @@ pub(crate) fn change(path: &str, write: RecordWrite) -> RecordChange {
         collection: Nsid::parse(collection).unwrap(),
         rkey: RecordKey::parse(rkey).unwrap(),
         write,
-        swap: None,
+        swap: Swap::Any,
     }
 }
 

@@ -181,6 +181,7 @@ mod tests {
     use crate::pds::{Pds, Plan, RecordChange, RecordWrite};
     use crate::schema;
     use atproto::keys::SigningKey;
+    use atproto::lexicon::Swap;
     use atproto::repo::cbor::Ipld;
     use atproto::syntax::{Nsid, RecordKey, ServiceUrl};
 
@@ -191,7 +192,7 @@ mod tests {
             collection: Nsid::parse("com.example.note").unwrap(),
             rkey: RecordKey::parse("a").unwrap(),
             write: RecordWrite::Put(Ipld::String(text)),
-            swap: None,
+            swap: Swap::Any,
         };
         pds.commit::<PdsError, _>(1_800_000_000_000_000, None, move |_| Ok(Plan::of(vec![change]))).await.unwrap();
     }

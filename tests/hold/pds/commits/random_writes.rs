@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use atcr_hold::crew::{CrewChange, CrewError, CrewWrite, Manager, member_key};
 use atcr_hold::pds::{Outcome, PdsError, RecordWrite};
+use atproto::lexicon::Swap;
 use atproto::repo::Cid;
 use atproto::syntax::Did;
 use serde_json::{Value, json};
@@ -55,7 +56,7 @@ fn write(random: &mut Random, members: &mut BTreeMap<Did, usize>, touched: &mut 
         CrewWrite::Delete | CrewWrite::DeleteIfPresent => members.remove(&member),
         _ => members.insert(member, tier),
     };
-    Some(CrewChange { collection: CREW.into(), rkey, write, swap: None })
+    Some(CrewChange { collection: CREW.into(), rkey, write, swap: Swap::Any })
 }
 
 #[tokio::test]
@@ -91,7 +92,7 @@ fn hundred_writers(home: &RepoHome, swap: Option<Cid>) -> Vec<JoinHandle<Result<
         let (crew, member) = (home.crew.clone(), plc(100 + number));
         tokio::spawn(async move {
             let create = CrewWrite::Create(record(&member, 0));
-            let change = CrewChange { collection: CREW.into(), rkey: None, write: create, swap: None };
+            let change = CrewChange { collection: CREW.into(), rkey: None, write: create, swap: Swap::Any };
             crew.apply(Manager::Captain, vec![change], swap, START_US).await.map(|(outcome, _)| outcome)
         })
     };

@@ -1,13 +1,14 @@
 //! Writes that hold only on what the caller has seen.
 
 use atcr_hold::pds::{PdsError, Plan, RecordChange, RecordWrite};
+use atproto::lexicon::Swap;
 use atproto::repo::{Cid, cid};
 
 use crate::support::repo_home::{RepoHome, START_US, change, note};
 
-async fn put_if(home: &RepoHome, swap: Option<Option<Cid>>, text: &str) -> Result<Option<Cid>, PdsError> {
+async fn put_if(home: &RepoHome, swap: Swap<Cid>, text: &str) -> Result<Cid, PdsError> {
     let change = RecordChange { swap, ..change("com.example.note/a", RecordWrite::Put(note(text))) };
-    home.commit(START_US, vec![change]).await.map(|outcome| outcome.cids[0])
+    home.commit(START_US, vec![change]).await.map(|outcome| outcome.cids[0].unwrap())
 }
 
 #[tokio::test]
@@ -15,15 +16,15 @@ async fn a_record_is_changed_only_from_the_expected_one() {
     let home = RepoHome::new();
     let refused = |outcome| matches!(outcome, Err(PdsError::InvalidSwap { what: "record" }));
     let other = cid::dag_cbor(b"other");
-    assert!(refused(put_if(&home, Some(Some(other)), "one").await), "it does not exist");
-    let one = put_if(&home, Some(None), "one").await.unwrap();
-    assert!(refused(put_if(&home, Some(None), "two").await), "it exists");
-    assert!(refused(put_if(&home, Some(Some(other)), "two").await));
-    assert!(refused(put_if(&home, Some(Some(other)), "one").await), "also where nothing would change");
-    let two = put_if(&home, Some(one), "two").await.unwrap();
+    assert!(refused(put_if(&home, Swap::Cid(other), "one").await), "it does not exist");
+    let one = put_if(&home, Swap::Absent, "one").await.unwrap();
+    assert!(refused(put_if(&home, Swap::Absent, "two").await), "it exists");
+    assert!(refused(put_if(&home, Swap::Cid(other), "two").await));
+    assert!(refused(put_if(&home, Swap::Cid(other), "one").await), "also where nothing would change");
+    let two = put_if(&home, Swap::Cid(one), "two").await.unwrap();
     let delete = |swap| vec![RecordChange { swap, ..change("com.example.note/a", RecordWrite::Delete) }];
-    assert!(home.commit(START_US, delete(Some(one))).await.is_err());
-    home.commit(START_US, delete(Some(two))).await.unwrap();
+    assert!(home.commit(START_US, delete(Swap::Cid(one))).await.is_err());
+    home.commit(START_US, delete(Swap::Cid(two))).await.unwrap();
     assert!(home.stored_tree().await.is_empty());
 }
 

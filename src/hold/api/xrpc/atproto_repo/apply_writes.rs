@@ -7,7 +7,7 @@ use crate::api::state::ApiState;
 use crate::crew::{CrewChange, CrewWrite};
 use crate::gate::AdminPermit;
 use crate::pds::MAX_WRITES;
-use atproto::lexicon::{ApplyWrites, ApplyWritesOutput, RecordResult, WriteOperation};
+use atproto::lexicon::{ApplyWrites, ApplyWritesOutput, RecordResult, Swap, WriteOperation};
 use server::wire::{Request, Response};
 use server::xrpc::{Error, JSON_BYTES, json, response};
 
@@ -54,5 +54,5 @@ fn change(write: WriteOperation) -> CrewChange {
         WriteOperation::Update { collection, rkey, value } => (collection, Some(rkey), CrewWrite::Update(value)),
         WriteOperation::Delete { collection, rkey } => (collection, Some(rkey), CrewWrite::Delete),
     };
-    CrewChange { collection, rkey, write, swap: None }
+    CrewChange { collection, rkey, write, swap: Swap::Any }
 }

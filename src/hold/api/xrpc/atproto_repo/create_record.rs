@@ -6,7 +6,7 @@ use super::{check_write, write_one};
 use crate::api::state::ApiState;
 use crate::crew::{CrewChange, CrewWrite};
 use crate::gate::AdminPermit;
-use atproto::lexicon::CreateRecord;
+use atproto::lexicon::{CreateRecord, Swap};
 use server::wire::{Request, Response};
 use server::xrpc::{Error, JSON_BYTES, json, response};
 
@@ -21,7 +21,7 @@ pub(in crate::api) async fn handle(
         collection: input.collection,
         rkey: input.rkey,
         write: CrewWrite::Create(input.record),
-        swap: None,
+        swap: Swap::Any,
     };
     Ok(response::json(&write_one(&state, &permit, change, swap_commit).await?))
 }

@@ -7,7 +7,7 @@ use crate::api::request::parse_cid;
 use crate::api::state::ApiState;
 use crate::crew::{CrewChange, CrewWrite};
 use crate::gate::AdminPermit;
-use atproto::lexicon::DeleteRecord;
+use atproto::lexicon::{DeleteRecord, Swap};
 use server::wire::{Request, Response};
 use server::xrpc::{Error, JSON_BYTES, json, response};
 
@@ -18,7 +18,10 @@ pub(in crate::api) async fn handle(
 ) -> Result<Response, Error> {
     let input: DeleteRecord = json(request, JSON_BYTES).await?;
     let swap_commit = check_write(&state, &input.repo, input.swap_commit.as_deref())?;
-    let swap = input.swap_record.as_deref().map(|text| parse_cid("swapRecord", text)).transpose()?.map(Some);
+    let swap = match input.swap_record.as_deref() {
+        Some(text) => Swap::Cid(parse_cid("swapRecord", text)?),
+        None => Swap::Any,
+    };
     let change =
         CrewChange { collection: input.collection, rkey: Some(input.rkey), write: CrewWrite::DeleteIfPresent, swap };
     Ok(response::json(&write_one(&state, &permit, change, swap_commit).await?))

@@ -18,8 +18,7 @@ pub(in crate::api) async fn handle(
 ) -> Result<Response, Error> {
     let input: PutRecord = json(request, JSON_BYTES).await?;
     let swap_commit = check_write(&state, &input.repo, input.swap_commit.as_deref())?;
-    let parse = |text: &str| parse_cid("swapRecord", text);
-    let swap = input.swap_record.map(|cid| cid.as_deref().map(parse).transpose()).transpose()?;
+    let swap = input.swap_record.try_map(|text| parse_cid("swapRecord", &text))?;
     let change =
         CrewChange { collection: input.collection, rkey: Some(input.rkey), write: CrewWrite::Put(input.record), swap };
     Ok(response::json(&write_one(&state, &permit, change, swap_commit).await?))
