@@ -69,7 +69,7 @@ pub(super) struct Sources {
 struct Counted {
     blobs: Option<blobs::BlobTotals>,
     open_uploads: Option<u64>,
-    unpushed: Option<(u64, u64)>,
+    unpushed: Option<blobs::UnpushedBytes>,
     records: Option<Vec<(&'static str, u64)>>,
     crew: Option<u64>,
     event_bytes: Option<u64>,
@@ -173,10 +173,10 @@ impl Sources {
         if let Some(open) = counted.open_uploads {
             text.gauge("atcr_hold_uploads_open", "Uploads that are open.", open);
         }
-        if let Some((unreferenced, staged)) = counted.unpushed {
+        if let Some(unpushed) = counted.unpushed {
             let help = "Size of the blobs that accounts uploaded and no manifest names, once for each uploader.";
-            text.gauge("atcr_hold_unreferenced_bytes", help, unreferenced);
-            text.gauge("atcr_hold_staged_bytes", "Size of what open uploads have staged.", staged);
+            text.gauge("atcr_hold_unreferenced_bytes", help, unpushed.unreferenced);
+            text.gauge("atcr_hold_staged_bytes", "Size of what open uploads have staged.", unpushed.staged);
         }
         let help = "Last uses of blobs that are in memory and not in the database yet.";
         text.gauge("atcr_hold_last_uses_unwritten", help, self.hold.blobs.unflushed_uses());

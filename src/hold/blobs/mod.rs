@@ -82,7 +82,7 @@ pub use measure::PassedLimit;
 pub use names::{BLOBS, ETag, PartNumber, STAGING, UploadId, blob_digest, blob_folder, blob_key};
 pub use part_request::{PartRequest, PartSizes};
 pub use presence::{Presence, PresenceError};
-pub use quotas::QuotaLimits;
+pub use quotas::{QuotaLimits, UnpushedBytes};
 pub use read::OpenBlob;
 pub use settings::{BlobPlace, BlobSettings, UploadLimits, check_root, last_used_resolution};
 pub use sweep::Swept;

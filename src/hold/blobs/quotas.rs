@@ -30,6 +30,15 @@ pub trait QuotaLimits: Send + Sync {
     fn limit_bytes(&self, read: &Read<'_>, account: &Did) -> Result<Option<u64>, StorageError>;
 }
 
+/// Bytes that all accounts together uploaded and no manifest names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UnpushedBytes {
+    /// Of blobs, each once for each of its uploaders.
+    pub unreferenced: u64,
+    /// Of open uploads.
+    pub staged: u64,
+}
+
 /// The quotas of all accounts.
 #[derive(Default)]
 pub(super) struct Quotas {
@@ -180,14 +189,17 @@ impl Blobs {
         Ok(self.sessions.db.read(tables::account_usages).await?)
     }
 
-    /// Returns the bytes in blobs that no manifest names, once for each uploader, and the bytes staged by open uploads.
+    /// Returns what all accounts uploaded and no manifest names.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn unpushed_bytes(&self) -> Result<(u64, u64), BlobError> {
-        let sum =
-            |sum: (u64, u64), usage: &AccountUsage| (sum.0 + usage.unreferenced_bytes, sum.1 + usage.staged_bytes);
-        Ok(self.account_usages().await?.iter().fold((0, 0), |bytes, (_, usage)| sum(bytes, usage)))
+    pub async fn unpushed_bytes(&self) -> Result<UnpushedBytes, BlobError> {
+        let mut sum = UnpushedBytes::default();
+        for (_, usage) in self.account_usages().await? {
+            sum.unreferenced += usage.unreferenced_bytes;
+            sum.staged += usage.staged_bytes;
+        }
+        Ok(sum)
     }
 
     /// Drops idle uploads of `account`, longest unused first, when `added_bytes` do not fit its quota and would fit

@@ -4,7 +4,7 @@ use crate::blobs::tables;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::blobs::tables::{UploadKey, UploadRow};
+use crate::blobs::tables::{OpenUploads, UploadKey, UploadRow};
 use crate::objects::Objects;
 use atproto::syntax::{Did, Digest};
 use server::sqlite::{Database, Read, Write};
@@ -63,9 +63,9 @@ impl Sessions {
         let (owner, limits, quotas) = (account.clone(), self.limits(), Arc::clone(&self.quotas));
         let begin = move |write: &Write<'_>| {
             quotas.check_any(write, &owner)?;
-            let (own, all) = tables::open_uploads(write, &owner)?;
-            if let Some(limit) = share.refusal(own, all, &limits) {
-                return Ok::<_, BlobError>(Err((limit, own, all)));
+            let open = tables::open_uploads(write, &owner)?;
+            if let Some(limit) = share.refusal(open, &limits) {
+                return Ok::<_, BlobError>(Err((limit, open)));
             }
             tables::begin_upload(write, id.key(), &owner, now_us)?;
             Ok(Ok(()))
@@ -75,20 +75,21 @@ impl Sessions {
                 self.counts.begun.inc();
                 Ok(id)
             }
-            Err((limit, own, all)) => {
-                self.refused(limit, account, (own, all), now_us);
+            Err((limit, open)) => {
+                self.refused(limit, account, open, now_us);
                 Err(BlobError::TooManyUploads)
             }
         }
     }
 
     /// Counts a refusal, and logs it at most once a minute: a client may repeat it as often as it likes.
-    fn refused(&self, limit: UploadLimit, account: &Did, (own, all): (u64, u64), now_us: u64) {
+    fn refused(&self, limit: UploadLimit, account: &Did, open: OpenUploads, now_us: u64) {
         self.counts.refused.inc(limit);
         if !self.may_warn(now_us) {
             return;
         }
         let (own_limit, total) = (self.limits().uploads_per_account, self.limits().uploads_total);
+        let OpenUploads { own, all } = open;
         tracing::warn!(
             %account, own, own_limit, all, total,
             "upload refused: {}", limit.reason()

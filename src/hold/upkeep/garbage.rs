@@ -184,8 +184,8 @@ impl Upkeep {
             listed: Vec::new(),
         };
         let outcome = self.collect_into(&mut collected, &rules, force, report).await;
-        let (count, size_bytes) = self.db.read(blobs::pending_deletion_totals).await?;
-        collected.unfinished = Amount { count, size_bytes };
+        let unfinished = self.db.read(blobs::pending_deletion_totals).await?;
+        collected.unfinished = Amount { count: unfinished.blobs, size_bytes: unfinished.size_bytes };
         if !dry_run {
             let Collected { garbage, named, recent, unasked, found, unfinished, .. } = &collected;
             tracing::info!(

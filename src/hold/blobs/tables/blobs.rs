@@ -14,7 +14,7 @@ pub struct BlobRow {
     pub size_bytes: u64,
 }
 
-/// Number and total size of all acknowledged blobs.
+/// A number of blobs and their total size.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BlobTotals {
     /// Number of blobs.

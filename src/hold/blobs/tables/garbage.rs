@@ -1,6 +1,6 @@
 //! Last uses of blobs, uploaders of blobs, and pending deletions of objects. The rules are in the room `upkeep`.
 
-use super::blobs::{bounds, delete_blob};
+use super::blobs::{BlobTotals, bounds, delete_blob};
 use super::uploads::UploadKey;
 use atproto::syntax::Digest;
 use server::sqlite::{Columns as _, Read, Write};
@@ -113,9 +113,10 @@ pub fn pending_deletion_us(read: &Read<'_>, digest: &Digest) -> Result<Option<u6
 ///
 /// # Errors
 /// [`StorageError`].
-pub fn pending_deletion_totals(read: &Read<'_>) -> Result<(u64, u64), StorageError> {
+pub fn pending_deletion_totals(read: &Read<'_>) -> Result<BlobTotals, StorageError> {
     let sql = "SELECT count(*), coalesce(sum(size_bytes), 0) FROM pending_deletion";
-    Ok(read.first(sql, [], |row| Ok((row.number(0)?, row.number(1)?)))?.unwrap_or_default())
+    let totals = read.first(sql, [], |row| Ok(BlobTotals { blobs: row.number(0)?, size_bytes: row.number(1)? }))?;
+    Ok(totals.unwrap_or_default())
 }
 
 /// Records the last use of a blob, unless a use less than `every_us` earlier is recorded. Does nothing for a blob

@@ -90,13 +90,24 @@ pub fn upload(read: &Read<'_>, id: &UploadKey) -> Result<Option<UploadRow>, Stor
     })
 }
 
-/// Returns the number of open uploads: of `account`, and of all accounts.
+/// Numbers of open uploads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpenUploads {
+    /// Those of one account.
+    pub own: u64,
+    /// Those of all accounts.
+    pub all: u64,
+}
+
+/// Returns the number of open uploads of `account` and of all accounts.
 ///
 /// # Errors
 /// When the database fails.
-pub fn open_uploads(read: &Read<'_>, account: &Did) -> Result<(u64, u64), StorageError> {
+pub fn open_uploads(read: &Read<'_>, account: &Did) -> Result<OpenUploads, StorageError> {
     let sql = "SELECT count(*) FILTER (WHERE account = ?1), count(*) FROM upload WHERE digest IS NULL";
-    Ok(read.first(sql, [account.as_str()], |row| Ok((row.number(0)?, row.number(1)?)))?.unwrap_or_default())
+    let counts =
+        read.first(sql, [account.as_str()], |row| Ok(OpenUploads { own: row.number(0)?, all: row.number(1)? }));
+    Ok(counts?.unwrap_or_default())
 }
 
 /// Returns the number of open uploads.
