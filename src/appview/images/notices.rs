@@ -12,7 +12,7 @@ use crate::accounts::Login;
 use crate::holds::HoldsError;
 use crate::images::tables::{self, NoticeRow};
 use atproto::lexicon::NotifyManifest;
-use atproto::syntax::{Did, HoldId};
+use atproto::syntax::{Did, HoldId, micros};
 use server::sqlite::Write;
 use server::storage::StorageError;
 
@@ -162,7 +162,7 @@ impl Images {
     /// Postpones all due notices of a hold that does not answer, or those of one account if the error is the account's.
     async fn put_off(&self, row: &NoticeRow, now_us: u64, error: &HoldsError) -> Result<(), ImagesError> {
         self.outcomes.inc(NoticeOutcome::Failed);
-        let asked_us = u64::try_from(error.retry_after().unwrap_or_default().as_micros()).unwrap_or(u64::MAX);
+        let asked_us = micros(error.retry_after().unwrap_or_default());
         let pause_us = (FIRST_DUE_US << row.attempts.min(6)).max(asked_us).min(LONGEST_PAUSE_US);
         let (until_us, problem, hold) = (now_us + pause_us, error.to_string(), row.hold.clone());
         let account = (!error.is_of_hold()).then(|| row.login.account.clone());

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::event::WebhookEvent;
+use atproto::syntax::micros;
 
 /// Pause after the first failed attempt.
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
@@ -79,10 +80,6 @@ pub(super) fn next_us(queued_us: u64, attempts: u32, last: &Attempt, chance: f64
     let pause = doubled.max(last.retry_after.unwrap_or_default()).min(LONGEST_PAUSE).mul_f64(1.0 + JITTER * chance);
     let next_us = last.at_us.saturating_add(micros(pause));
     (next_us <= queued_us.saturating_add(micros(GIVEN_UP_AFTER))).then_some(next_us)
-}
-
-pub(super) fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

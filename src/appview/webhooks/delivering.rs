@@ -7,9 +7,10 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use http::StatusCode;
 
-use super::attempt::{micros, next_us};
+use super::attempt::next_us;
 use super::{Attempt, DeliveryOutcome, WebhookEvent, Webhooks, address, tables};
 use crate::webhooks::tables::deliveries::{self, DueRow, WaitingAt};
+use atproto::syntax::micros;
 use server::sqlite::Write;
 use server::storage::StorageError;
 

@@ -11,7 +11,7 @@ use super::event::{Payload, PushedImage, WebhookEvent};
 use super::{Delivery, DeliveryTotals, Webhooks, WebhooksError};
 use crate::webhooks::tables::deliveries::{self, NewEvent};
 use crate::webhooks::tables::{self, Bounds, NewRow};
-use atproto::syntax::{Datetime, Did, ImageName};
+use atproto::syntax::{Datetime, Did, ImageName, micros};
 use server::identity::Account;
 use server::sqlite::Read;
 use server::storage::StorageError;
@@ -285,7 +285,7 @@ impl Webhooks {
     /// # Errors
     /// As [`Webhooks::find`].
     pub async fn sweep(&self) -> Result<(), StorageError> {
-        let before_us = (self.settings.clock)().saturating_sub(super::attempt::micros(KEPT_FOR));
+        let before_us = (self.settings.clock)().saturating_sub(micros(KEPT_FOR));
         self.database.write(move |write| deliveries::sweep(write, before_us)).await
     }
 }

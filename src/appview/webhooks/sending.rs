@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use super::{Attempt, Webhooks};
 use crate::webhooks::tables::deliveries::{DueRow, event_at};
+use atproto::syntax::millis;
 use server::egress::{ClientBody, ClientPolicy, EgressError, HttpClient, Reach, full_body, retry_after, system_dns};
 
 /// Time limit for the head of a receiver's response.
@@ -60,7 +61,7 @@ impl Webhooks {
     pub(super) async fn attempt(&self, row: &DueRow) -> Attempt {
         let began = Instant::now();
         let outcome = self.send(row).await;
-        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let took_ms = millis(began.elapsed());
         let at_us = (self.settings.clock)();
         let ended = |status, problem, retry_after| Attempt { at_us, took_ms, status, problem, retry_after };
         let answer = match outcome {

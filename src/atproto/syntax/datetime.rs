@@ -1,5 +1,7 @@
-//! Points in time as text: the common subset of RFC 3339, ISO 8601 and WHATWG.
+//! Points in time as text: the common subset of RFC 3339, ISO 8601 and WHATWG. Durations as whole numbers.
 //! <https://atproto.com/specs/lexicon#datetime>
+
+use std::time::Duration;
 
 use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 
@@ -45,9 +47,28 @@ impl Datetime {
     }
 }
 
+/// Returns the whole microseconds of a duration, [`u64::MAX`] for a longer one.
+#[must_use]
+pub fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Returns the whole milliseconds of a duration, [`u64::MAX`] for a longer one.
+#[must_use]
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Datetime;
+    use super::{Datetime, Duration, micros, millis};
+
+    #[test]
+    fn a_duration_is_counted_in_whole_units_and_the_longest_is_the_largest_number() {
+        let duration = Duration::from_nanos(2_001_999);
+        assert_eq!((micros(duration), millis(duration)), (2001, 2));
+        assert_eq!((micros(Duration::MAX), millis(Duration::MAX)), (u64::MAX, u64::MAX));
+    }
 
     #[test]
     fn a_time_is_the_same_in_any_zone() {

@@ -89,7 +89,7 @@ mod tid;
 
 pub use at_uri::AtUri;
 pub use cid_text::CidText;
-pub use datetime::Datetime;
+pub use datetime::{Datetime, micros, millis};
 pub use did::Did;
 pub use digest::Digest;
 pub use handle::Handle;

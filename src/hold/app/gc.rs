@@ -11,6 +11,7 @@ use crate::config::{Gc, Schedule};
 use crate::hold::Hold;
 use crate::operations::{collect_garbage, last_collection, put_last_collection};
 use crate::upkeep::UpkeepError;
+use atproto::syntax::micros;
 use server::control::Reporter;
 
 /// Interval of finishing interrupted removals, and of checking the schedule, as the clock may be set meanwhile.
@@ -80,10 +81,6 @@ fn due_us(schedule: Schedule, now_us: u64) -> u64 {
 /// have been ahead and set back since.
 fn still_due_us(due_us: u64, schedule: Schedule, now_us: u64) -> u64 {
     due_us.min(self::due_us(schedule, now_us))
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

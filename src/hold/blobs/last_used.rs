@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::{BlobError, Blobs};
-use atproto::syntax::Digest;
+use atproto::syntax::{Digest, micros};
 
 /// Time for which uses are collected before they are flushed together.
 const FLUSH_AFTER: Duration = Duration::from_millis(100);
@@ -183,10 +183,6 @@ impl Blobs {
         usage.unflushed.retain(|digest, used_us| unflushed.get(digest) != Some(used_us));
         Ok(())
     }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

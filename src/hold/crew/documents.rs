@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use super::membership::Membership;
 use super::{CrewError, tables};
 use crate::pds::{Pds, Records, Repository};
-use atproto::syntax::Did;
+use atproto::syntax::{Did, micros};
 use server::identity::KeptDocuments;
 
 /// Limit of a document's age: the same as in memory while the source is unreachable.
@@ -80,8 +80,4 @@ impl KeptDocuments for DocumentTable {
             (age < MAX_AGE).then_some((document, age))
         })
     }
-}
-
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

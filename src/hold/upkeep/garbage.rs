@@ -24,7 +24,7 @@ use crate::blobs::BlobUseRow;
 use crate::blobs::{BlobTotals, last_used_resolution};
 use crate::images;
 use crate::images::{Reconciled, UnaskedAccount};
-use atproto::syntax::{Datetime, Digest};
+use atproto::syntax::{Datetime, Digest, micros, millis};
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
@@ -193,7 +193,7 @@ impl Upkeep {
                 bytes = garbage.size_bytes,
                 kept = named.count + recent.count + unasked.count + found.count,
                 unfinished = unfinished.count,
-                duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+                duration_ms = millis(began.elapsed()),
                 error = outcome.as_ref().err().map(tracing::field::display),
                 "garbage collected"
             );
@@ -247,7 +247,7 @@ impl Upkeep {
     /// last use is added to the grace period: the recorded time may be so much earlier than the real one.
     fn unused_before_us(&self) -> u64 {
         let unused: Duration = self.grace + last_used_resolution(self.grace);
-        (self.clock)().saturating_sub(u64::try_from(unused.as_micros()).unwrap_or(u64::MAX))
+        (self.clock)().saturating_sub(micros(unused))
     }
 
     /// Returns what a collection would remove now.

@@ -19,6 +19,7 @@ use super::lines::{ARGUMENTS, BYTES, Failure, HEARTBEAT, Line, MAX_REQUEST_BYTES
 use super::{AdminError, Export, Import, Operation, Progress, Reporter};
 use crate::daemon::{self, Accepted, ConnectionLimits, Listener};
 use crate::wire::{self, Connection, HttpLimits, Request, Response, ResponseBody};
+use atproto::syntax::millis;
 
 /// Concurrent commands; more wait in the kernel's backlog.
 const CONNECTIONS: usize = 16;
@@ -201,7 +202,7 @@ struct UnderWay {
 impl Drop for UnderWay {
     fn drop(&mut self) {
         if !self.is_done {
-            let (operation, duration_ms) = (self.operation, milliseconds(self.started));
+            let (operation, duration_ms) = (self.operation, millis(self.started.elapsed()));
             tracing::warn!(
                 operation,
                 duration_ms,
@@ -211,12 +212,8 @@ impl Drop for UnderWay {
     }
 }
 
-fn milliseconds(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
-}
-
 fn log(operation: &'static str, started: Instant, error: Option<&AdminError>) {
-    let duration_ms = milliseconds(started);
+    let duration_ms = millis(started.elapsed());
     match error {
         None => tracing::info!(operation, duration_ms, "admin operation finished: {operation}"),
         Some(error) => {

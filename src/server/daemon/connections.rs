@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::listeners::Address;
 use super::socket_metrics::SocketMetrics;
+use atproto::syntax::millis;
 
 /// The least time between two log lines about connections that were refused or closed.
 const LOG_EVERY: Duration = Duration::from_secs(60);
@@ -82,7 +83,7 @@ impl Default for Activity {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        let ms = u64::try_from(self.0.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let ms = millis(self.0.began.elapsed());
         self.0.idle_since_ms.store(ms, Ordering::Relaxed);
         self.0.busy.fetch_sub(1, Ordering::Relaxed);
     }

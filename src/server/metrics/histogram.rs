@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Counter;
+use atproto::syntax::micros;
 
 /// The upper bounds of the buckets, in seconds: a read from memory, the database, a sync of the disk, a slow client,
 /// reading back a large blob.
@@ -20,7 +21,7 @@ pub struct Histogram {
 impl Histogram {
     /// Counts a duration.
     pub fn observe(&self, took: Duration) {
-        let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let took_us = micros(took);
         self.steps[ENDS_US.partition_point(|end_us| *end_us < took_us)].inc();
         self.sum_us.add(took_us);
     }

@@ -9,7 +9,7 @@ use http_body::Body as _;
 
 use super::service::Trace;
 use crate::wire::{Request, Response};
-use atproto::syntax::Digest;
+use atproto::syntax::{Digest, millis};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Limit of a path in the log; the longest real one is that of a blob, with some 80 characters.
@@ -51,7 +51,7 @@ impl Line {
     pub(super) fn write(&self, response: &Response, trace: &Trace, why: Option<&Why>, took: Duration) {
         let status = response.status().as_u16();
         let size = response.body().size_hint().exact();
-        let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let duration_ms = millis(took);
         let error = why.map(|why| why.name);
         let detail = why.and_then(|why| why.detail.as_deref());
         let peer = trace.client.map(|peer| peer.to_string());

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::blobs::tables::StagedRow;
 use crate::objects::ObjectInfo;
-use atproto::syntax::Digest;
+use atproto::syntax::{Digest, micros};
 use server::storage::{Hash, StorageError};
 
 use super::Bucket;
@@ -67,7 +67,7 @@ impl Bucket {
             }
         }
         counts.proofs.inc();
-        counts.proof_us.add(u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX));
+        counts.proof_us.add(micros(begun.elapsed()));
         Ok(hash.digest())
     }
 
