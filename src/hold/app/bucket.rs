@@ -2,7 +2,7 @@
 
 use tokio_util::sync::CancellationToken;
 
-use crate::blobs::{self, BlobPlace};
+use crate::blobs::{self, BlobPlace, random_hex};
 use crate::config::Config;
 use crate::objects::{Bucket, Location, Presigned, ProbeError};
 use crate::upkeep::Store;
@@ -42,9 +42,7 @@ pub(super) async fn try_out(
     shutdown: &CancellationToken,
 ) -> Result<Option<()>, StartError> {
     let BlobPlace::Bucket { bucket, presigned } = place else { return Ok(Some(())) };
-    let mut random = [0; 8];
-    getrandom::fill(&mut random).map_err(StartError::Randomness)?;
-    let name = format!("{:016x}", u64::from_be_bytes(random));
+    let name = random_hex::<8>()?;
     let Some(probed) = shutdown.run_until_cancelled(bucket.probe(&name, now_us)).await.transpose()? else {
         return Ok(None);
     };

@@ -89,7 +89,7 @@ pub enum StartError {
     Storage(#[from] StorageError),
     /// The system provides no random numbers.
     #[error("the system gives no random numbers: {0}")]
-    Randomness(getrandom::Error),
+    Randomness(#[from] getrandom::Error),
     /// Connections cannot be accepted.
     #[error("connections cannot be accepted: {0}")]
     Listen(std::io::Error),

@@ -290,6 +290,6 @@ async fn until(shutdown: CancellationToken, job: impl Future<Output = ()>) {
 /// microsecond.
 fn clock_id() -> Result<u16, StartError> {
     let mut bytes = [0; 2];
-    getrandom::fill(&mut bytes).map_err(StartError::Randomness)?;
+    getrandom::fill(&mut bytes)?;
     Ok(u16::from_be_bytes(bytes))
 }

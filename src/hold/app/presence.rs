@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{StartError, bucket};
-use crate::blobs::{BlobPlace, Presence, PresenceError};
+use crate::blobs::{BlobPlace, Presence, PresenceError, random_hex};
 use crate::config::Config;
 use crate::objects::Objects;
 use crate::schema;
@@ -30,7 +30,7 @@ pub(super) async fn open(
 ) -> Result<Presence, StartError> {
     let presence = recorded(config, place, is_new, database).await?;
     if asks_bucket || matches!(place, BlobPlace::Directory(_)) {
-        presence.claim(database, new_id()?).await?;
+        presence.claim(database, random_hex::<16>()?).await?;
     }
     Ok(presence)
 }
@@ -46,7 +46,7 @@ pub async fn adopt_storage(config: &Config) -> Result<(), StartError> {
     }
     let database = schema::open(&config.database_path)?;
     let presence = recorded(config, &place, false, &database).await?;
-    Ok(presence.adopt(&database, new_id()?).await?)
+    Ok(presence.adopt(&database, random_hex::<16>()?).await?)
 }
 
 /// Checks the storage for as long as the hold runs: blobs are refused while it is not the hold's own. `status` shows
@@ -94,10 +94,4 @@ async fn recorded(
     };
     let location = config.storage.to_string();
     Presence::recorded(objects, location, config.public_url.did(), is_new, database).await
-}
-
-fn new_id() -> Result<String, StartError> {
-    let mut random = [0; 16];
-    getrandom::fill(&mut random).map_err(StartError::Randomness)?;
-    Ok(format!("{:032x}", u128::from_be_bytes(random)))
 }

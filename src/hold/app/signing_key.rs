@@ -31,7 +31,7 @@ pub(super) fn open(directory: &Path, repo_exists: bool) -> Result<SigningKey, St
     if repo_exists {
         return Err(StartError::KeyMissing(path));
     }
-    let key = key_file::generate().map_err(StartError::Randomness)?;
+    let key = key_file::generate()?;
     key_file::create(&path, &key)?;
     tracing::info!(path = %path.display(), "a signing key was made: back it up together with the database");
     Ok(key)

@@ -143,3 +143,9 @@ impl From<StorageError> for BlobError {
         }
     }
 }
+
+impl From<getrandom::Error> for BlobError {
+    fn from(error: getrandom::Error) -> Self {
+        Self::Storage(StorageError::failed(error.to_string()))
+    }
+}

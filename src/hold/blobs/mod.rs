@@ -79,7 +79,7 @@ pub use error::{BlobError, BodyError, OpenBlobsError};
 pub use last_used::DeletionClaim;
 pub use list::OpenUpload;
 pub use measure::PassedLimit;
-pub use names::{BLOBS, ETag, PartNumber, STAGING, UploadId, blob_digest, blob_folder, blob_key};
+pub use names::{BLOBS, ETag, PartNumber, STAGING, UploadId, blob_digest, blob_folder, blob_key, random_hex};
 pub use part_request::{PartRequest, PartSizes};
 pub use presence::{Presence, PresenceError};
 pub use quotas::{QuotaLimits, UnpushedBytes};

@@ -2,7 +2,6 @@
 
 use crate::blobs::tables::UploadKey;
 use atproto::syntax::Digest;
-use server::storage::StorageError;
 
 use super::BlobError;
 
@@ -149,14 +148,17 @@ pub fn blob_digest(key: &str) -> Option<Digest> {
     Digest::parse(&format!("sha256:{hex}")).ok().filter(|digest| blob_key(digest) == key)
 }
 
-/// Returns 128 random bits in hexadecimal.
-pub(super) fn random_hex() -> Result<String, BlobError> {
-    Ok(data_encoding::HEXLOWER.encode(&random()?))
+/// Returns a name of random bytes, in hexadecimal.
+///
+/// # Errors
+/// When the system gives no random numbers.
+pub fn random_hex<const BYTES: usize>() -> Result<String, getrandom::Error> {
+    Ok(data_encoding::HEXLOWER.encode(&random::<BYTES>()?))
 }
 
-fn random() -> Result<[u8; 16], BlobError> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|e| BlobError::Storage(StorageError::failed(e.to_string())))?;
+fn random<const BYTES: usize>() -> Result<[u8; BYTES], getrandom::Error> {
+    let mut bytes = [0; BYTES];
+    getrandom::fill(&mut bytes)?;
     Ok(bytes)
 }
 

@@ -67,7 +67,7 @@ pub enum UpkeepError {
     Reconcile(#[source] Box<ImagesError>),
     /// The system's random number generator failed.
     #[error("the system gives no random numbers: {0}")]
-    Randomness(getrandom::Error),
+    Randomness(#[from] getrandom::Error),
 }
 
 impl From<ImagesError> for UpkeepError {

@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use crate::blobs::{DigestLock, Presence};
+use crate::blobs::{DigestLock, Presence, random_hex};
 use crate::objects::{Bucket, BucketRequests};
 use server::metrics::Gauge;
 use server::sqlite::Database;
@@ -116,7 +116,7 @@ impl Upkeep {
     /// When storage fails.
     pub async fn adopt_storage(&self) -> Result<(), UpkeepError> {
         match &self.presence {
-            Some(presence) => Ok(presence.adopt(&self.db, new_id()?).await?),
+            Some(presence) => Ok(presence.adopt(&self.db, random_hex::<16>()?).await?),
             None => Ok(()),
         }
     }
@@ -124,7 +124,7 @@ impl Upkeep {
     /// Checks that the storage is the hold's own; one without a mark is marked.
     async fn check_storage(&self) -> Result<(), UpkeepError> {
         match &self.presence {
-            Some(presence) => Ok(presence.claim(&self.db, new_id()?).await?),
+            Some(presence) => Ok(presence.claim(&self.db, random_hex::<16>()?).await?),
             None => Ok(()),
         }
     }
@@ -163,13 +163,6 @@ impl Upkeep {
     pub fn bucket_requests(&self) -> Option<&BucketRequests> {
         self.store.objects.bucket().map(Bucket::requests)
     }
-}
-
-/// Returns the id of a marker: 128 random bits.
-fn new_id() -> Result<String, UpkeepError> {
-    let mut random = [0; 16];
-    getrandom::fill(&mut random).map_err(UpkeepError::Randomness)?;
-    Ok(format!("{:032x}", u128::from_be_bytes(random)))
 }
 
 /// Runs `job` on the blocking pool.

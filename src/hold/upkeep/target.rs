@@ -7,7 +7,7 @@ use super::finding::Problem;
 use super::meter::Meter;
 use super::reading::{Read, of_target, read};
 use super::{Store, Upkeep, UpkeepError, blocking};
-use crate::blobs::{BLOBS, blob_digest, blob_key};
+use crate::blobs::{BLOBS, blob_digest, blob_key, random_hex};
 use crate::objects::{Location, OpenMultipart};
 use atproto::syntax::{Did, Digest};
 
@@ -56,9 +56,7 @@ impl Target {
         if store.name == upkeep.store.name {
             return Err(UpkeepError::SamePlace);
         }
-        let mut random = [0; 8];
-        getrandom::fill(&mut random).map_err(UpkeepError::Randomness)?;
-        let target = Self { store, run: format!("{:016x}", u64::from_be_bytes(random)) };
+        let target = Self { store, run: random_hex::<8>()? };
         if let Some(bucket) = target.store.objects.bucket() {
             bucket.probe(&target.run, upkeep.clock).await?;
         }

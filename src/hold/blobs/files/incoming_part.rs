@@ -66,7 +66,7 @@ impl IncomingPart {
     pub(super) fn begin(start: PartStart) -> Result<Self, BlobError> {
         let PartStart { staging, state, epoch, id, number, hash, append, reserve_bytes } = start;
         let (start, append_guard) = append.map_or((0, None), |(start, guard)| (start, Some(guard)));
-        let token = random_hex()?;
+        let token = random_hex::<16>()?;
         let own_name = append_guard.is_none().then(|| format!("part-{}-{token}", number.get()));
         let file = {
             let _fence = state.fence(epoch)?;

@@ -110,7 +110,11 @@ impl DigestVerification {
 
     /// Writes the parts one after the other and verifies them. Returns the name of the file they are in.
     fn assemble(&self, main: Option<&StagedFile>, plan: &Assembly, hash: Hash) -> Result<String, Failed> {
-        let name = if plan.in_main { MAIN.to_owned() } else { format!("whole-{}", random_hex()?) };
+        let name = if plan.in_main {
+            MAIN.to_owned()
+        } else {
+            format!("whole-{}", random_hex::<16>().map_err(BlobError::from)?)
+        };
         let to_write = self.chosen.iter().skip(if plan.in_main { plan.appended } else { 0 });
         let bytes = to_write.map(|part| part.size_bytes).sum();
         let need = Need { bytes, files: u64::from(!plan.in_main) };
