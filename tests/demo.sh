@@ -10,19 +10,7 @@ set -euo pipefail
 # shellcheck source=tests/demo/image.sh
 . "$repo/tests/demo/image.sh"
 
-work=
-driver=
-
-cleanup() {
-  if [ -n "$driver" ]; then
-    kill "$driver" 2>/dev/null || true
-    wait "$driver" 2>/dev/null || true
-  fi
-  [ -z "$work" ] || rm -rf "$work"
-}
-trap cleanup EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+exit_on_signals end_driver
 
 need node npm cargo umoci skopeo
 install_stack
@@ -39,7 +27,4 @@ mkdir "$work/images"
     make_image "$work/images/bob" "$appview" $((4 * 1024 * 1024))
 } >"$work/umoci.log" 2>&1 || die "umoci failed: $(tail -n 5 "$work/umoci.log")"
 
-# In the background, so that a signal to this script reaches the trap at once.
-"$stack_node" "$repo/tests/demo/demo.mjs" "$hold" "$appview" "$work/images" "$work" &
-driver=$!
-wait "$driver"
+drive "$stack_node" "$repo/tests/demo/demo.mjs" "$hold" "$appview" "$work/images" "$work"

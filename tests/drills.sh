@@ -11,20 +11,7 @@ set -euo pipefail
 
 litestream_version=0.5.17
 litestream_home=$cache/litestream-$litestream_version
-work=
-driver=
-
-cleanup() {
-  if [ -n "$driver" ]; then
-    kill "$driver" 2>/dev/null || true
-    wait "$driver" 2>/dev/null || true
-  fi
-  stop_s3
-  [ -z "$work" ] || rm -rf "$work"
-}
-trap cleanup EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+exit_on_signals 'end_driver; stop_s3'
 
 install_litestream() {
   [ -x "$litestream_home/bin/litestream" ] && return 0
@@ -41,7 +28,4 @@ appview=${ATCR_APPVIEW_BINARY:-$(build_program atcr-appview quick)}
 for program in "$binary" "$appview"; do [ -x "$program" ] || die "cargo built no $program"; done
 work=$(mktemp -d "${TMPDIR:-/tmp}/atcr-hold-drills.XXXXXX")
 
-# In the background, so that a signal to this script reaches the trap at once.
-"$stack_node" "$repo/tests/drills/run.mjs" "$binary" "$appview" "$work" "$s3_list" "$litestream_home/bin/litestream" &
-driver=$!
-wait "$driver"
+drive "$stack_node" "$repo/tests/drills/run.mjs" "$binary" "$appview" "$work" "$s3_list" "$litestream_home/bin/litestream"

@@ -8,19 +8,7 @@ set -euo pipefail
 # shellcheck source=tests/demo/image.sh
 . "$repo/tests/demo/image.sh"
 
-work=
-driver=
-
-cleanup() {
-  if [ -n "$driver" ]; then
-    kill "$driver" 2>/dev/null || true
-    wait "$driver" 2>/dev/null || true
-  fi
-  [ -z "$work" ] || rm -rf "$work"
-}
-trap cleanup EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+exit_on_signals end_driver
 
 need node npm cargo umoci
 install_stack
@@ -32,7 +20,4 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/atcr-hold-alone.XXXXXX")
 say "Making a container image with $(umoci --version)"
 make_image "$work/image" "$binary" $((128 * 1024 * 1024)) >"$work/umoci.log" 2>&1 || die "umoci failed: $(tail -n 5 "$work/umoci.log")"
 
-# In the background, so that a signal to this script reaches the trap at once.
-"$stack_node" "$repo/tests/hold_alone/run.mjs" "$binary" "$work/image" "$work" &
-driver=$!
-wait "$driver"
+drive "$stack_node" "$repo/tests/hold_alone/run.mjs" "$binary" "$work/image" "$work"

@@ -56,6 +56,34 @@ as_root() {
   if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
 
+# What `end_driver` ends and removes: the process of `drive`, and the script's folder.
+driver=
+work=
+
+# drive COMMAND...: runs the program that does the script's work. In the background, so that a signal to the script
+# reaches its trap at once.
+drive() {
+  "$@" &
+  driver=$!
+  wait "$driver"
+}
+
+end_driver() {
+  if [ -n "$driver" ]; then
+    kill "$driver" 2>/dev/null || true
+    wait "$driver" 2>/dev/null || true
+  fi
+  [ -z "$work" ] || rm -rf "$work"
+}
+
+# exit_on_signals COMMANDS: runs them when the script ends, also when a signal ends it.
+exit_on_signals() {
+  # shellcheck disable=SC2064
+  trap "$1" EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+}
+
 # need COMMAND...: installs the Debian packages of the commands that are missing.
 need() {
   local command packages=()
