@@ -45,6 +45,7 @@ mod support {
     pub(crate) mod manual;
     pub(crate) mod other_user;
     pub(crate) mod process;
+    pub(crate) mod program;
     pub(crate) mod reloads;
     pub(crate) mod still_clock;
 }

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use atcr_appview::config::{Config, OPTIONS};
 use atcr_appview::names::Owner;
-use server::settings::{Environment, Reload, Setting, Sources};
+use server::settings::{Environment, Sources};
 
-use crate::support::manual::{has_options, is_up_to_date, log_lines_are_in_the_code, root};
+use crate::support::manual::{has_options, log_lines_are_in_the_code, module_has_live_options};
 
 const KEY: &str = "0101010101010101010101010101010101010101010101010101010101010101";
 
@@ -98,11 +98,7 @@ fn the_manual_has_lines_of_the_log_as_they_are() {
 
 #[test]
 fn the_nixos_module_knows_what_a_reload_follows() {
-    let live = OPTIONS.iter().filter(|option| option.reload == Reload::Live);
-    let mut names: Vec<_> = live.map(Setting::root).collect();
-    names.dedup();
-    let json = serde_json::to_string_pretty(&names).unwrap() + "\n";
-    is_up_to_date(&root().join("nixos/appview/live-options.json"), &json);
+    module_has_live_options("appview", OPTIONS);
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! A service manager, as far as a daemon sees it.
 
 use std::os::unix::net::UnixDatagram;
-use std::path::Path;
 
 use super::process::{Daemon, eventually};
+use super::program::Program;
 
 /// A sign of life.
 pub(crate) const ALIVE: &str = "WATCHDOG=1\n";
@@ -15,10 +15,12 @@ pub(crate) const LONGER: &str = "EXTEND_TIMEOUT_USEC=90000000\n";
 pub(crate) struct Manager(UnixDatagram);
 
 impl Manager {
-    /// Listens at a path.
-    pub(crate) fn at(path: &Path) -> Self {
-        let socket = UnixDatagram::bind(path).unwrap();
+    /// The manager of a program's processes from now on.
+    pub(crate) fn of(program: &mut Program) -> Self {
+        let path = program.path("notify.sock");
+        let socket = UnixDatagram::bind(&path).unwrap();
         socket.set_nonblocking(true).unwrap();
+        program.set("NOTIFY_SOCKET", path);
         Self(socket)
     }
 

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use server::settings::{Setting, markdown};
+use server::settings::{Reload, Setting, markdown};
 
 /// The folder of the whole project.
 pub(crate) fn root() -> PathBuf {
@@ -27,6 +27,15 @@ pub(crate) fn has_options(page: &str, options: &[Setting]) {
     let begin = text.find("| TOML | variable |").expect("the table's head");
     let end = begin + text[begin..].find("\n\n").expect("the table's end") + 1;
     is_up_to_date(&file, &format!("{}{}{}", &text[..begin], markdown(options), &text[end..]));
+}
+
+/// The NixOS module of `atcr-<program>` knows which of these options a reload follows.
+pub(crate) fn module_has_live_options(program: &str, options: &[Setting]) {
+    let live = options.iter().filter(|option| option.reload == Reload::Live);
+    let mut names: Vec<_> = live.map(Setting::root).collect();
+    names.dedup();
+    let json = serde_json::to_string_pretty(&names).unwrap() + "\n";
+    is_up_to_date(&root().join("nixos").join(program).join("live-options.json"), &json);
 }
 
 /// Each line that a page says the log has is in the code, so that an operator finds it: the texts in the first column

@@ -9,6 +9,7 @@ pub(crate) mod manager;
 pub(crate) mod manual;
 pub(crate) mod other_user;
 pub(crate) mod process;
+pub(crate) mod program;
 pub(crate) mod reloads;
 pub(crate) mod repo_home;
 pub(crate) mod small;

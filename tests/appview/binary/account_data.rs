@@ -4,7 +4,8 @@
 use rusqlite::Connection;
 use serde_json::Value;
 
-use super::site::{Ended, Site};
+use super::site::Site;
+use crate::support::program::Ended;
 
 /// A table with rows of accounts, the statement that adds one of the account ?1, and where the export has it. What must never
 /// be in the export is SECRET.

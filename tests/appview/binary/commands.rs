@@ -7,35 +7,10 @@ use rusqlite::Connection;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::site::{Ended, Site};
+use super::site::Site;
 use crate::asked::Asked as _;
 use crate::support::did_server::Reply;
 use crate::support::other_user::{AS_NOBODY, can_be_nobody, give_to_nobody, of_root};
-
-/// Runs a command that is to be done; answers what it printed.
-#[track_caller]
-fn done(site: &Site, arguments: &[&str]) -> String {
-    let Ended { code, stdout, stderr } = site.run(arguments);
-    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{arguments:?}");
-    stdout
-}
-
-/// The same with `--json`.
-#[track_caller]
-fn json_of(site: &Site, arguments: &[&str]) -> Value {
-    let printed = done(site, &[arguments, &["--json"]].concat());
-    serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error}: {printed}"))
-}
-
-/// Runs a command that is to end with this code, saying so in one line with these words.
-#[track_caller]
-fn refuses(site: &Site, code: i32, arguments: &[&str], words: &[&str]) {
-    let ended = site.run(arguments);
-    assert_eq!((ended.code, ended.stderr.lines().count()), (Some(code), 1), "{arguments:?}: {}", ended.stderr);
-    for word in words {
-        assert!(ended.stderr.contains(word), "{arguments:?}: no {word:?} in {}", ended.stderr);
-    }
-}
 
 /// Puts a notice of this session into the queue of a registry.
 fn queue_a_notice(site: &Site, session: i64) {
@@ -66,7 +41,7 @@ fn what_a_command_leaves_that_root_runs_the_registry_can_use() {
     std::fs::remove_dir(site.path("uploads")).unwrap();
     std::fs::remove_file(site.path("appview.db.lock")).unwrap();
     site.wrap(&[]);
-    done(&site, &["index", "rebuild"]);
+    site.done(&["index", "rebuild"]);
     assert!(site.path("uploads").exists());
     let left = of_root(&site.path(""));
     assert!(left.is_empty(), "{left:?}");
@@ -77,7 +52,7 @@ fn what_a_command_leaves_that_root_runs_the_registry_can_use() {
 #[test]
 fn sessions_uploads_and_the_queue_are_shown_and_changed_whether_it_runs_or_not() {
     let site = Site::new();
-    refuses(&site, 78, &["status"], &["there is no database", "start the registry once, or set ATCR_DATABASE_PATH"]);
+    site.refuses(78, &["status"], &["there is no database", "start the registry once, or set ATCR_DATABASE_PATH"]);
     let daemon = site.start();
     site.hold_takes_uploads();
     let client = site.signed_in(&daemon);
@@ -104,39 +79,39 @@ fn sessions_uploads_and_the_queue_are_shown_and_changed_whether_it_runs_or_not()
         );
         assert!(status["queue"]["oldestS"].as_u64().unwrap() > 1_000_000, "{status}");
 
-        let listed = json_of(&site, &["uploads", "list"]);
+        let listed = site.json_of(&["uploads", "list"]);
         let id = listed[0]["id"].as_str().unwrap();
         assert_eq!(
             (listed[0]["account"].as_str(), listed.as_array().unwrap().len()),
             (Some(site.alice.as_str()), left)
         );
-        assert!(done(&site, &["uploads", "list"]).contains(id));
-        assert_eq!(done(&site, &["uploads", "abort", id]), format!("upload {id} of {} is given up\n", site.alice));
-        refuses(&site, 1, &["uploads", "abort", id], &["there is no such upload"]);
-        refuses(&site, 1, &["uploads", "abort", "x"], &["32 hexadecimal digits"]);
+        assert!(site.done(&["uploads", "list"]).contains(id));
+        assert_eq!(site.done(&["uploads", "abort", id]), format!("upload {id} of {} is given up\n", site.alice));
+        site.refuses(1, &["uploads", "abort", id], &["there is no such upload"]);
+        site.refuses(1, &["uploads", "abort", "x"], &["32 hexadecimal digits"]);
 
-        let listed = json_of(&site, &["queue", "list"]);
+        let listed = site.json_of(&["queue", "list"]);
         assert_eq!(
             (&listed[0]["repository"], &listed[0]["manifest"]),
             (&"app".into(), &format!("sha256:{}", "7".repeat(64)).into())
         );
-        let retried = json_of(&site, &["queue", "retry"]);
+        let retried = site.json_of(&["queue", "retry"]);
         assert_eq!((&retried["delivered"], &retried["waiting"]), (&0.into(), &1.into()), "its hold fails");
-        let listed = json_of(&site, &["queue", "list"]);
+        let listed = site.json_of(&["queue", "list"]);
         assert!(listed[0]["attempts"].as_u64() >= Some(1) && listed[0]["problem"].is_string(), "{listed}");
-        refuses(&site, 1, &["queue", "drop", "99"], &["there is no notice 99"]);
+        site.refuses(1, &["queue", "drop", "99"], &["there is no notice 99"]);
         if let Some(daemon) = daemon {
             daemon.wait_for_line("admin operation finished: queue.retry");
             assert_eq!(daemon.stop(), Some(0));
         }
     }
-    assert_eq!(done(&site, &["queue", "drop", "1"]), "notice 1 is dropped\n");
-    let listed = json_of(&site, &["sessions", "list"]);
+    assert_eq!(site.done(&["queue", "drop", "1"]), "notice 1 is dropped\n");
+    let listed = site.json_of(&["sessions", "list"]);
     assert_eq!((listed[0]["account"].as_str(), &listed[0]["byOauth"]), (Some(site.alice.as_str()), &false.into()));
     let id = listed[0]["id"].to_string();
     site.network.set("/xrpc/com.atproto.server.deleteSession", Reply::Body("{}".into()));
-    assert_eq!(done(&site, &["sessions", "end", &id]), format!("session {id} of {} is ended\n", site.alice));
-    refuses(&site, 1, &["sessions", "end", &id], &["there is no session"]);
+    assert_eq!(site.done(&["sessions", "end", &id]), format!("session {id} of {} is ended\n", site.alice));
+    site.refuses(1, &["sessions", "end", &id], &["there is no session"]);
 }
 
 #[test]
@@ -155,13 +130,13 @@ fn the_database_is_copied_while_it_is_written() {
     let site = Site::new();
     let copy = site.path("copy.db");
     let copy = copy.to_str().unwrap();
-    refuses(&site, 1, &["backup", copy], &["there is no database"]);
+    site.refuses(1, &["backup", copy], &["there is no database"]);
     let daemon = site.start();
     site.hold_takes_uploads();
     site.signed_in(&daemon);
-    let printed = done(&site, &["backup", copy]);
+    let printed = site.done(&["backup", copy]);
     assert!(printed.contains("keys/auth.key") && printed.contains("The keys are not in it"), "{printed}");
-    refuses(&site, 1, &["backup", copy], &["exists: name a new file"]);
+    site.refuses(1, &["backup", copy], &["exists: name a new file"]);
     let copied = Connection::open(copy).unwrap();
     let sessions: i64 = copied.query_row("SELECT count(*) FROM pds_session", [], |row| row.get(0)).unwrap();
     assert_eq!(sessions, 1);
@@ -171,7 +146,7 @@ fn the_database_is_copied_while_it_is_written() {
 #[test]
 fn units_configuration_and_manual_need_no_state() {
     let mut site = Site::new();
-    let printed = done(&site, &["systemd-units"]);
+    let printed = site.done(&["systemd-units"]);
     for line in
         ["Type=notify-reload", "ProtectSystem=strict", "ListenStream=/run/atcr-appview.sock", "SocketGroup=www-data"]
     {
@@ -181,8 +156,8 @@ fn units_configuration_and_manual_need_no_state() {
         printed.contains("\nExecStart=/usr/local/bin/atcr-appview --config /etc/atcr-appview/config.toml"),
         "{printed}"
     );
-    assert!(done(&site, &["manual"]).lines().any(|line| line.starts_with("monitoring ")));
-    assert!(done(&site, &["manual", "configuration"]).contains("ATCR_BASE_URL"));
+    assert!(site.done(&["manual"]).lines().any(|line| line.starts_with("monitoring ")));
+    assert!(site.done(&["manual", "configuration"]).contains("ATCR_BASE_URL"));
     site.set("ATCR_JETSTREAM_URLS", "wss://jetstream.example");
     let checked = site.run(&["check-config"]);
     assert_eq!(checked.code, Some(0));
@@ -222,11 +197,11 @@ fn devices_are_listed_and_taken_back_whether_it_runs_or_not() {
     let (alice, secret) = (site.alice.as_str(), format!("atcr_device_{}", "7".repeat(43)));
     let_in(alice, &secret);
     let_in(other, "x");
-    let listed = json_of(&site, &["devices", "list"]);
+    let listed = site.json_of(&["devices", "list"]);
     assert_eq!((&listed[0]["account"], &listed[1]["account"]), (&other.into(), &alice.into()), "the newest first");
     assert_eq!((&listed[1]["name"], &listed[1]["usedAt"]), (&"laptop".into(), &Value::Null));
     assert!(!listed.to_string().contains("secret"), "{listed}");
-    let own = json_of(&site, &["devices", "list", alice]);
+    let own = site.json_of(&["devices", "list", alice]);
     assert_eq!((own.as_array().unwrap().len(), &own[0]["id"]), (1, &listed[1]["id"]));
     assert_eq!(site.run(&["devices", "list", "alice"]).code, Some(64));
     let id = own[0]["id"].to_string();
@@ -237,15 +212,15 @@ fn devices_are_listed_and_taken_back_whether_it_runs_or_not() {
         answer.text().to_owned()
     };
     assert!(signs_in().contains("session at the account's PDS has ended"), "the device is known: {}", signs_in());
-    let taken = done(&site, &["devices", "revoke", &id]);
+    let taken = site.done(&["devices", "revoke", &id]);
     assert_eq!(taken, format!("device {id} of {alice}, laptop, is taken back\n"));
     assert!(signs_in().contains("no device here has this secret"), "{}", signs_in());
-    refuses(&site, 1, &["devices", "revoke", &id], &["there is no device"]);
+    site.refuses(1, &["devices", "revoke", &id], &["there is no device"]);
     assert_eq!(daemon.stop(), Some(0));
-    assert!(done(&site, &["devices", "list"]).contains("127.0.0.1"));
+    assert!(site.done(&["devices", "list"]).contains("127.0.0.1"));
     let id = listed[0]["id"].to_string();
-    assert!(done(&site, &["devices", "revoke", &id]).contains("is taken back"));
-    assert_eq!(json_of(&site, &["devices", "list"]), serde_json::json!([]));
+    assert!(site.done(&["devices", "revoke", &id]).contains("is taken back"));
+    assert_eq!(site.json_of(&["devices", "list"]), serde_json::json!([]));
 }
 
 /// Adds 1,100 uploads and notices of another account: lists show 1,000.
@@ -287,37 +262,37 @@ fn what_is_held_of_an_account_is_shown_and_deleted_and_nobody_elses() {
     drop(database);
     let daemon = site.start();
     let alice = site.alice.as_str();
-    let listed = json_of(&site, &["accounts", "list"]);
+    let listed = site.json_of(&["accounts", "list"]);
     let held = |session: u64, upload: u64| serde_json::json!({ "sessions": session, "devices": 1, "browsers": 1, "uploads": upload, "notices": upload, "webhooks": 1 });
     assert_eq!(listed, serde_json::json!({ alice: held(1, 1), "did:web:other.example": held(0, 1100) }));
     let words = "1 session, 1 device, 1 browser, 1 open upload, 1 notice, 1 webhook";
-    assert!(done(&site, &["accounts", "show", alice]).contains(words));
-    let exported: Value = serde_json::from_str(&done(&site, &["accounts", "export", alice])).unwrap();
+    assert!(site.done(&["accounts", "show", alice]).contains(words));
+    let exported: Value = serde_json::from_str(&site.done(&["accounts", "export", alice])).unwrap();
     assert_eq!((&exported["devices"][0]["name"], &exported["account"]), (&"laptop".into(), &alice.into()));
     assert_eq!(exported["webhooks"][0]["url"], "https://ci.example.org/hook");
     assert!(!exported.to_string().contains("only-signs"), "{exported}");
     assert!(!exported.to_string().contains("secret") && !exported.to_string().contains("cookie"), "{exported}");
-    refuses(&site, 64, &["accounts", "delete", "alice"], &["DID"]);
+    site.refuses(64, &["accounts", "delete", "alice"], &["DID"]);
     let failed = "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     site.network.set("/xrpc/io.atcr.hold.notifyManifest", Reply::Raw(failed.into()));
     let hold = format!("did:web:localhost%3A{}", site.network.port);
     let words = ["nothing of", "of 1 image the hold does not know yet", &hold, "--drop-notices"];
-    refuses(&site, 1, &["accounts", "delete", alice], &words);
-    assert_eq!(json_of(&site, &["accounts", "list"])[alice], held(1, 1), "nothing was deleted");
-    let deleted = done(&site, &["accounts", "delete", alice, "--drop-notices"]);
+    site.refuses(1, &["accounts", "delete", alice], &words);
+    assert_eq!(site.json_of(&["accounts", "list"])[alice], held(1, 1), "nothing was deleted");
+    let deleted = site.done(&["accounts", "delete", alice, "--drop-notices"]);
     assert!(deleted.contains("is deleted here: 1 session, "), "{deleted}");
     assert!(deleted.contains("of 1 image the hold was not told, and may remove their layers: push again"), "{deleted}");
     assert!(deleted.contains("of a session: it goes on at the account's PDS, which could not end it ("), "{deleted}");
-    let listed = json_of(&site, &["accounts", "list"]);
+    let listed = site.json_of(&["accounts", "list"]);
     assert_eq!(listed, serde_json::json!({ "did:web:other.example": held(0, 1100) }), "nobody else's");
 
     // A hold that takes what it is told is told before.
     site.signed_in(&daemon);
-    let session = json_of(&site, &["sessions", "list"])[0]["id"].as_i64().unwrap();
+    let session = site.json_of(&["sessions", "list"])[0]["id"].as_i64().unwrap();
     queue_a_notice(&site, session);
     let answer = r#"{"success":true,"operation":"push","statsUpdated":true}"#;
     site.network.set("/xrpc/io.atcr.hold.notifyManifest", Reply::Body(answer.into()));
-    let deleted = done(&site, &["accounts", "delete", alice]);
+    let deleted = site.done(&["accounts", "delete", alice]);
     assert!(deleted.contains(", 0 notices") && !deleted.contains("was not told"), "{deleted}");
     let told: Value = serde_json::from_slice(&site.network.last_body("/xrpc/io.atcr.hold.notifyManifest")).unwrap();
     assert_eq!((&told["userDid"], &told["repository"]), (&alice.into(), &"app".into()));

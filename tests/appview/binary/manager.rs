@@ -6,16 +6,10 @@ use super::site::Site;
 use crate::support::manager::{ALIVE, Manager};
 use crate::support::process::Daemon;
 
-fn manager(site: &mut Site) -> Manager {
-    let manager = Manager::at(&site.path("notify.sock"));
-    site.set("NOTIFY_SOCKET", site.path("notify.sock"));
-    manager
-}
-
 #[test]
 fn signs_of_life_come_only_while_the_database_answers() {
     let mut site = Site::new();
-    let manager = manager(&mut site);
+    let manager = Manager::of(&mut site);
     site.set("WATCHDOG_USEC", "300000");
     let daemon = site.start();
     assert!(manager.told().starts_with("READY=1\n"));
@@ -36,7 +30,7 @@ fn a_start_waits_for_a_database_that_somebody_has_and_says_so() {
     // Whoever has the database has its lock.
     let lock = std::fs::File::create(site.path("appview.db.lock")).unwrap();
     lock.lock().unwrap();
-    let manager = manager(&mut site);
+    let manager = Manager::of(&mut site);
     let waiting = std::thread::scope(|scope| {
         let starting = scope.spawn(|| site.start());
         let told = manager.told();
@@ -64,7 +58,7 @@ fn reload(site: &mut Site, daemon: &Daemon, manager: &Manager, toml: &str) -> St
 #[test]
 fn a_hangup_reads_the_configuration_again() {
     let mut site = Site::new();
-    let manager = manager(&mut site);
+    let manager = Manager::of(&mut site);
     site.configure("");
     let mut daemon = site.start();
     let status = manager.told();

@@ -1,38 +1,39 @@
 //! A registry's state on disk, its configuration, and the network of its one account: PLC directory, PDS and hold at once.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::ops::{Deref, DerefMut};
 
 use atproto::syntax::Did;
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use serde_json::json;
-use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::support::did_server::{DidServer, Reply, document, plc};
 use crate::support::http::blocking::Client;
 use crate::support::process::Daemon;
-
-/// What a run came to.
-pub(super) struct Ended {
-    pub(super) code: Option<i32>,
-    pub(super) stdout: String,
-    pub(super) stderr: String,
-}
+use crate::support::program::Program;
 
 /// A directory with everything a registry keeps, and its variables.
 pub(super) struct Site {
-    directory: TempDir,
+    program: Program,
     pub(super) alice: Did,
     /// What answers every call that leaves the registry.
     pub(super) network: DidServer,
-    variables: BTreeMap<&'static str, OsString>,
-    /// A command, with arguments, that starts the program.
-    wrapper: Vec<OsString>,
-    arguments: Vec<OsString>,
     _runtime: Runtime,
+}
+
+impl Deref for Site {
+    type Target = Program;
+
+    fn deref(&self) -> &Program {
+        &self.program
+    }
+}
+
+impl DerefMut for Site {
+    fn deref_mut(&mut self) -> &mut Program {
+        &mut self.program
+    }
 }
 
 impl Site {
@@ -47,64 +48,24 @@ impl Site {
         let claims = BASE64URL_NOPAD.encode(br#"{"scope":"com.atproto.appPass"}"#);
         let session = json!({ "did": alice, "accessJwt": format!("e30.{claims}.s"), "refreshJwt": "r" });
         network.set("/xrpc/com.atproto.server.createSession", Reply::Body(session.to_string()));
-        let directory = TempDir::new().unwrap();
-        let variables = BTreeMap::from([
-            ("ATCR_BASE_URL", "http://localhost:5000".into()),
-            ("ATCR_HTTP_ADDR", "127.0.0.1:0".into()),
-            ("ATCR_DATABASE_PATH", directory.path().join("appview.db").into()),
-            ("ATCR_PLC_DIRECTORY_URL", here.into()),
-            ("ATCR_DEFAULT_HOLD_DID", format!("did:web:localhost%3A{}", network.port).into()),
-            ("TEST_MODE", "true".into()),
-        ]);
-        let (wrapper, arguments) = (vec![], vec![]);
-        Self { directory, alice, network, variables, wrapper, arguments, _runtime: runtime }
+        let mut program = Program::new(env!("CARGO_BIN_EXE_atcr-appview"));
+        program.set("ATCR_BASE_URL", "http://localhost:5000");
+        program.set("ATCR_HTTP_ADDR", "127.0.0.1:0");
+        program.set("ATCR_DATABASE_PATH", program.path("appview.db"));
+        program.set("ATCR_PLC_DIRECTORY_URL", here);
+        program.set("ATCR_DEFAULT_HOLD_DID", format!("did:web:localhost%3A{}", network.port));
+        program.set("TEST_MODE", "true");
+        Self { program, alice, network, _runtime: runtime }
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
+    /// As [`Program::set`], with a value that may be made of the site.
     pub(super) fn set(&mut self, variable: &'static str, value: impl Into<OsString>) {
-        self.variables.insert(variable, value.into());
+        self.program.set(variable, value);
     }
 
-    pub(super) fn unset(&mut self, variable: &str) {
-        self.variables.remove(variable);
-    }
-
-    /// Gives the program a TOML file.
+    /// As [`Program::configure`], with a value that may be made of the site.
     pub(super) fn configure(&mut self, toml: &str) {
-        let path = self.path("appview.toml");
-        std::fs::write(&path, toml).unwrap();
-        self.arguments = vec!["--config".into(), path.into()];
-    }
-
-    /// Lets another command start the program: it gets the program and its arguments after its own.
-    pub(super) fn wrap(&mut self, command: &[&str]) {
-        self.wrapper = command.iter().map(Into::into).collect();
-    }
-
-    /// The command that starts the program, with nothing of this process's environment but the search path and the certificates.
-    pub(super) fn command(&self, arguments: &[&str]) -> Command {
-        let mut words = self.wrapper.iter().cloned().chain([env!("CARGO_BIN_EXE_atcr-appview").into()]);
-        let mut command = Command::new(words.next().unwrap());
-        command.args(words).args(&self.arguments).args(arguments);
-        // In Nix's sandbox, where the system has no certificates, the second names those that a daemon starts with.
-        let kept = std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "SSL_CERT_FILE");
-        command.env_clear().envs(kept).envs(&self.variables).current_dir(self.directory.path());
-        command.stdin(Stdio::null());
-        command
-    }
-
-    pub(super) fn start(&self) -> Daemon {
-        Daemon::start(self.command(&[]))
-    }
-
-    /// Runs a command to its end.
-    pub(super) fn run(&self, arguments: &[&str]) -> Ended {
-        let output = self.command(arguments).output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        self.program.configure(toml);
     }
 
     /// Alice, signed in, with a token to pull and push in her repository `app`.

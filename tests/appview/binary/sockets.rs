@@ -60,8 +60,7 @@ fn a_socket_passed_on_by_the_name_of_metrics_is_for_them_alone() {
 #[test]
 fn an_upload_in_flight_is_finished_before_the_end() {
     let mut site = Site::new();
-    let manager = Manager::at(&site.path("notify.sock"));
-    site.set("NOTIFY_SOCKET", site.path("notify.sock"));
+    let manager = Manager::of(&mut site);
     let mut daemon = site.start();
     assert!(manager.told().starts_with("READY=1\nSTATUS=serving http://localhost:5000 on "));
     site.hold_takes_uploads();

@@ -12,42 +12,16 @@ mod storage;
 mod streams;
 mod units;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::process::Daemon;
-use super::site::{Ended, Site};
+use super::site::Site;
 
 /// A hold that was started once and is not running.
 fn started_once() -> Site {
     let site = Site::new();
     assert_eq!(site.start().stop(), Some(0));
     site
-}
-
-/// Runs a command that is to be done; answers what it printed.
-#[track_caller]
-fn done(site: &Site, arguments: &[&str]) -> String {
-    let Ended { code, stdout, stderr } = site.run(arguments);
-    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{arguments:?}");
-    stdout
-}
-
-/// The same with `--json`.
-#[track_caller]
-fn json_of(site: &Site, arguments: &[&str]) -> Value {
-    let printed = done(site, &[arguments, &["--json"]].concat());
-    serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error}: {printed}"))
-}
-
-/// Runs a command that is to end with this code, saying so in one line with these words.
-#[track_caller]
-fn refuses(site: &Site, code: i32, arguments: &[&str], words: &[&str]) {
-    let ended = site.run(arguments);
-    assert_eq!((ended.code, ended.stdout.as_str()), (Some(code), ""), "{arguments:?}: {}", ended.stderr);
-    assert_eq!(ended.stderr.lines().count(), 1, "{arguments:?}: {}", ended.stderr);
-    for word in words {
-        assert!(ended.stderr.contains(word), "{arguments:?}: no {word:?} in {}", ended.stderr);
-    }
 }
 
 /// Adds members through the captain's hand until the repository has so many MiB.

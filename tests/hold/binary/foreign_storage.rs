@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::site::{Ended, Site};
+use super::site::Site;
 use crate::support::manager::Manager;
+use crate::support::program::Ended;
 
 /// A stopped hold with a blob, and its storage moved away: what a disk that is not mounted leaves.
 fn unmounted() -> Site {

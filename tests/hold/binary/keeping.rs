@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::dice::Dice;
 use super::repository::verified;
-use super::site::{Ended, Site};
+use super::site::Site;
 use super::writer::Writer;
+use crate::support::program::Ended;
 
 #[track_caller]
 fn refused(ended: &Ended, code: i32, words: &str) {

@@ -6,14 +6,6 @@ use super::process::Daemon;
 use super::site::Site;
 use crate::support::manager::{ALIVE, Manager};
 
-impl Manager {
-    pub(super) fn of(site: &mut Site) -> Self {
-        let manager = Self::at(&site.path("notify.sock"));
-        site.set("NOTIFY_SOCKET", site.path("notify.sock"));
-        manager
-    }
-}
-
 #[test]
 fn signs_of_life_come_only_while_the_database_answers() {
     let mut site = Site::new();

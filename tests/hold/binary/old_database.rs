@@ -139,14 +139,14 @@ fn left_behind() -> (Site, Facts) {
         let facts = std::fs::read(site.path("facts.json")).unwrap();
         return (site, Facts(serde_json::from_slice(&facts).unwrap()));
     };
-    site.run_program(program);
+    site.run_binary(program);
     let facts = lived_in(&site);
     if let Some(file) = variable("ATCR_HOLD_KEEP_STATE") {
         std::fs::write(site.path("facts.json"), facts.0.to_string()).unwrap();
         let names = ["hold.db", "hold.db-wal", "keys", "blobs", "facts.json"];
         tar(site.directory.path(), &[&["-czf", file.to_str().unwrap()], &names[..]].concat());
     }
-    site.run_program(BINARY);
+    site.run_binary(BINARY);
     (site, facts)
 }
 

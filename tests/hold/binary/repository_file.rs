@@ -10,8 +10,9 @@ use atproto::syntax::ServiceUrl;
 use serde_json::Value;
 use server::key_file;
 
-use super::site::{Ended, Site};
+use super::site::Site;
 use crate::support::hold::now_s;
+use crate::support::program::Ended;
 use crate::support::repo_home::file::exported;
 use crate::support::repo_home::{CAPTAIN, change, note};
 

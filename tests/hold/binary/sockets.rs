@@ -8,10 +8,11 @@ use std::path::Path;
 use std::process::Stdio;
 
 use super::process::{Daemon, eventually};
-use super::site::{Ended, Site};
+use super::site::Site;
 use crate::support::blob_hold::content;
 use crate::support::http::blocking::{Place, receive};
 use crate::support::manager::Manager;
+use crate::support::program::Ended;
 
 /// A hold that gets `socket` as descriptor 3, as from a service manager: a shell moves it there and names itself,
 /// which the binary becomes.

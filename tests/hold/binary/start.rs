@@ -108,7 +108,7 @@ fn a_wrong_configuration_is_refused() {
 
     let mut site = Site::new();
     site.configure("pubic = true\n");
-    refuses(&site, &["pubic", "spelling", "hold.toml"]);
+    refuses(&site, &["pubic", "spelling", "config.toml"]);
 
     let mut site = Site::new();
     site.configure("log_level = \"atcr_hold=loud\"\n");
@@ -142,16 +142,16 @@ fn check_config_shows_what_a_start_would_use() {
     let refused = site.run(&["check-config"]);
     assert_eq!((refused.code, refused.stdout.as_str(), refused.stderr.lines().count()), (Some(78), "", 1));
     assert!(refused.stderr.contains("limits.drain_s"), "{}", refused.stderr);
-    site.configure(&format!("[profile]\navatar = \"{}\"\n", site.path("hold.toml").display()));
+    site.configure(&format!("[profile]\navatar = \"{}\"\n", site.path("config.toml").display()));
     let refused = site.run(&["check-config"]);
     assert_eq!((refused.code, refused.stderr.lines().count()), (Some(78), 1));
     assert!(refused.stderr.contains("profile.avatar (HOLD_PROFILE_AVATAR)"), "{}", refused.stderr);
     assert!(refused.stderr.contains("neither PNG nor JPEG"), "{}", refused.stderr);
-    std::fs::remove_file(site.path("hold.toml")).unwrap();
+    std::fs::remove_file(site.path("config.toml")).unwrap();
     assert!(site.run(&["check-config"]).stderr.contains("there is no such file"));
-    std::fs::create_dir(site.path("hold.toml")).unwrap();
+    std::fs::create_dir(site.path("config.toml")).unwrap();
     assert!(site.run(&["check-config"]).stderr.contains("--config names it, but it is not a regular file"));
-    std::fs::remove_dir(site.path("hold.toml")).unwrap();
+    std::fs::remove_dir(site.path("config.toml")).unwrap();
     assert!(!site.path("hold.db").exists() && !site.path("keys").exists(), "a check started something");
 }
 

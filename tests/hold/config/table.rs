@@ -3,9 +3,9 @@
 //! `ATCR_HOLD_WRITE=1 cargo test -p atcr-hold --test hold config::table` brings both files up to date.
 
 use atcr_hold::config::OPTIONS;
-use server::settings::{Default, Reload, Setting};
+use server::settings::Default;
 
-use crate::support::manual::{has_options, is_up_to_date, log_lines_are_in_the_code, root};
+use crate::support::manual::{has_options, log_lines_are_in_the_code, module_has_live_options, root};
 
 #[test]
 fn the_manual_has_the_table_of_options() {
@@ -19,11 +19,7 @@ fn the_manual_has_lines_of_the_log_as_they_are() {
 
 #[test]
 fn the_nixos_module_knows_what_a_reload_follows() {
-    let live = OPTIONS.iter().filter(|option| option.reload == Reload::Live);
-    let mut names: Vec<_> = live.map(Setting::root).collect();
-    names.dedup();
-    let json = serde_json::to_string_pretty(&names).unwrap() + "\n";
-    is_up_to_date(&root().join("nixos/hold/live-options.json"), &json);
+    module_has_live_options("hold", OPTIONS);
 }
 
 #[test]

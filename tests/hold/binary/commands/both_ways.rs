@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::{Site, done, json_of, started_once};
+use super::{Site, started_once};
 use crate::binary::process::Daemon;
 use crate::support::http::blocking::Client;
 
@@ -40,15 +40,15 @@ fn crew() {
         |_| {},
         |site| {
             let bob = site.bob.did.as_str();
-            let mut printed = done(site, &["crew", "list"]);
-            printed += &done(site, &["crew", "add", bob]);
-            printed += &done(site, &["crew", "list"]);
+            let mut printed = site.done(&["crew", "list"]);
+            printed += &site.done(&["crew", "add", bob]);
+            printed += &site.done(&["crew", "list"]);
             let set = ["crew", "set", bob, "--role", "purser", "--permission", "crew:admin", "--tier", "bosun"];
-            printed += &done(site, &set);
-            printed += &json_of(site, &["crew", "list"]).to_string();
-            printed += &json_of(site, &["crew", "set", bob, "--tier", ""]).to_string();
-            printed += &done(site, &["crew", "remove", bob]);
-            timeless(&(printed + &done(site, &["crew", "list"])))
+            printed += &site.done(&set);
+            printed += &site.json_of(&["crew", "list"]).to_string();
+            printed += &site.json_of(&["crew", "set", bob, "--tier", ""]).to_string();
+            printed += &site.done(&["crew", "remove", bob]);
+            timeless(&(printed + &site.done(&["crew", "list"])))
         },
     );
     let site = Site::new();
@@ -76,10 +76,10 @@ fn crew() {
 #[test]
 fn identity() {
     let site = started_once();
-    let alone = done(&site, &["identity", "show"]);
+    let alone = site.done(&["identity", "show"]);
     let daemon = site.start();
-    assert_eq!(done(&site, &["identity", "show"]), alone);
-    let shown = json_of(&site, &["identity", "show"]);
+    assert_eq!(site.done(&["identity", "show"]), alone);
+    let shown = site.json_of(&["identity", "show"]);
     let anonymous = daemon.anonymous();
     assert_eq!(shown["document"], anonymous.get("/.well-known/did.json").json());
     let head = anonymous.get("/xrpc/com.atproto.sync.getLatestCommit?did=did:web:localhost%253A8080").json();
@@ -111,11 +111,11 @@ fn half_an_upload(daemon: &Daemon, site: &Site) -> (Client, String) {
 fn uploads() {
     let site = Site::new();
     let daemon = site.start();
-    assert_eq!(done(&site, &["uploads", "list"]), "ID  ACCOUNT  IDLE  PARTS  SIZE\n");
+    assert_eq!(site.done(&["uploads", "list"]), "ID  ACCOUNT  IDLE  PARTS  SIZE\n");
     let (client, first) = half_an_upload(&daemon, &site);
     let second = half_an_upload(&daemon, &site).1;
     let shape = |site: &Site| {
-        let mut uploads = json_of(site, &["uploads", "list"]);
+        let mut uploads = site.json_of(&["uploads", "list"]);
         for upload in uploads.as_array_mut().unwrap() {
             assert!(upload["idleS"].take().as_u64().unwrap() < 3600);
         }
@@ -125,20 +125,20 @@ fn uploads() {
     assert_eq!((&running[0]["id"], &running[1]["id"]), (&json!(first), &json!(second)));
     assert_eq!((&running[0]["account"], &running[0]["parts"]), (&json!(site.alice.did), &json!(2)));
     assert_eq!(running[0]["sizeBytes"], 3100);
-    let table = done(&site, &["uploads", "list"]);
+    let table = site.done(&["uploads", "list"]);
     assert!(table.lines().nth(1).unwrap().ends_with("s    2      3.1 KB"), "{table}");
 
     let given_up = format!("upload {first} of {} is given up\n", site.alice.did);
-    assert_eq!(done(&site, &["uploads", "abort", &first]), given_up);
+    assert_eq!(site.done(&["uploads", "abort", &first]), given_up);
     assert_eq!(client.try_part_target(&first, 3).unwrap().outcome(), (404, "InvalidUploadId".into()));
     assert!(!site.path(&format!("blobs/uploads/{first}")).exists());
     assert_eq!(daemon.stop(), Some(0));
 
     let alone = shape(&site);
     assert_eq!((alone.as_array().unwrap().len(), &alone[0]), (1, &running[1]));
-    assert_eq!(json_of(&site, &["uploads", "abort", &second]), json!({ "id": second, "account": site.alice.did }));
+    assert_eq!(site.json_of(&["uploads", "abort", &second]), json!({ "id": second, "account": site.alice.did }));
     assert!(!site.path(&format!("blobs/uploads/{second}")).exists());
-    assert_eq!(json_of(&site, &["uploads", "list"]), json!([]));
+    assert_eq!(site.json_of(&["uploads", "list"]), json!([]));
 }
 
 #[test]
@@ -147,13 +147,13 @@ fn a_change_holds_from_the_next_request() {
     let daemon = site.start();
     let client = daemon.client(&site.bob);
     assert_eq!(client.try_initiate().unwrap().status, 403);
-    done(&site, &["crew", "add", site.bob.did.as_str()]);
+    site.done(&["crew", "add", site.bob.did.as_str()]);
     assert_eq!(client.try_initiate().unwrap().status, 200);
-    done(&site, &["crew", "remove", site.bob.did.as_str()]);
+    site.done(&["crew", "remove", site.bob.did.as_str()]);
     assert_eq!(client.try_initiate().unwrap().status, 403);
     assert_eq!(daemon.stop(), Some(0));
 
-    done(&site, &["crew", "add", site.bob.did.as_str(), "--permission", "blob:write"]);
+    site.done(&["crew", "add", site.bob.did.as_str(), "--permission", "blob:write"]);
     let daemon = site.start();
     assert_eq!(daemon.client(&site.bob).try_initiate().unwrap().status, 200);
 }
@@ -164,16 +164,16 @@ fn two_commands_at_once_wait_for_each_other() {
     let members: Vec<_> = (0..4).map(|number| format!("did:web:m{number}.example.org")).collect();
     std::thread::scope(|scope| {
         for member in &members {
-            scope.spawn(|| done(&site, &["crew", "add", member]));
+            scope.spawn(|| site.done(&["crew", "add", member]));
         }
     });
     let daemon = site.start();
     std::thread::scope(|scope| {
         for member in &members {
-            scope.spawn(|| done(&site, &["crew", "set", member, "--role", "mate"]));
+            scope.spawn(|| site.done(&["crew", "set", member, "--role", "mate"]));
         }
     });
-    let crew = json_of(&site, &["crew", "list"]);
+    let crew = site.json_of(&["crew", "list"]);
     let mates = crew.as_array().unwrap().iter().filter(|member| member["role"] == "mate");
     assert_eq!(mates.count(), members.len());
     assert_eq!(daemon.stop(), Some(0));

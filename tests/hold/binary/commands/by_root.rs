@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt as _;
 
-use super::{Site, done};
+use super::Site;
 use crate::binary::site::BINARY;
 use crate::binary::skip;
 use crate::support::other_user::{AS_NOBODY, NOBODY, all, can_be_nobody, give_to_nobody, of_root};
@@ -27,7 +27,7 @@ fn site_of_nobody() -> Option<Site> {
 fn starts_after(site: &mut Site, commands: &[&[&str]]) -> bool {
     site.wrap(&[]);
     for command in commands {
-        done(site, command);
+        site.done(command);
     }
     let left = of_root(site.directory.path());
     assert!(left.is_empty(), "{commands:?}: {left:?}");
@@ -48,7 +48,7 @@ fn a_look_before_the_start_of_a_restored_database() {
     let copy = site.directory.path().join("copy.db");
     assert!(starts_after(&mut site, &[&["repo", "verify"], &["storage", "verify"]]));
     site.wrap(&[]);
-    done(&site, &["backup", copy.to_str().unwrap()]);
+    site.done(&["backup", copy.to_str().unwrap()]);
     assert_eq!(site.path("hold.db.backed-up").metadata().unwrap().uid(), NOBODY);
 }
 

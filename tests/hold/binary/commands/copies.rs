@@ -1,6 +1,5 @@
 //! A copy of the database, such as a backup, that is looked at beside the hold that runs.
 
-use super::{done, refuses};
 use crate::binary::site::Site;
 
 #[test]
@@ -9,7 +8,7 @@ fn a_copy_is_looked_at_and_the_hold_that_runs_keeps_its_uploads() {
     let daemon = site.start();
     let copy = site.path("copy/hold.db");
     std::fs::create_dir(site.path("copy")).unwrap();
-    done(&site, &["backup", copy.to_str().unwrap()]);
+    site.done(&["backup", copy.to_str().unwrap()]);
     // The copy does not know it.
     let client = daemon.client(&site.alice);
     let upload = client.try_initiate().unwrap().field("uploadId");
@@ -17,8 +16,8 @@ fn a_copy_is_looked_at_and_the_hold_that_runs_keeps_its_uploads() {
 
     site.set("HOLD_DATABASE_PATH", &copy);
     site.set("HOLD_DATABASE_KEY_PATH", site.path("keys"));
-    assert!(done(&site, &["repo", "verify"]).ends_with(": 0 wrong\n"));
-    done(&site, &["storage", "verify"]);
+    assert!(site.done(&["repo", "verify"]).ends_with(": 0 wrong\n"));
+    site.done(&["storage", "verify"]);
     let completed = client.try_complete(&upload, b"layer", &[part.field("etag")]).unwrap();
     assert_eq!(completed.status, 200, "{}", completed.field("message"));
     assert_eq!(daemon.stop(), Some(0));
@@ -29,18 +28,18 @@ fn the_daemon_does_not_answer_for_a_copy() {
     let mut site = Site::new();
     let daemon = site.start();
     let copy = site.path("copy.db");
-    done(&site, &["backup", copy.to_str().unwrap()]);
+    site.done(&["backup", copy.to_str().unwrap()]);
     site.set("HOLD_ADMIN_SOCKET", site.path("admin.sock"));
-    done(&site, &["repo", "verify"]);
+    site.done(&["repo", "verify"]);
     site.set("HOLD_DATABASE_PATH", &copy);
     for command in [&["repo", "verify"][..], &["storage", "adopt"]] {
-        refuses(&site, 78, command, &["admin.sock", "has another database than", "copy.db", "HOLD_ADMIN_SOCKET"]);
+        site.refuses(78, command, &["admin.sock", "has another database than", "copy.db", "HOLD_ADMIN_SOCKET"]);
     }
     site.set("HOLD_ADMIN_SOCKET", site.path("none.sock"));
-    done(&site, &["repo", "verify"]);
+    site.done(&["repo", "verify"]);
     // A database that is not there says nothing of whose socket that is.
     site.set("HOLD_DATABASE_PATH", site.path("nothing.db"));
     site.set("HOLD_ADMIN_SOCKET", site.path("admin.sock"));
-    done(&site, &["repo", "verify"]);
+    site.done(&["repo", "verify"]);
     assert_eq!(daemon.stop(), Some(0));
 }

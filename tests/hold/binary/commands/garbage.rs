@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::{Site, done, json_of};
+use super::Site;
 use crate::binary::process::{PATIENCE, eventually};
 use crate::binary::skip;
 use crate::support::blob_hold::{blob_key, digest};
@@ -33,7 +33,7 @@ fn a_preview_and_then_the_deed_both_ways() {
         let site = without_grace("");
         push(&site, &[b"one", b"three"]);
         let daemon = is_running.then(|| site.start());
-        let preview = done(&site, &["gc", "--dry-run", "--verbose"]);
+        let preview = site.done(&["gc", "--dry-run", "--verbose"]);
         let lines: Vec<_> = preview.lines().collect();
         assert_eq!(lines.len(), 2 + 1 + 1 + 3 + 1, "{preview}");
         for content in [&b"one"[..], b"three"] {
@@ -48,19 +48,19 @@ fn a_preview_and_then_the_deed_both_ways() {
         assert_eq!(lines[5], "kept      0      0 B   a layer record or a manifest names them");
         assert_eq!(lines[7], "Nothing was removed. It is more than half of everything: use --run --force for that.");
 
-        let found = json_of(&site, &["gc", "--dry-run"]);
+        let found = site.json_of(&["gc", "--dry-run"]);
         assert_eq!((&found["dryRun"], &found["graceS"]), (&json!(true), &json!(0)));
         assert_eq!(found["garbage"], json!({ "count": 2, "sizeBytes": 8 }));
         assert_eq!(found["listed"].as_array().unwrap().len(), 2);
         let braked = site.run(&["gc", "--run"]);
         assert_eq!((braked.code, braked.stdout.as_str()), (Some(1), ""));
         assert!(braked.stderr.contains("2 of 2 blobs would be removed") && braked.stderr.contains("--force"));
-        let found = json_of(&site, &["gc", "--run", "--force"]);
+        let found = site.json_of(&["gc", "--run", "--force"]);
         assert_eq!((&found["dryRun"], &found["garbage"]), (&json!(false), &json!({ "count": 2, "sizeBytes": 8 })));
         assert_eq!(found["unfinished"], json!({ "count": 0, "sizeBytes": 0 }));
-        let again = done(&site, &["gc", "--run"]);
+        let again = site.done(&["gc", "--run"]);
         assert!(again.lines().nth(2).unwrap().starts_with("removed  0      0 B   -"), "{again}");
-        let usage = json_of(&site, &["storage", "usage"]);
+        let usage = site.json_of(&["storage", "usage"]);
         assert_eq!((&usage["recorded"]["count"], &usage["stored"]["count"]), (&json!(0), &json!(0)));
         let daemon = daemon.unwrap_or_else(|| site.start());
         assert_eq!(daemon.client(&site.alice).pull(b"one"), None);
@@ -148,9 +148,9 @@ fn what_was_cut_off_between_row_and_object_is_finished_by_the_next_start() {
     // another upload's.
     std::fs::write(&file, b"garbage").unwrap();
     std::fs::File::options().write(true).open(&file).unwrap().set_modified(uploaded).unwrap();
-    let usage = json_of(&site, &["storage", "usage"]);
+    let usage = site.json_of(&["storage", "usage"]);
     assert_eq!((&usage["recorded"]["count"], &usage["unrecorded"]["count"]), (&json!(0), &json!(1)));
-    assert_eq!(json_of(&site, &["gc", "--dry-run"])["unfinished"], json!({ "count": 1, "sizeBytes": 7 }));
+    assert_eq!(site.json_of(&["gc", "--dry-run"])["unfinished"], json!({ "count": 1, "sizeBytes": 7 }));
     let daemon = site.start();
     eventually("the object goes", || !file.exists());
     daemon.wait_for_line("removals finished blobs=1 bytes=7");

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use super::{Site, done};
+use super::Site;
 
 #[test]
 fn every_command_explains_itself_with_an_example() {
@@ -33,11 +33,11 @@ fn every_command_explains_itself_with_an_example() {
         &["systemd-units"],
         &["completions"],
     ] {
-        let help = done(&site, &[command, &["--help"]].concat());
+        let help = site.done(&[command, &["--help"]].concat());
         assert!(help.contains(&format!("Example: atcr-hold {}", command.join(" "))), "{help}");
         assert!(!help.contains('\u{1b}'), "colours where there is no terminal: {help}");
     }
-    let help = done(&site, &["--help"]);
+    let help = site.done(&["--help"]);
     for word in [
         "crew",
         "identity",
@@ -61,7 +61,7 @@ fn every_command_explains_itself_with_an_example() {
 fn completions_are_scripts() {
     let site = Site::new();
     for shell in ["bash", "zsh", "fish"] {
-        let script = done(&site, &["completions", shell]);
+        let script = site.done(&["completions", shell]);
         assert!(["crew", "uploads", "export"].iter().all(|word| script.contains(word)), "{shell}");
         if shell == "bash" {
             let mut check = Command::new("bash").args(["-n", "/dev/stdin"]).stdin(Stdio::piped()).spawn().unwrap();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use atcr_hold::objects::{Credentials, S3Settings};
 use serde_json::json;
 
-use super::{Site, done, json_of, refuses, started_once};
+use super::{Site, started_once};
 use crate::binary::dice::Dice;
 use crate::objects::buckets_here;
 use crate::support::blob_hold::{content, digest};
@@ -124,19 +124,19 @@ fn blobs_move_there_and_back_and_all_are_served() {
             blobs.extend(migrate_and_kill(&site, &file, hop * 2 + cut, &mut dice));
         }
         let daemon = site.start();
-        let text = done(&site, &["storage", "migrate", "--to", &file]);
+        let text = site.done(&["storage", "migrate", "--to", &file]);
         assert!(text.contains("To switch: stop it, run this once more"), "{text}");
         let late = [&b"after the first pass"[..], &[hop]].concat();
         daemon.client(&site.alice).push(&late);
         blobs.push(late);
         assert_eq!(daemon.stop(), Some(0));
 
-        let last = json_of(&site, &["storage", "migrate", "--to", &file]);
+        let last = site.json_of(&["storage", "migrate", "--to", &file]);
         assert_eq!((&last["whole"], &last["copied"]["count"]), (&json!(true), &json!(1)), "{last}");
-        let again = done(&site, &["storage", "migrate", "--to", &file]);
+        let again = site.done(&["storage", "migrate", "--to", &file]);
         assert!(again.contains(", 0 (0 B) of them copied now\nNothing is missing there."), "{again}");
         next.switch(&mut site);
-        assert!(done(&site, &["storage", "verify"]).ends_with(", 0 wrong\n"));
+        assert!(site.done(&["storage", "verify"]).ends_with(", 0 wrong\n"));
         let daemon = site.start();
         for whole in &blobs {
             assert!(daemon.client(&site.alice).pull(whole).as_ref() == Some(whole), "{}", digest(whole));
@@ -153,9 +153,9 @@ fn targets_that_cannot_be_are_refused_with_a_line() {
         let file = site.path("target.toml");
         std::fs::write(&file, text).unwrap();
         let arguments = to(&file);
-        refuses(&site, code, &arguments.each_ref().map(String::as_str), words);
+        site.refuses(code, &arguments.each_ref().map(String::as_str), words);
     };
-    refuses(&site, 78, &["storage", "migrate", "--to", "nothing.toml"], &["nothing.toml", "there is no such file"]);
+    site.refuses(78, &["storage", "migrate", "--to", "nothing.toml"], &["nothing.toml", "there is no such file"]);
     refused(78, "[storage]\ndriver = \"tape\"\n", &["storage.driver", "filesystem, s3"]);
     refused(78, "[storage]\n", &["storage.root_dir"]);
     refused(1, "[storage]\nroot_dir = \"/nonexistent\"\n", &["/nonexistent cannot be used"]);
@@ -167,6 +167,6 @@ fn targets_that_cannot_be_are_refused_with_a_line() {
     std::fs::write(&file, secret).unwrap();
     let daemon = site.start();
     let arguments = to(&file);
-    refuses(&site, 1, &arguments.each_ref().map(String::as_str), &["cannot be reached"]);
+    site.refuses(1, &arguments.each_ref().map(String::as_str), &["cannot be reached"]);
     assert!(!daemon.log().contains("planted-secret"), "{}", daemon.log());
 }

@@ -1,16 +1,16 @@
 //! What is refused, in one line, with the exit code that says whose turn it is.
 
-use super::{Site, done, json_of, refuses, started_once};
+use super::{Site, started_once};
 
 /// That it refuses the same with a daemon and without one, and changes nothing.
 #[track_caller]
 fn refuses_both_ways(site: &Site, arguments: &[&str], words: &[&str]) {
-    let before = json_of(site, &["identity", "show"]);
-    refuses(site, 1, arguments, words);
+    let before = site.json_of(&["identity", "show"]);
+    site.refuses(1, arguments, words);
     let daemon = site.start();
-    refuses(site, 1, arguments, words);
+    site.refuses(1, arguments, words);
     assert_eq!(daemon.stop(), Some(0));
-    assert_eq!(json_of(site, &["identity", "show"]), before);
+    assert_eq!(site.json_of(&["identity", "show"]), before);
 }
 
 #[test]
@@ -19,7 +19,7 @@ fn members_of_the_configuration() {
     let bob = site.bob.did.as_str().to_owned();
     site.configure(&format!("[crew.\"{bob}\"]\npermissions = [\"blob:read\"]\n"));
     assert_eq!(site.start().stop(), Some(0));
-    let crew = json_of(&site, &["crew", "list"]);
+    let crew = site.json_of(&["crew", "list"]);
     assert_eq!((&crew[1]["did"], &crew[1]["source"]), (&bob.as_str().into(), &"declared".into()));
     let change_it_there = format!("change [crew.\"{bob}\"] there");
     refuses_both_ways(&site, &["crew", "remove", &bob], &["declared in the hold's configuration", &change_it_there]);
@@ -38,7 +38,7 @@ fn members_that_are_or_are_not() {
     let bob = site.bob.did.as_str();
     refuses_both_ways(&site, &["crew", "remove", bob], &[bob, "is not a member"]);
     refuses_both_ways(&site, &["crew", "set", bob, "--role", "mate"], &[bob, "is not a member"]);
-    done(&site, &["crew", "add", bob]);
+    site.done(&["crew", "add", bob]);
     refuses_both_ways(&site, &["crew", "add", bob], &[bob, "is a member already", "crew set"]);
     refuses_both_ways(&site, &["crew", "set", bob, "--role", "owner"], &["only the captain"]);
     refuses_both_ways(&site, &["crew", "set", bob, "--role", &"x".repeat(33)], &["at most 32 bytes"]);
@@ -47,9 +47,9 @@ fn members_that_are_or_are_not() {
     refuses_both_ways(&site, &["uploads", "abort", &"a".repeat(32)], &["no such open upload"]);
     refuses_both_ways(&site, &["uploads", "abort", "../x"], &["no such open upload"]);
     // What changes nothing makes no commit.
-    let before = json_of(&site, &["identity", "show"]);
-    done(&site, &["crew", "set", bob, "--role", "member"]);
-    assert_eq!(json_of(&site, &["identity", "show"]), before);
+    let before = site.json_of(&["identity", "show"]);
+    site.done(&["crew", "set", bob, "--role", "member"]);
+    assert_eq!(site.json_of(&["identity", "show"]), before);
 }
 
 #[test]
@@ -59,9 +59,9 @@ fn a_tier_that_there_is_not() {
     site.configure("[tiers]\nbosun.quota = \"5 GB\"\n");
     assert_eq!(site.start().stop(), Some(0));
     refuses_both_ways(&site, &["crew", "add", &bob, "--tier", "bosn"], &["no tier \"bosn\"", "bosun"]);
-    done(&site, &["crew", "add", &bob, "--tier", "bosun"]);
+    site.done(&["crew", "add", &bob, "--tier", "bosun"]);
     refuses_both_ways(&site, &["crew", "set", &bob, "--tier", "gold"], &["no tier \"gold\"", "bosun"]);
-    done(&site, &["crew", "set", &bob, "--tier", ""]);
+    site.done(&["crew", "set", &bob, "--tier", ""]);
 }
 
 #[test]
@@ -92,8 +92,8 @@ fn wrong_usage() {
 #[test]
 fn a_hold_that_is_not_there() {
     let mut site = Site::new();
-    refuses(&site, 78, &["crew", "list"], &["there is no database", "start the hold once", "HOLD_DATABASE_PATH"]);
+    site.refuses(78, &["crew", "list"], &["there is no database", "start the hold once", "HOLD_DATABASE_PATH"]);
     assert!(!site.path("hold.db").exists() && !site.path("keys").exists(), "a question made a hold");
     site.unset("HOLD_OWNER");
-    refuses(&site, 78, &["crew", "list"], &["HOLD_OWNER"]);
+    site.refuses(78, &["crew", "list"], &["HOLD_OWNER"]);
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::{FileTypeExt as _, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-use super::{Site, done, refuses, started_once};
+use super::{Site, started_once};
 use crate::binary::site::BINARY;
 use crate::binary::{process::PATIENCE, skip};
 use crate::support::other_user::{AS_NOBODY, can_be_nobody};
@@ -40,7 +40,7 @@ fn another_user_is_refused() {
     }
     site.wrap(&AS_NOBODY);
     let path = site.path("admin.sock");
-    refuses(&site, 1, &["crew", "list"], &[path.to_str().unwrap(), "belongs to another user"]);
+    site.refuses(1, &["crew", "list"], &[path.to_str().unwrap(), "belongs to another user"]);
 }
 
 #[test]
@@ -50,12 +50,12 @@ fn what_a_killed_hold_leaves_behind_is_in_nobodys_way() {
     daemon.kill();
     assert!(site.path("admin.sock").exists());
     let bob = site.bob.did.as_str();
-    done(&site, &["crew", "add", bob]);
+    site.done(&["crew", "add", bob]);
     // One that was killed while it made its socket.
     std::fs::create_dir(site.path("admin.sock.new")).unwrap();
     drop(UnixListener::bind(site.path("admin.sock.new/s")).unwrap());
     let daemon = site.start();
-    assert!(done(&site, &["crew", "list"]).contains(bob));
+    assert!(site.done(&["crew", "list"]).contains(bob));
     daemon.wait_for_line("operation=\"crew.list\"");
     assert_eq!(daemon.stop(), Some(0));
 }
@@ -70,13 +70,13 @@ fn a_socket_in_a_runtime_directory_is_found_without_knowing_it() {
     let mut daemon = site.start();
     site.unset("RUNTIME_DIRECTORY");
     assert_eq!(mode(&site.path("run/admin.sock")), 0o600);
-    assert!(done(&site, &["crew", "list"]).contains(site.alice.did.as_str()));
+    assert!(site.done(&["crew", "list"]).contains(site.alice.did.as_str()));
     daemon.wait_for_line("operation=\"crew.list\"");
     daemon.kill();
     // The way leads to nobody now.
-    assert!(done(&site, &["crew", "list"]).contains(site.alice.did.as_str()));
+    assert!(site.done(&["crew", "list"]).contains(site.alice.did.as_str()));
     let daemon = site.start();
-    done(&site, &["crew", "list"]);
+    site.done(&["crew", "list"]);
     daemon.wait_for_line("operation=\"crew.list\"");
     assert_eq!(daemon.stop(), Some(0));
     assert!(!site.path("admin.sock").exists());
@@ -88,14 +88,9 @@ fn a_hold_in_use_that_nobody_answers_for_is_named() {
     let daemon = site.start();
     let elsewhere = site.path("elsewhere.sock");
     site.set("HOLD_ADMIN_SOCKET", &elsewhere);
-    refuses(
-        &site,
-        1,
-        &["crew", "list"],
-        &["in use", "nobody answers", elsewhere.to_str().unwrap(), "HOLD_ADMIN_SOCKET"],
-    );
+    site.refuses(1, &["crew", "list"], &["in use", "nobody answers", elsewhere.to_str().unwrap(), "HOLD_ADMIN_SOCKET"]);
     site.unset("HOLD_ADMIN_SOCKET");
-    assert!(done(&site, &["crew", "list"]).contains(site.alice.did.as_str()));
+    assert!(site.done(&["crew", "list"]).contains(site.alice.did.as_str()));
     assert_eq!(daemon.stop(), Some(0));
 }
 
@@ -105,15 +100,15 @@ fn what_is_in_the_way_is_left_alone() {
     let path = site.path("taken.sock");
     site.set("HOLD_ADMIN_SOCKET", &path);
     std::fs::write(&path, "a file").unwrap();
-    refuses(&site, 78, &[], &["admin socket", path.to_str().unwrap(), "not a socket", "HOLD_ADMIN_SOCKET"]);
+    site.refuses(78, &[], &["admin socket", path.to_str().unwrap(), "not a socket", "HOLD_ADMIN_SOCKET"]);
     assert_eq!(std::fs::read(&path).unwrap(), b"a file");
     std::fs::remove_file(&path).unwrap();
     let living = UnixListener::bind(&path).unwrap();
-    refuses(&site, 78, &[], &["admin socket", "in use"]);
+    site.refuses(78, &[], &["admin socket", "in use"]);
     assert!(UnixStream::connect(&path).is_ok());
     drop(living);
     site.set("HOLD_ADMIN_SOCKET", site.path("missing/admin.sock"));
-    refuses(&site, 78, &[], &["admin socket", "missing", "HOLD_ADMIN_SOCKET"]);
+    site.refuses(78, &[], &["admin socket", "missing", "HOLD_ADMIN_SOCKET"]);
 }
 
 /// Sends a request, and answers everything that comes back until the hold closes.
@@ -184,7 +179,7 @@ fn an_answer_that_breaks_off_is_none() {
             assert!(stream.read(&mut request).unwrap() > 0);
             stream.write_all(answer.as_bytes()).unwrap();
         });
-        refuses(&site, 1, &["uploads", "list"], &[words]);
+        site.refuses(1, &["uploads", "list"], &[words]);
         answering.join().unwrap();
     }
 }

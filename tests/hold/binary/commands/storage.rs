@@ -5,9 +5,10 @@ use std::process::Command;
 use atproto::syntax::Digest;
 use serde_json::{Value, json};
 
-use super::{Ended, Site, done, json_of, refuses, started_once};
+use super::{Site, started_once};
 use crate::binary::skip;
 use crate::support::blob_hold::digest;
+use crate::support::program::Ended;
 
 fn blob_file(site: &Site, digest: &Digest) -> std::path::PathBuf {
     let hex = digest.hex();
@@ -62,7 +63,7 @@ fn damage_is_said_one_blob_a_line_and_mended_both_ways() {
         assert_eq!(repaired.stdout, lines("wrong content; quarantined", "missing; forgotten", last));
         assert_eq!(repaired.stderr, "atcr-hold: 2 wrong: see what was done above\n");
         assert_eq!(std::fs::read(site.path("blobs").join("quarantine").join(flipped.hex())).unwrap(), b"flipqed");
-        assert_eq!(done(&site, &["storage", "verify"]), "1 right (5 B), 0 wrong\n");
+        assert_eq!(site.done(&["storage", "verify"]), "1 right (5 B), 0 wrong\n");
 
         let daemon = daemon.unwrap_or_else(|| site.start());
         let client = daemon.client(&site.alice);
@@ -71,7 +72,7 @@ fn damage_is_said_one_blob_a_line_and_mended_both_ways() {
             client.push(content);
             assert_eq!(client.pull(content).as_deref(), Some(content));
         }
-        assert_eq!(done(&site, &["storage", "verify"]), "3 right (19 B), 0 wrong\n");
+        assert_eq!(site.done(&["storage", "verify"]), "3 right (19 B), 0 wrong\n");
     }
 }
 
@@ -93,7 +94,7 @@ fn a_disk_that_cannot_read_a_blob_is_told_and_the_blob_left() {
     let line = format!("{bad}  unreadable: Input/output error (os error 5)\n");
     assert_eq!(verified.stdout, line + "1 right (5 B), 1 wrong\n");
     site.wrap(&[]);
-    assert_eq!(done(&site, &["storage", "verify"]), "2 right (20 B), 0 wrong\n");
+    assert_eq!(site.done(&["storage", "verify"]), "2 right (20 B), 0 wrong\n");
 }
 
 #[test]
@@ -101,7 +102,7 @@ fn usage_is_a_table_of_what_there_is_and_of_what_differs() {
     for is_running in [false, true] {
         let (site, _) = damaged();
         let daemon = is_running.then(|| site.start());
-        let text = done(&site, &["storage", "usage"]);
+        let text = site.done(&["storage", "usage"]);
         let mut lines: Vec<_> = text.lines().collect();
         let free = lines.pop().unwrap();
         assert!(free.starts_with("free                   -      "), "{text}");
@@ -115,7 +116,7 @@ fn usage_is_a_table_of_what_there_is_and_of_what_differs() {
             "open uploads           0      0 B",
         ];
         assert_eq!(lines, expected);
-        let mut usage = json_of(&site, &["storage", "usage"]);
+        let mut usage = site.json_of(&["storage", "usage"]);
         assert!(usage["freeBytes"].take().as_u64().unwrap() > 0);
         let amount = |count: u64, size_bytes: u64| json!({ "count": count, "sizeBytes": size_bytes });
         let none = amount(0, 0);
@@ -141,7 +142,7 @@ fn commands_that_need_no_bucket_ask_it_nothing() {
     ] {
         site.set(name, value);
     }
-    done(&site, &["crew", "list"]);
-    done(&site, &["uploads", "list"]);
-    refuses(&site, 1, &["storage", "usage"], &["unavailable"]);
+    site.done(&["crew", "list"]);
+    site.done(&["uploads", "list"]);
+    site.refuses(1, &["storage", "usage"], &["unavailable"]);
 }

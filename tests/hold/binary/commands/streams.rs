@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::os::unix::fs::FileTypeExt as _;
 use std::process::{Child, Command, Stdio};
 
-use super::{Site, done, grow, refuses};
+use super::{Site, grow};
 use crate::binary::skip;
 
 /// A running export to its standard output, of which the first byte was read, and that byte.
@@ -29,14 +29,14 @@ fn an_export_is_the_repository() {
     let car = daemon.anonymous().get("/xrpc/com.atproto.sync.getRepo?did=did:web:localhost%253A8080").body;
     let file = site.path("hold.car");
     let said = format!("written to {}\n", file.display());
-    assert!(done(&site, &["repo", "export", file.to_str().unwrap()]).ends_with(&said));
+    assert!(site.done(&["repo", "export", file.to_str().unwrap()]).ends_with(&said));
     assert!(std::fs::read(&file).unwrap() == car);
     assert_eq!(daemon.stop(), Some(0));
     std::fs::remove_file(&file).unwrap();
-    let exported = super::json_of(&site, &["repo", "export", file.to_str().unwrap()]);
+    let exported = site.json_of(&["repo", "export", file.to_str().unwrap()]);
     assert_eq!(exported, serde_json::json!({ "file": file, "sizeBytes": car.len() }));
     assert!(std::fs::read(&file).unwrap() == car);
-    refuses(&site, 1, &["repo", "export", "/nonexistent/hold.car"], &["/nonexistent/hold.car cannot be written"]);
+    site.refuses(1, &["repo", "export", "/nonexistent/hold.car"], &["/nonexistent/hold.car cannot be written"]);
 }
 
 /// Else a power cut takes it, or leaves what was there before.
@@ -50,7 +50,7 @@ fn the_name_of_an_export_is_on_disk_at_the_end() {
     let (file, trace) = (site.path("hold.car"), site.path("trace"));
     let calls = "trace=fsync,rename,renameat,renameat2";
     site.wrap(&["strace", "-f", "-qq", "-y", "-o", trace.to_str().unwrap(), "-e", calls]);
-    done(&site, &["repo", "export", file.to_str().unwrap()]);
+    site.done(&["repo", "export", file.to_str().unwrap()]);
     let trace = std::fs::read_to_string(trace).unwrap();
     let directory = site.directory.path().canonicalize().unwrap();
     let (_, after) = trace.split_once("hold.car\")").expect("no rename");
@@ -68,7 +68,7 @@ fn a_pipe_is_written_and_not_replaced() {
         let pipe = pipe.clone();
         move || std::fs::read(pipe).unwrap()
     });
-    let exported = super::json_of(&site, &["repo", "export", pipe.to_str().unwrap()]);
+    let exported = site.json_of(&["repo", "export", pipe.to_str().unwrap()]);
     assert!(std::fs::metadata(&pipe).unwrap().file_type().is_fifo(), "the pipe is replaced");
     assert_eq!(exported["sizeBytes"].as_u64(), Some(read.join().unwrap().len() as u64));
 }
@@ -132,7 +132,7 @@ fn progress_is_drawn_only_where_the_terminal_can_erase_it() {
     site.wrap(&["sh", "-c", "exec script -qec \"$*\" /dev/null", "sh"]);
     for (terminal, is_drawn) in [("xterm", true), ("dumb", false)] {
         site.set("TERM", terminal);
-        let shown = done(&site, &["storage", "verify", "--rate", "1"]);
+        let shown = site.done(&["storage", "verify", "--rate", "1"]);
         assert!(shown.contains("1 right (1.0 MB), 0 wrong"), "{shown}");
         assert_eq!(shown.contains('\u{1b}'), is_drawn, "{terminal}: {shown:?}");
     }

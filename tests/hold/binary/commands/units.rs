@@ -2,7 +2,6 @@
 
 use std::fs;
 
-use super::{done, refuses};
 use crate::binary::site::Site;
 
 #[test]
@@ -10,7 +9,7 @@ fn units_are_printed_as_the_module_has_them() {
     let mut site = Site::new();
     // It is for machines that have no configuration yet.
     site.unset("HOLD_PUBLIC_URL");
-    let printed = done(&site, &["systemd-units"]);
+    let printed = site.done(&["systemd-units"]);
     for line in [
         "ExecStart=/usr/local/bin/atcr-hold --config /etc/atcr-hold/config.toml serve --socket-activated",
         "ExecStart=/usr/local/bin/atcr-hold --config /etc/atcr-hold/config.toml backup --keep 7 /var/backups/atcr-hold",
@@ -27,7 +26,7 @@ fn units_are_printed_as_the_module_has_them() {
 fn they_name_what_the_command_is_told() {
     let site = Site::new();
     let told = ["--program", "/opt/hold/atcr-hold", "--config", "/etc/hold.toml", "--group", "caddy"];
-    let printed = done(&site, &[&["systemd-units"], &told[..]].concat());
+    let printed = site.done(&[&["systemd-units"], &told[..]].concat());
     assert!(
         printed.contains("\nExecStart=/opt/hold/atcr-hold --config /etc/hold.toml serve --socket-activated\n"),
         "{printed}"
@@ -53,18 +52,18 @@ fn units_that_differ_are_written_over_by_force_only() {
     let site = Site::new();
     let directory = site.path("units");
     let write = ["systemd-units", "--directory", directory.to_str().unwrap()];
-    refuses(&site, 1, &write, &["No such file"]);
+    site.refuses(1, &write, &["No such file"]);
     fs::create_dir(&directory).unwrap();
     let files = ["atcr-hold.service", "atcr-hold.socket"].map(|name| directory.join(name));
     fs::write(&files[0], "mine").unwrap();
-    refuses(&site, 1, &write, &["atcr-hold.service", "--force"]);
+    site.refuses(1, &write, &["atcr-hold.service", "--force"]);
     assert_eq!(fs::read_to_string(&files[0]).unwrap(), "mine");
     assert!(!files[1].exists(), "all or nothing");
-    done(&site, &[&write[..], &["--force"]].concat());
+    site.done(&[&write[..], &["--force"]].concat());
     let written = files.each_ref().map(|file| fs::read_to_string(file).unwrap());
     assert!(written[0].contains("[Service]") && written[1].contains("[Socket]"));
     // The same again changes nothing.
-    done(&site, &write);
+    site.done(&write);
     assert_eq!(files.each_ref().map(|file| fs::read_to_string(file).unwrap()), written);
     assert_eq!(fs::read_dir(&directory).unwrap().count(), 4, "nothing unfinished stays");
 }
