@@ -1,28 +1,6 @@
 //! The table of options, for the file, the environment variables, reloads and the manual.
 
-use server::settings::{Default, Reload, Setting, SettingKind};
-
-/// Makes [`OPTIONS`] of the table below: reload rule, name, variable, second variable, kind, default, description.
-macro_rules! options {
-    ($($reload:ident $name:literal $([$variable:literal])? $((or $alias:literal))? $kind:ident
-       $default:ident($value:literal) => $doc:literal;)*) => {
-        /// All options of the front end, in the order of the manual.
-        pub const OPTIONS: &[Setting] = &[$(Setting {
-            name: $name,
-            old_name: None,
-            variable: options!(@maybe $($variable)?),
-            alias: options!(@maybe $($alias)?),
-            kind: SettingKind::$kind,
-            default: Default::$default($value),
-            reload: Reload::$reload,
-            doc: $doc,
-        }),*];
-    };
-    (@maybe) => { None };
-    (@maybe $text:literal) => { Some($text) };
-}
-
-options! {
+server::options! {
     Restart "base_url" ["ATCR_BASE_URL"] Text Words("required")
         => "where clients reach the registry: `https://<host>`, or `http://localhost:<port>` or `http://127.0.0.1:<port>`";
     Restart "server.addr" ["ATCR_HTTP_ADDR"] Text Toml("\":5000\"")

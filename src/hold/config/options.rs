@@ -1,30 +1,7 @@
 //! The table of options: the source of the file's options, the variables, the rules of a reload, the manual and the
 //! NixOS module.
 
-use server::settings::{Default, Reload, Setting, SettingKind};
-
-/// Reads the table below. Its columns: whether a reload follows the option, path (and the former one), variable, kind,
-/// default, description.
-macro_rules! options {
-    ($($reload:ident $name:literal $((was $old:literal))? $([$variable:literal])? $kind:ident
-       $default:ident($value:literal) => $doc:literal;)*) => {
-        /// All options of the hold, in the order of the manual.
-        pub const OPTIONS: &[Setting] = &[$(Setting {
-            name: $name,
-            old_name: options!(@maybe $($old)?),
-            variable: options!(@maybe $($variable)?),
-            alias: None,
-            kind: SettingKind::$kind,
-            default: Default::$default($value),
-            reload: Reload::$reload,
-            doc: $doc,
-        }),*];
-    };
-    (@maybe) => { None };
-    (@maybe $text:literal) => { Some($text) };
-}
-
-options! {
+server::options! {
     Restart "public_url" ["HOLD_PUBLIC_URL"] Text Words("required")
         => "`https://<host>`, or `http://localhost[:port]`. It makes the DID: never change it";
     Live "owner" ["HOLD_OWNER"] Text Words("required") => "DID of the captain";
@@ -189,6 +166,8 @@ options! {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+
+    use server::settings::{Reload, SettingKind};
 
     use super::*;
     use crate::config::raw::Raw;

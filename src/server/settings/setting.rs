@@ -58,6 +58,29 @@ pub enum Reload {
     Restart,
 }
 
+/// Declares `OPTIONS`, all options of a program in the order of its manual. The columns: when a change takes effect
+/// ([`Reload`]), path `(was "former.path")`, `["VARIABLE"]` `(or "SECOND_VARIABLE")`, kind ([`SettingKind`]), default
+/// ([`Default`]) `=>` effect, in Markdown of one line.
+#[macro_export]
+macro_rules! options {
+    ($($reload:ident $name:literal $((was $old:literal))? $([$variable:literal])? $((or $alias:literal))? $kind:ident
+       $default:ident($value:literal) => $doc:literal;)*) => {
+        /// All options of the program, in the order of the manual.
+        pub const OPTIONS: &[$crate::settings::Setting] = &[$($crate::settings::Setting {
+            name: $name,
+            old_name: $crate::options!(@maybe $($old)?),
+            variable: $crate::options!(@maybe $($variable)?),
+            alias: $crate::options!(@maybe $($alias)?),
+            kind: $crate::settings::SettingKind::$kind,
+            default: $crate::settings::Default::$default($value),
+            reload: $crate::settings::Reload::$reload,
+            doc: $doc,
+        }),*];
+    };
+    (@maybe) => { None };
+    (@maybe $text:literal) => { Some($text) };
+}
+
 impl Setting {
     /// Returns the path up to the part that stands for any key: `tiers` of `tiers.<name>.quota`.
     #[must_use]
