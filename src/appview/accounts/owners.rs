@@ -21,8 +21,8 @@ const NOWHERE_FOR: Duration = Duration::from_mins(1);
 /// Look-ups of handles at once. Eight threads do DNS, and a silent domain takes ten seconds: six look-ups for one
 /// address, as of documents.
 const LOOK_UPS: BulkheadLimits = BulkheadLimits {
-    places: 16,
-    places_per_caller: 6,
+    slots: 16,
+    slots_per_caller: 6,
     queue: 256,
     queue_per_caller: 64,
     max_wait: Duration::from_secs(10),
@@ -37,7 +37,7 @@ pub struct Owners {
     /// Errors of failed look-ups.
     nowhere: Cache<Handle, (ResolveError, Instant)>,
     /// Lock of each handle: one look-up at a time.
-    turns: Locks<Handle>,
+    locks: Locks<Handle>,
     look_ups: Bulkhead<Caller>,
 }
 
@@ -50,15 +50,15 @@ impl Owners {
             handle_resolver,
             handles: Cache::new(MAX_HANDLES),
             nowhere: Cache::new(MAX_HANDLES),
-            turns: Locks::default(),
+            locks: Locks::default(),
             look_ups: Bulkhead::new(LOOK_UPS),
         }
     }
 
     /// Returns the metrics of the queues before look-ups of handles and of documents.
     #[must_use]
-    pub fn turns(&self) -> Vec<(&'static str, &BulkheadCounts)> {
-        [("handles", self.look_ups.counts())].into_iter().chain(self.resolver.turns()).collect()
+    pub fn bulkheads(&self) -> Vec<(&'static str, &BulkheadCounts)> {
+        [("handles", self.look_ups.counts())].into_iter().chain(self.resolver.bulkheads()).collect()
     }
 
     /// Returns the account of `owner`. The look-up counts against the share of `caller`.
@@ -108,7 +108,7 @@ impl Owners {
 
     async fn by_handle(&self, handle: &Handle, caller: &Caller) -> Result<Arc<Account>, ResolveError> {
         let _place = self.look_ups.enter(caller).await.map_err(ResolveError::Busy)?;
-        let _turn = self.turns.lock(handle).await;
+        let _lock = self.locks.lock(handle).await;
         // Another caller may have looked it up meanwhile.
         if let Some(known) = self.known(handle) {
             return self.resolver.resolve(&known?, asker(caller)).await;

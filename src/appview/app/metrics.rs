@@ -109,9 +109,9 @@ impl Sources {
     }
 
     fn bulkheads(&self, text: &mut Text) {
-        let turns = self.state.owners.turns();
+        let owners = self.state.owners.bulkheads();
         let pages = [("pages", self.state.web.page_counts()), ("page_look_ups", self.state.catalog.looks())];
-        let counts: Vec<_> = self.state.admission.counts().into_iter().chain(turns).chain(pages).collect();
+        let counts: Vec<_> = self.state.admission.counts().into_iter().chain(owners).chain(pages).collect();
         BulkheadCounts::show(text, PROGRAM, &counts);
     }
 

@@ -16,7 +16,7 @@ pub mod tables;
 use std::sync::Arc;
 use std::time::Duration;
 
-use server::bulkhead::{Bulkhead, BulkheadCounts, BulkheadLimits, Place};
+use server::bulkhead::{Bulkhead, BulkheadCounts, BulkheadLimits, Slot};
 use server::identity::Account;
 use server::sqlite::Database;
 use server::storage::StorageError;
@@ -41,8 +41,8 @@ pub use proofs::RecordProof;
 const MAX_REPOSITORIES: usize = 100_000;
 /// Look-ups at once. One host gets few, however many of its accounts are viewed: each may return a page of 4 MiB.
 const LOOKS: BulkheadLimits = BulkheadLimits {
-    places: 16,
-    places_per_caller: 4,
+    slots: 16,
+    slots_per_caller: 4,
     queue: 128,
     queue_per_caller: 32,
     max_wait: Duration::from_secs(3),
@@ -175,8 +175,8 @@ impl Catalog {
     }
 }
 
-/// Waits for a place in the queue before look-ups at the host of the account's PDS.
-async fn look(looks: &Bulkhead<String>, repos: &Repos, account: &Account) -> Result<Place<String>, Unknown> {
+/// Waits for a slot before look-ups at the host of the account's PDS.
+async fn look(looks: &Bulkhead<String>, repos: &Repos, account: &Account) -> Result<Slot<String>, Unknown> {
     let host = repos.pds_host(account).map_err(|error| Unknown(error.to_string()))?;
     looks.enter(&host).await.map_err(|_| Unknown("too much is asked of this account's server at present".into()))
 }

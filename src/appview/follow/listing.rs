@@ -1,7 +1,7 @@
 //! Listing of an account's records: of new accounts, and of all when events were missed.
 //!
-//! A PDS that is slow has no more than its share of the places, however many accounts it has: those of others are listed
-//! beside them, and its own that find no place come later.
+//! A PDS that is slow has no more than its share of the slots, however many accounts it has: those of others are listed
+//! beside them, and its own that find no slot come later.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -16,17 +16,17 @@ use super::{COLLECTIONS, Follow};
 use crate::index::Change;
 use crate::names::Owner;
 use crate::repos::ReposError;
-use atproto::syntax::Did;
+use atproto::syntax::{Did, micros};
 use server::bulkhead::{BulkheadLimits, Caller};
 use server::identity::{Account, ListError, ResolveError};
 use server::storage::StorageError;
 
-/// Number of accounts that are listed, or wait for a place.
+/// Number of accounts that are listed, or wait for a slot.
 const UNDER_WAY: usize = 32;
-/// Places of listings: the records of one account need some 10 MB of memory at most. The callers are PDSes.
-pub(super) const PLACES: BulkheadLimits = BulkheadLimits {
-    places: 3,
-    places_per_caller: 2,
+/// Slots of listings: the records of one account need some 10 MB of memory at most. The callers are PDSes.
+pub(super) const SLOTS: BulkheadLimits = BulkheadLimits {
+    slots: 3,
+    slots_per_caller: 2,
     queue: UNDER_WAY,
     queue_per_caller: UNDER_WAY,
     max_wait: Duration::from_secs(30),
@@ -49,7 +49,7 @@ enum Listed {
     Refused,
     /// A transient error: the listing is tried again after this time at the earliest.
     Failed(String, Duration),
-    /// Others had the places, or the server asked for this time without requests.
+    /// Others had the slots, or the server asked for this time without requests.
     Later(Duration),
 }
 
@@ -98,10 +98,10 @@ impl Follow {
         };
         let pds = found.pds.clone().unwrap_or_default();
         // Kept to the end: until then the records are in memory.
-        let Ok(_place) = self.listings.enter(&pds).await else {
+        let Ok(_slot) = self.listings.enter(&pds).await else {
             return self.end(&account, Listed::Later(Duration::ZERO)).await;
         };
-        // It may have asked for that while this account waited for its place.
+        // It may have asked for that while this account waited for its slot.
         let quiet_us = self.quiet.get(&pds).map_or(0, |until_us| until_us.saturating_sub((self.clock)()));
         if quiet_us > 0 {
             return self.end(&account, Listed::Later(Duration::from_micros(quiet_us))).await;
@@ -112,7 +112,7 @@ impl Follow {
         if let Listed::Failed(_, asked) = listed
             && asked > Duration::ZERO
         {
-            let asked_us = u64::try_from(asked.min(LONGEST_QUIET).as_micros()).unwrap_or(u64::MAX);
+            let asked_us = micros(asked.min(LONGEST_QUIET));
             self.quiet.insert(pds, (self.clock)().saturating_add(asked_us));
         }
         self.end(&account, listed).await

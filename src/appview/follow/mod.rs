@@ -66,7 +66,7 @@ pub struct Follow {
     settings: FollowSettings,
     http: HttpClient,
     counts: FollowCounts,
-    /// Places of listings, by PDS.
+    /// Slots of listings, by PDS.
     listings: Bulkhead<String>,
     /// PDSes that asked not to be listed from, with the end of that time in microseconds since 1970.
     quiet: Cache<String, u64>,
@@ -93,7 +93,7 @@ impl Follow {
             buffer_bytes: 64 * 1024,
         };
         let http = HttpClient::new(&policy, system_dns(2))?;
-        let (counts, listings) = (FollowCounts::default(), Bulkhead::new(listing::PLACES));
+        let (counts, listings) = (FollowCounts::default(), Bulkhead::new(listing::SLOTS));
         let quiet = Cache::new(listing::MAX_QUIET);
         Ok(Self { index, owners, repos, holds, settings, http, counts, listings, quiet, clock })
     }

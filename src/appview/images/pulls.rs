@@ -22,16 +22,16 @@ use server::metrics::CounterBy;
 /// Limits by account. An account's notices are sent one after the other: the first one gets the token for all to the
 /// same hold, and an account whose PDS or hold does not answer delays only its own.
 const OF_ACCOUNTS: BulkheadLimits = BulkheadLimits {
-    places: 128,
-    places_per_caller: 1,
+    slots: 128,
+    slots_per_caller: 1,
     queue: 1024,
     queue_per_caller: 32,
     max_wait: Duration::from_secs(60),
 };
-/// Limits by hold. A hold that does not answer takes at most 32 of the 128 places of accounts.
+/// Limits by hold. A hold that does not answer takes at most 32 of the 128 slots of accounts.
 const TO_HOLDS: BulkheadLimits = BulkheadLimits {
-    places: 128,
-    places_per_caller: 8,
+    slots: 128,
+    slots_per_caller: 8,
     queue: 128,
     queue_per_caller: 24,
     max_wait: Duration::from_secs(5),

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use server::bulkhead::{Bulkhead, BulkheadCounts, BulkheadLimits, Caller, Overload, Place};
+use server::bulkhead::{Bulkhead, BulkheadCounts, BulkheadLimits, Caller, Overload, Slot};
 
 /// The shared resource that a request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,11 +30,11 @@ pub struct Admission {
     uploads: Bulkhead<Caller>,
 }
 
-/// A PDS takes 0.4 s to check a password: eight places of one address are 20 tokens a second, and a client needs one
+/// A PDS takes 0.4 s to check a password: eight slots of one address are 20 tokens a second, and a client needs one
 /// token for each image.
 const TOKENS: BulkheadLimits = BulkheadLimits {
-    places: 64,
-    places_per_caller: 8,
+    slots: 64,
+    slots_per_caller: 8,
     queue: 1024,
     queue_per_caller: 256,
     max_wait: Duration::from_secs(10),
@@ -42,24 +42,24 @@ const TOKENS: BulkheadLimits = BulkheadLimits {
 /// Each holds a connection to a PDS or a hold, with up to 4 MiB of response: a manifest has some kilobytes. Clients
 /// pull 3 to 10 at a time.
 const READS: BulkheadLimits = BulkheadLimits {
-    places: 128,
-    places_per_caller: 32,
+    slots: 128,
+    slots_per_caller: 32,
     queue: 1024,
     queue_per_caller: 256,
     max_wait: Duration::from_secs(10),
 };
 /// Each takes up to 100 pages and 30 s, and has a page of records in memory: 8 MiB in all.
 const LISTINGS: BulkheadLimits = BulkheadLimits {
-    places: 8,
-    places_per_caller: 2,
+    slots: 8,
+    slots_per_caller: 2,
     queue: 64,
     queue_per_caller: 16,
     max_wait: Duration::from_secs(10),
 };
 /// Each has a manifest of 5 MiB at most in memory: 40 MiB in all, 10 MiB of one account.
 const WRITES: BulkheadLimits = BulkheadLimits {
-    places: 8,
-    places_per_caller: 2,
+    slots: 8,
+    slots_per_caller: 2,
     queue: 256,
     queue_per_caller: 64,
     max_wait: Duration::from_secs(30),
@@ -67,8 +67,8 @@ const WRITES: BulkheadLimits = BulkheadLimits {
 /// Each holds a connection to a hold, and 64 KiB between it and the client's. A client pushes three to eight layers at
 /// a time.
 const UPLOADS: BulkheadLimits = BulkheadLimits {
-    places: 256,
-    places_per_caller: 32,
+    slots: 256,
+    slots_per_caller: 32,
     queue: 512,
     queue_per_caller: 64,
     max_wait: Duration::from_secs(30),
@@ -87,11 +87,11 @@ impl Default for Admission {
 }
 
 impl Admission {
-    /// Waits for a place for a request of `caller`.
+    /// Waits for a slot for a request of `caller`.
     ///
     /// # Errors
     /// [`Overload`]
-    pub(super) async fn enter(&self, cost: Cost, caller: &Caller) -> Result<Place<Caller>, Overload> {
+    pub(super) async fn enter(&self, cost: Cost, caller: &Caller) -> Result<Slot<Caller>, Overload> {
         let bulkhead = match cost {
             Cost::Token => &self.tokens,
             Cost::Read => &self.reads,

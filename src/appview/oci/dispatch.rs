@@ -18,7 +18,7 @@ use crate::gate::{DeletePermit, Grant, PullPermit, PushPermit, TokenError};
 use crate::names::{Reference, RepositoryName};
 use crate::web;
 use atproto::syntax::Datetime;
-use server::bulkhead::{Caller, Place};
+use server::bulkhead::{Caller, Slot};
 use server::sqlite::DatabaseHealth;
 use server::wire::{Request, Response};
 use server::xrpc::response::set_header;
@@ -51,7 +51,7 @@ impl Program for OciState {
                 false => self.admission.enter(Cost::Token, &trace.network()).await.map(Some),
             };
             return Ok(match entered {
-                Ok(_place) => web::answer(&self.web, endpoint, request, trace).await,
+                Ok(_slot) => web::answer(&self.web, endpoint, request, trace).await,
                 Err(overload) => web::turn_away(&self.web, endpoint, overload),
             });
         }
@@ -66,7 +66,7 @@ impl Program for OciState {
                 Ok(response::json(&json!({ "version": env!("CARGO_PKG_VERSION") })))
             }
             Route::Token => {
-                let _place = self.admission.enter(Cost::Token, &trace.network()).await?;
+                let _slot = self.admission.enter(Cost::Token, &trace.network()).await?;
                 token::handle(self, request, trace).await
             }
             route => {
@@ -106,13 +106,13 @@ impl OciState {
             Route::Tags(name) => {
                 reads(&request.head)?;
                 let permit = self.pull(shown, &name, trace)?;
-                let _place = self.place(Cost::Listing, trace).await?;
+                let _slot = self.slot(Cost::Listing, trace).await?;
                 tags::list(self, permit, &request.head).await
             }
             Route::Referrers(name, digest) => {
                 reads(&request.head)?;
                 let permit = self.pull(shown, &name, trace)?;
-                let _place = self.place(Cost::Listing, trace).await?;
+                let _slot = self.slot(Cost::Listing, trace).await?;
                 referrers::list(self, permit, digest, &request.head).await
             }
             Route::Blob(name, digest) => {
@@ -121,7 +121,7 @@ impl OciState {
                 }
                 reads(&request.head)?;
                 let permit = self.pull(shown, &name, trace)?;
-                let _place = self.place(Cost::Read, trace).await?;
+                let _slot = self.slot(Cost::Read, trace).await?;
                 blobs::get(self, permit, digest, request).await
             }
             Route::Uploads(name) => {
@@ -129,12 +129,12 @@ impl OciState {
                     return Err(OciError::method_not_allowed("POST"));
                 }
                 let permit = self.push(shown, &name, trace)?;
-                let _place = self.place(Cost::Upload, trace).await?;
+                let _slot = self.slot(Cost::Upload, trace).await?;
                 blobs::begin(self, permit, request).await
             }
             Route::Upload(name, id) => {
                 let permit = self.push(shown, &name, trace)?;
-                let _place = self.place(Cost::Upload, trace).await?;
+                let _slot = self.slot(Cost::Upload, trace).await?;
                 blobs::upload(self, permit, id, request).await
             }
         }
@@ -169,17 +169,17 @@ impl OciState {
         match request.head.method {
             Method::GET | Method::HEAD => {
                 let permit = self.pull(shown, name, trace)?;
-                let _place = self.place(Cost::Read, trace).await?;
+                let _slot = self.slot(Cost::Read, trace).await?;
                 manifests::get(self, permit, reference, request).await
             }
             Method::PUT => {
                 let permit = self.push(shown, name, trace)?;
-                let _place = self.place(Cost::Write, trace).await?;
+                let _slot = self.slot(Cost::Write, trace).await?;
                 manifests::put(self, permit, reference, request).await
             }
             Method::DELETE => {
                 let permit = self.delete(shown, name, trace)?;
-                let _place = self.place(Cost::Write, trace).await?;
+                let _slot = self.slot(Cost::Write, trace).await?;
                 manifests::delete(self, permit, reference).await
             }
             _ => Err(OciError::method_not_allowed("GET, HEAD, PUT, DELETE")),
@@ -206,8 +206,8 @@ fn reads(head: &Parts) -> Result<(), OciError> {
 }
 
 impl OciState {
-    /// Waits for a place in the bulkhead for a request whose token was verified.
-    async fn place(&self, cost: Cost, trace: &Trace) -> Result<Place<Caller>, OciError> {
+    /// Waits for a slot in the bulkhead for a request whose token was verified.
+    async fn slot(&self, cost: Cost, trace: &Trace) -> Result<Slot<Caller>, OciError> {
         let caller = trace.caller.clone().map_or_else(|| trace.network(), Caller::Account);
         Ok(self.admission.enter(cost, &caller).await?)
     }

@@ -1,11 +1,11 @@
 //! The cost of an endpoint, and the bulkheads of shared resources: readers, the one writer, exports, proofs.
 //!
 //! A caller is an authenticated account, else the network that the request comes from. A request waits here with its
-//! body already in memory, so a slow sender holds no place.
+//! body already in memory, so a slow sender holds no slot.
 
 use std::time::Duration;
 
-use server::bulkhead::{Bulkhead, BulkheadCounts, BulkheadLimits, Caller, Overload, Place};
+use server::bulkhead::{Bulkhead, BulkheadCounts, BulkheadLimits, Caller, Overload, Slot};
 use server::xrpc::JSON_BYTES;
 
 /// The shared resource that a request needs.
@@ -38,41 +38,31 @@ pub struct Admission {
 
 /// Four readers with sixteen requests before each; a read takes 1.3 ms at most, so the last one waits 0.7 s.
 const READS: BulkheadLimits = BulkheadLimits {
-    places: 64,
-    places_per_caller: 16,
+    slots: 64,
+    slots_per_caller: 16,
     queue: 512,
     queue_per_caller: 128,
     max_wait: Duration::from_secs(5),
 };
 /// One writer. A manifest of 200 layers takes up to 60 ms on a busy disk: with two writes of each account others wait
-/// for 0.5 s. The number of one account's places is an option.
+/// for 0.5 s. The number of one account's slots is an option.
 const WRITES: BulkheadLimits = BulkheadLimits {
-    places: 8,
-    places_per_caller: 2,
+    slots: 8,
+    slots_per_caller: 2,
     queue: 512,
     queue_per_caller: 64,
     max_wait: Duration::from_secs(10),
 };
 /// Each export holds a snapshot of the database, or a copy of it on disk.
-const EXPORTS: BulkheadLimits = BulkheadLimits {
-    places: 4,
-    places_per_caller: 1,
-    queue: 32,
-    queue_per_caller: 4,
-    max_wait: Duration::from_secs(10),
-};
+const EXPORTS: BulkheadLimits =
+    BulkheadLimits { slots: 4, slots_per_caller: 1, queue: 32, queue_per_caller: 4, max_wait: Duration::from_secs(10) };
 /// Each export has a page of some 80 KB in memory, twice: 2.5 MB in all.
-const USER_DATA: BulkheadLimits = BulkheadLimits {
-    places: 16,
-    places_per_caller: 1,
-    queue: 64,
-    queue_per_caller: 4,
-    max_wait: Duration::from_secs(5),
-};
+const USER_DATA: BulkheadLimits =
+    BulkheadLimits { slots: 16, slots_per_caller: 1, queue: 64, queue_per_caller: 4, max_wait: Duration::from_secs(5) };
 /// With a bucket each proof reads a blob back. A client pushes some three to eight layers at a time.
 const PROOFS: BulkheadLimits = BulkheadLimits {
-    places: 64,
-    places_per_caller: 16,
+    slots: 64,
+    slots_per_caller: 16,
     queue: 256,
     queue_per_caller: 64,
     max_wait: Duration::from_secs(20),
@@ -80,33 +70,33 @@ const PROOFS: BulkheadLimits = BulkheadLimits {
 
 /// Bodies of at most 256 KiB in memory: 32 MiB in all, 4 MiB of one caller.
 const BODIES: BulkheadLimits = BulkheadLimits {
-    places: 128,
-    places_per_caller: 16,
+    slots: 128,
+    slots_per_caller: 16,
     queue: 1024,
     queue_per_caller: 256,
     max_wait: Duration::from_secs(30),
 };
 /// Bodies of at most a few MiB: with manifests, 4.25 MiB each, 68 MiB in all, 17 MiB of one caller.
 const LARGE_BODIES: BulkheadLimits = BulkheadLimits {
-    places: 16,
-    places_per_caller: 4,
+    slots: 16,
+    slots_per_caller: 4,
     queue: 256,
     queue_per_caller: 64,
     max_wait: Duration::from_secs(30),
 };
 
 impl Cost {
-    /// Whether the place is held until the response is sent.
+    /// Whether the slot is held until the response is sent.
     pub(super) fn lasts(self) -> bool {
         matches!(self, Self::Export | Self::UserData)
     }
 }
 
 impl Admission {
-    /// Creates the bulkheads with all places free; one account may have `writes_per_account` writes under way.
+    /// Creates the bulkheads with all slots free; one account may have `writes_per_account` writes under way.
     #[must_use]
     pub fn new(writes_per_account: usize) -> Self {
-        let writes = BulkheadLimits { places_per_caller: writes_per_account, ..WRITES };
+        let writes = BulkheadLimits { slots_per_caller: writes_per_account, ..WRITES };
         Self {
             reads: Bulkhead::new(READS),
             writes: Bulkhead::new(writes),
@@ -118,11 +108,11 @@ impl Admission {
         }
     }
 
-    /// Waits for a place for a request of `caller`. Returns `None` where the request needs none.
+    /// Waits for a slot for a request of `caller`. Returns `None` where the request needs none.
     ///
     /// # Errors
     /// [`Overload`]
-    pub(super) async fn enter(&self, cost: Cost, caller: &Caller) -> Result<Option<Place<Caller>>, Overload> {
+    pub(super) async fn enter(&self, cost: Cost, caller: &Caller) -> Result<Option<Slot<Caller>>, Overload> {
         let bulkhead = match cost {
             Cost::Light => return Ok(None),
             Cost::Read => &self.reads,
@@ -138,7 +128,7 @@ impl Admission {
     ///
     /// # Errors
     /// [`Overload`]
-    pub(super) async fn enter_body(&self, limit_bytes: u64, caller: &Caller) -> Result<Place<Caller>, Overload> {
+    pub(super) async fn enter_body(&self, limit_bytes: u64, caller: &Caller) -> Result<Slot<Caller>, Overload> {
         let bulkhead = if limit_bytes <= JSON_BYTES { &self.bodies } else { &self.large_bodies };
         bulkhead.enter(caller).await
     }

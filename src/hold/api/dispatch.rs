@@ -1,4 +1,4 @@
-//! The dispatch of a request: its endpoint, its permit, its place, its handler.
+//! The dispatch of a request: its endpoint, its permit, its slot, its handler.
 
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ impl Program for ApiState {
     }
 }
 
-/// Gets the permit that the handler takes, then a place for the request, and calls the handler with both.
+/// Gets the permit that the handler takes, then a slot for the request, and calls the handler with both.
 async fn admit_and_handle(
     state: Arc<ApiState>,
     endpoint: &'static Endpoint,
@@ -105,7 +105,7 @@ async fn admit_and_handle(
 /// A handler that has its permit.
 type Admitted = Box<dyn FnOnce(Shared, Request) -> Reply + Send>;
 
-/// Reads a body that goes into memory, waits for a place, and calls the handler.
+/// Reads a body that goes into memory, waits for a slot, and calls the handler.
 async fn handle_in_place(
     state: Arc<ApiState>,
     endpoint: &'static Endpoint,
@@ -123,7 +123,7 @@ async fn handle_in_place(
     } else {
         None
     };
-    let place = state.admission.enter(endpoint.cost, caller).await.map_err(refusal::overload)?;
+    let slot = state.admission.enter(endpoint.cost, caller).await.map_err(refusal::overload)?;
     let room = if needs_room { Some(state.hold.pds.room_to_grow().await?) } else { None };
     // Other requests are many at once and take as long as their sender likes, and write one row each.
     let room = room.filter(|_| endpoint.cost == Cost::Write);
@@ -131,7 +131,7 @@ async fn handle_in_place(
     drop((memory, room));
     if endpoint.cost.lasts() {
         // The endpoint reads for as long as the response is sent.
-        response.body_mut().attach(place);
+        response.body_mut().attach(slot);
     }
     Ok(response)
 }

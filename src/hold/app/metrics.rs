@@ -146,8 +146,8 @@ impl Sources {
     }
 
     fn bulkheads(&self, text: &mut Text) {
-        let turns = self.state.gate.authenticator().turns();
-        let counts: Vec<_> = self.state.admission.counts().into_iter().chain(turns).collect();
+        let identities = self.state.gate.authenticator().bulkheads();
+        let counts: Vec<_> = self.state.admission.counts().into_iter().chain(identities).collect();
         BulkheadCounts::show(text, PROGRAM, &counts);
     }
 

@@ -1,6 +1,6 @@
 //! A bulkhead: a limit of concurrent requests, a bounded queue before it, and fair turns among those that wait.
 //!
-//! A caller that floods it fills its own queue, not that of others: places are given in turn to each caller that waits
+//! A caller that floods it fills its own queue, not that of others: slots are given in turn to each caller that waits
 //! (round robin), no caller holds more than its share, and when the queue is full the longest queue of one caller gives
 //! way. A wait is short; after it the caller gets an [`Overload`], and may retry later.
 
@@ -26,9 +26,9 @@ use state::{State, Verdict};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BulkheadLimits {
     /// Number of requests that may run at once.
-    pub places: usize,
-    /// Number of these places that one caller may hold.
-    pub places_per_caller: usize,
+    pub slots: usize,
+    /// Number of these slots that one caller may hold.
+    pub slots_per_caller: usize,
     /// Number of requests that may wait, of all callers together.
     pub queue: usize,
     /// Number of requests of one caller that may wait.
@@ -37,10 +37,10 @@ pub struct BulkheadLimits {
     pub max_wait: Duration,
 }
 
-/// Reasons why a request got no place.
+/// Reasons why a request got no slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Overload {
-    /// Other callers hold the places. Answer 503.
+    /// Other callers hold the slots. Answer 503.
     #[error("too much is asked of this server at present")]
     Server,
     /// The caller itself has too many requests under way. Answer 429.
@@ -51,11 +51,11 @@ pub enum Overload {
 /// The metrics of a bulkhead.
 #[derive(Debug, Default)]
 pub struct BulkheadCounts {
-    /// Places that are taken now.
+    /// Slots that are taken now.
     pub inside: Gauge,
     /// Requests that wait now.
     pub waiting: Gauge,
-    /// Requests refused because other callers hold the places.
+    /// Requests refused because other callers hold the slots.
     pub refused_server: Counter,
     /// Requests refused because their caller has too many.
     pub refused_caller: Counter,
@@ -70,8 +70,8 @@ struct Shared<K> {
     counts: BulkheadCounts,
 }
 
-/// A place in the bulkhead; dropping it admits the next waiter.
-pub struct Place<K: Hash + Eq + Clone> {
+/// A slot in the bulkhead; dropping it admits the next waiter.
+pub struct Slot<K: Hash + Eq + Clone> {
     shared: Arc<Shared<K>>,
     caller: Option<K>,
 }
@@ -83,7 +83,7 @@ impl<K> Clone for Bulkhead<K> {
 }
 
 impl<K: Hash + Eq + Clone> Bulkhead<K> {
-    /// Makes a bulkhead with all places free.
+    /// Makes a bulkhead with all slots free.
     #[must_use]
     pub fn new(limits: BulkheadLimits) -> Self {
         let state = Mutex::new(State::new(limits));
@@ -96,27 +96,27 @@ impl<K: Hash + Eq + Clone> Bulkhead<K> {
         &self.0.counts
     }
 
-    /// Waits for a place, for at most [`BulkheadLimits::max_wait`].
+    /// Waits for a slot, for at most [`BulkheadLimits::max_wait`].
     ///
     /// # Errors
     /// [`Overload`]
-    pub async fn enter(&self, caller: &K) -> Result<Place<K>, Overload> {
+    pub async fn enter(&self, caller: &K) -> Result<Slot<K>, Overload> {
         let shared = &self.0;
         // Bound to a variable, so that the lock is not held during the wait.
         let verdict = shared.state().ask(caller);
-        let (id, turn) = match verdict {
-            Verdict::Inside => return Ok(shared.place(caller)),
+        let (id, admission) = match verdict {
+            Verdict::Inside => return Ok(shared.slot(caller)),
             Verdict::Refused(overload) => return Err(shared.refuse(overload)),
-            Verdict::Waits { id, turn } => (id, turn),
+            Verdict::Waits { id, admission } => (id, admission),
         };
         shared.counts.waiting.inc();
         let waiting = Waiting { shared, caller, id, ended: false };
-        let outcome = tokio::time::timeout(shared.limits.max_wait, turn).await;
-        // A place given just as the time-out fires is given back by the guard, which checks again.
+        let outcome = tokio::time::timeout(shared.limits.max_wait, admission).await;
+        // A slot given just as the time-out fires is given back by the guard, which checks again.
         match outcome {
             Ok(Ok(())) => {
                 waiting.end();
-                Ok(shared.place(caller))
+                Ok(shared.slot(caller))
             }
             // This waiter was dropped: its caller had the longest queue.
             Ok(Err(_)) => Err(shared.refuse(Overload::Caller)),
@@ -133,10 +133,10 @@ impl<K: Hash + Eq + Clone> Shared<K> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes the guard of a place that the state has counted already.
-    fn place(self: &Arc<Self>, caller: &K) -> Place<K> {
+    /// Makes the guard of a slot that the state has counted already.
+    fn slot(self: &Arc<Self>, caller: &K) -> Slot<K> {
         self.counts.inside.inc();
-        Place { shared: Arc::clone(self), caller: Some(caller.clone()) }
+        Slot { shared: Arc::clone(self), caller: Some(caller.clone()) }
     }
 
     fn refuse(&self, overload: Overload) -> Overload {
@@ -148,7 +148,7 @@ impl<K: Hash + Eq + Clone> Shared<K> {
     }
 }
 
-impl<K: Hash + Eq + Clone> Drop for Place<K> {
+impl<K: Hash + Eq + Clone> Drop for Slot<K> {
     fn drop(&mut self) {
         if let Some(caller) = self.caller.take() {
             self.shared.counts.inside.dec();
@@ -157,7 +157,7 @@ impl<K: Hash + Eq + Clone> Drop for Place<K> {
     }
 }
 
-/// Removes a waiter from the queue when it is dropped, or gives back the place that it got meanwhile.
+/// Removes a waiter from the queue when it is dropped, or gives back the slot that it got meanwhile.
 struct Waiting<'w, K: Hash + Eq + Clone> {
     shared: &'w Arc<Shared<K>>,
     caller: &'w K,
@@ -166,7 +166,7 @@ struct Waiting<'w, K: Hash + Eq + Clone> {
 }
 
 impl<K: Hash + Eq + Clone> Waiting<'_, K> {
-    /// Ends the wait of a request that got its place.
+    /// Ends the wait of a request that got its slot.
     fn end(mut self) {
         self.shared.state().take(self.id);
         self.ended = true;
@@ -182,16 +182,17 @@ impl<K: Hash + Eq + Clone> Drop for Waiting<'_, K> {
     }
 }
 
-type Turn = oneshot::Receiver<()>;
+/// Tells a waiter that it has a slot.
+type Admission = oneshot::Receiver<()>;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn bulkhead(places: usize, share: usize, queue: usize) -> Bulkhead<&'static str> {
+    fn bulkhead(slots: usize, share: usize, queue: usize) -> Bulkhead<&'static str> {
         Bulkhead::new(BulkheadLimits {
-            places,
-            places_per_caller: share,
+            slots,
+            slots_per_caller: share,
             queue,
             queue_per_caller: queue,
             max_wait: Duration::from_secs(2),
@@ -213,16 +214,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn places_are_given_in_turn() {
+    async fn slots_are_given_in_turn() {
         let doors = bulkhead(1, 1, 8);
         let inside = doors.enter(&"flood").await.unwrap();
         let (order, mut seen) = tokio::sync::mpsc::unbounded_channel();
         for caller in ["flood", "flood", "flood", "other"] {
             let (doors, order) = (doors.clone(), order.clone());
             tokio::spawn(async move {
-                let place = doors.enter(&caller).await;
+                let slot = doors.enter(&caller).await;
                 order.send(caller).unwrap();
-                drop(place);
+                drop(slot);
             });
             tokio::task::yield_now().await;
         }

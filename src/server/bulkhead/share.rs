@@ -1,25 +1,25 @@
-//! The shares of places that callers hold for long, without a queue: whoever takes all it gets leaves some to others.
+//! The shares of slots that callers hold for long, without a queue: whoever takes all it gets leaves some to others.
 
-/// Whether a caller with `own` of the `taken` places gets one more of `places`: while it has no more than are free.
+/// Whether a caller with `own` of the `taken` slots gets one more of `slots`: while it has no more than are free.
 ///
 /// So a single caller gets at most half of them, n callers 1/(n + 1) each, and about as many stay free for the next: of
 /// 960, 16 callers have 56 or 57 each, and 55 are free.
 #[must_use]
-pub fn has_share(own: u64, taken: u64, places: u64) -> bool {
-    taken < places && own <= places - taken
+pub fn has_share(own: u64, taken: u64, slots: u64) -> bool {
+    taken < slots && own <= slots - taken
 }
 
 #[cfg(test)]
 mod tests {
     use super::has_share;
 
-    /// Returns the places that each of `callers` has when all of them, in turn, take as many as they get.
-    fn taken_in_turn(callers: usize, places: u64) -> Vec<u64> {
+    /// Returns the slots that each of `callers` has when all of them, in turn, take as many as they get.
+    fn taken_in_turn(callers: usize, slots: u64) -> Vec<u64> {
         let mut own = vec![0; callers];
         loop {
             let before = own.clone();
             for caller in 0..callers {
-                if has_share(own[caller], own.iter().sum(), places) {
+                if has_share(own[caller], own.iter().sum(), slots) {
                     own[caller] += 1;
                 }
             }

@@ -1,23 +1,23 @@
-//! The state of a bulkhead: places held, waiters, and the order of turns.
+//! The state of a bulkhead: slots held, waiters, and the order of turns.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::Hash;
 
 use tokio::sync::oneshot;
 
-use super::{BulkheadLimits, Overload, Turn};
+use super::{Admission, BulkheadLimits, Overload};
 
-/// The state of a bulkhead. Small: at most `places` and `queue` entries.
+/// The state of a bulkhead. Small: at most `slots` and `queue` entries.
 pub(super) struct State<K> {
     limits: BulkheadLimits,
     inside: usize,
-    /// Places taken, by caller; a caller without a place has no entry.
+    /// Slots taken, by caller; a caller without a slot has no entry.
     held: HashMap<K, usize>,
     /// The waiters of each caller, the oldest first; a caller without waiters has no entry.
     queues: HashMap<K, VecDeque<Waiter>>,
     /// Callers with a queue, in the order of their turns.
     ring: VecDeque<K>,
-    /// Places given but not taken yet: their waiters may be dropped before they take them.
+    /// Slots given but not taken yet: their waiters may be dropped before they take them.
     granted: HashSet<u64>,
     waiting: usize,
     next_id: u64,
@@ -25,21 +25,21 @@ pub(super) struct State<K> {
 
 struct Waiter {
     id: u64,
-    turn: oneshot::Sender<()>,
+    admission: oneshot::Sender<()>,
 }
 
-/// The answer to a request for a place.
+/// The answer to a request for a slot.
 pub(super) enum Verdict {
-    /// The request has a place.
+    /// The request has a slot.
     Inside,
     /// The request waits for its turn.
     Waits {
         /// The id of the waiter.
         id: u64,
-        /// Resolves with a place counted for it, or with an error when it must give way.
-        turn: Turn,
+        /// Resolves with a slot counted for it, or with an error when it must give way.
+        admission: Admission,
     },
-    /// No place is free, and the queue is full.
+    /// No slot is free, and the queue is full.
     Refused(Overload),
 }
 
@@ -57,10 +57,10 @@ impl<K: Hash + Eq + Clone> State<K> {
         }
     }
 
-    /// Gives a place at once where one is free and no waiter could have it; else a position in the queue.
+    /// Gives a slot at once where one is free and no waiter could have it; else a position in the queue.
     pub(super) fn ask(&mut self, caller: &K) -> Verdict {
-        // Callers that wait although a place is free are at their share, so they are passed over.
-        if self.inside < self.limits.places && !self.is_at_its_share(caller) {
+        // Callers that wait although a slot is free are at their share, so they are passed over.
+        if self.inside < self.limits.slots && !self.is_at_its_share(caller) {
             self.admit(caller);
             return Verdict::Inside;
         }
@@ -71,24 +71,24 @@ impl<K: Hash + Eq + Clone> State<K> {
         if self.waiting >= self.limits.queue && !self.shorten_the_longest(own + 1) {
             return Verdict::Refused(if own > 0 { Overload::Caller } else { Overload::Server });
         }
-        let (sender, turn) = oneshot::channel();
+        let (sender, admission) = oneshot::channel();
         let id = self.next_id;
         self.next_id += 1;
         let queue = self.queues.entry(caller.clone()).or_default();
         if queue.is_empty() {
             self.ring.push_back(caller.clone());
         }
-        queue.push_back(Waiter { id, turn: sender });
+        queue.push_back(Waiter { id, admission: sender });
         self.waiting += 1;
-        Verdict::Waits { id, turn }
+        Verdict::Waits { id, admission }
     }
 
     /// Whether `caller` holds all that one caller may.
     pub(super) fn is_at_its_share(&self, caller: &K) -> bool {
-        self.held.get(caller).is_some_and(|held| *held >= self.limits.places_per_caller)
+        self.held.get(caller).is_some_and(|held| *held >= self.limits.slots_per_caller)
     }
 
-    /// Frees a place of `caller`.
+    /// Frees a slot of `caller`.
     pub(super) fn leave(&mut self, caller: &K) {
         self.inside -= 1;
         if let Some(held) = self.held.get_mut(caller) {
@@ -100,7 +100,7 @@ impl<K: Hash + Eq + Clone> State<K> {
         self.call_in();
     }
 
-    /// Removes the waiter `id` of `caller`; a place that it got meanwhile goes to the next waiter.
+    /// Removes the waiter `id` of `caller`; a slot that it got meanwhile goes to the next waiter.
     pub(super) fn give_up(&mut self, caller: &K, id: u64) {
         if self.granted.remove(&id) {
             self.leave(caller);
@@ -118,10 +118,10 @@ impl<K: Hash + Eq + Clone> State<K> {
         *self.held.entry(caller.clone()).or_default() += 1;
     }
 
-    /// Gives free places to the waiters, in turn by caller.
+    /// Gives free slots to the waiters, in turn by caller.
     fn call_in(&mut self) {
         let mut passed_over = 0;
-        while self.inside < self.limits.places && passed_over < self.ring.len() {
+        while self.inside < self.limits.slots && passed_over < self.ring.len() {
             let Some(caller) = self.ring.pop_front() else { return };
             self.ring.push_back(caller.clone());
             if self.is_at_its_share(&caller) {
@@ -132,14 +132,14 @@ impl<K: Hash + Eq + Clone> State<K> {
             let Some(waiter) = self.queues.get_mut(&caller).and_then(VecDeque::pop_front) else { return };
             self.waiting -= 1;
             self.forget_empty(&caller);
-            // Counted before the waiter is told. A waiter dropped at this moment gives the place back by `give_up`.
+            // Counted before the waiter is told. A waiter dropped at this moment gives the slot back by `give_up`.
             self.admit(&caller);
             self.granted.insert(waiter.id);
-            let _ = waiter.turn.send(());
+            let _ = waiter.admission.send(());
         }
     }
 
-    /// Notes that the waiter `id` has taken the place that it was given.
+    /// Notes that the waiter `id` has taken the slot that it was given.
     pub(super) fn take(&mut self, id: u64) {
         self.granted.remove(&id);
     }

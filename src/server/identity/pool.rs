@@ -159,7 +159,7 @@ impl LookUpPool {
 }
 
 impl LookUpLeader {
-    /// Makes the look-up when its turn has come, and completes all waiters. Where it fails with a transient error and
+    /// Makes the look-up when it has a slot, and completes all waiters. Where it fails with a transient error and
     /// nothing is cached, `recall` may return a stored document and its age. Returns the age of the document that is
     /// used although it could not be read again.
     pub(super) async fn run(
@@ -167,14 +167,14 @@ impl LookUpLeader {
         look_up: impl Future<Output = Answer>,
         recall: impl Future<Output = Option<(Arc<Account>, Duration)>>,
     ) -> Option<Duration> {
-        let turn = self.leader.turn().await;
-        let answer = match &turn {
+        let slot = self.leader.slot().await;
+        let answer = match &slot {
             Ok(_) => look_up.await,
             Err(overload) => Err(ResolveError::Busy(*overload)),
         };
-        // Without a turn nothing was learned about the source.
-        let was_asked = turn.is_ok();
-        drop(turn);
+        // Without a slot nothing was learned about the source.
+        let was_asked = slot.is_ok();
+        drop(slot);
         let did = self.leader.key();
         let is_known = self.pool.entries.get(did).is_some_and(|entry| entry.known.is_some());
         let recalled = match &answer {

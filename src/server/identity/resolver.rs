@@ -171,7 +171,7 @@ impl Resolver {
 
     /// Returns the metrics of the pools' bulkheads, each with its name in metrics.
     #[must_use]
-    pub fn turns(&self) -> [(&'static str, &BulkheadCounts); 3] {
+    pub fn bulkheads(&self) -> [(&'static str, &BulkheadCounts); 3] {
         let ByPool { members, claimants, strangers } = &self.pools;
         let names = ["member_look_ups", "claimant_look_ups", "stranger_look_ups"];
         let [first, second, third] = [members, claimants, strangers].map(|pool| pool.counts());

@@ -103,7 +103,7 @@ impl Sessions {
 
     /// Returns the metrics of the pools' bulkheads, each with its name in metrics.
     #[must_use]
-    pub fn turns(&self) -> [(&'static str, &BulkheadCounts); 3] {
+    pub fn bulkheads(&self) -> [(&'static str, &BulkheadCounts); 3] {
         let ByPool { members, claimants, strangers } = &self.pools;
         let names = ["member_sessions", "claimant_sessions", "stranger_sessions"];
         let [first, second, third] = [members, claimants, strangers].map(|pool| pool.flights.counts());
@@ -126,12 +126,12 @@ impl Sessions {
             let (fetcher, sessions) = (self.fetcher.clone(), Arc::clone(sessions));
             // A task of its own: the proof is used up, so the answer must not be lost when the first caller goes away.
             tokio::spawn(async move {
-                let turn = leader.turn().await;
-                let answer = match &turn {
+                let slot = leader.slot().await;
+                let answer = match &slot {
                     Ok(_) => ask(&fetcher, &question, pool).await,
                     Err(overload) => Err(SessionError::Busy(*overload)),
                 };
-                drop(turn);
+                drop(slot);
                 if answer.is_ok() {
                     let until = Instant::now() + question.lifetime.min(LIFETIME);
                     sessions.proven.insert(question.key, (question.account, until));

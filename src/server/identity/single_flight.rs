@@ -12,18 +12,13 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::bulkhead::{Bulkhead, BulkheadCounts, BulkheadLimits, Caller, Overload, Place};
+use crate::bulkhead::{Bulkhead, BulkheadCounts, BulkheadLimits, Caller, Overload, Slot};
 
 /// A question takes 5 s where nobody answers, so with the wait for its turn a caller has its answer after 10 s. A
-/// caller that floods leaves two places and a quarter of the queue to others; free places go to the waiting callers in
+/// caller that floods leaves two slots and a quarter of the queue to others; free slots go to the waiting callers in
 /// turn.
-const LIMITS: BulkheadLimits = BulkheadLimits {
-    places: 8,
-    places_per_caller: 6,
-    queue: 64,
-    queue_per_caller: 48,
-    max_wait: Duration::from_secs(5),
-};
+const LIMITS: BulkheadLimits =
+    BulkheadLimits { slots: 8, slots_per_caller: 6, queue: 64, queue_per_caller: 48, max_wait: Duration::from_secs(5) };
 
 /// A question: its key and its caller.
 type Question<K> = (K, Caller);
@@ -31,7 +26,7 @@ type Question<K> = (K, Caller);
 /// The questions of one kind that are under way, by key and caller.
 pub(super) struct SingleFlight<K: Eq + Hash + Clone, A> {
     under_way: Mutex<HashMap<Question<K>, Waiter<A>>>,
-    turns: Bulkhead<Caller>,
+    bulkhead: Bulkhead<Caller>,
 }
 
 /// The leader of a question, which asks it. Dropping it lets the next caller lead.
@@ -54,7 +49,7 @@ pub(super) enum Joined<K: Eq + Hash + Clone, A> {
 
 impl<K: Eq + Hash + Clone, A: Clone> SingleFlight<K, A> {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { under_way: Mutex::default(), turns: Bulkhead::new(LIMITS) })
+        Arc::new(Self { under_way: Mutex::default(), bulkhead: Bulkhead::new(LIMITS) })
     }
 
     /// Returns how `key` is answered to `caller`; `cached` looks the answer up in the cache.
@@ -79,7 +74,7 @@ impl<K: Eq + Hash + Clone, A: Clone> SingleFlight<K, A> {
 
     /// Returns the metrics of the bulkhead.
     pub(super) fn counts(&self) -> &BulkheadCounts {
-        self.turns.counts()
+        self.bulkhead.counts()
     }
 }
 
@@ -95,12 +90,12 @@ impl<K: Eq + Hash + Clone, A> Leader<K, A> {
         &self.question.0
     }
 
-    /// Waits for the question's turn, which lasts as long as the returned place.
+    /// Waits for a slot for the question.
     ///
     /// # Errors
-    /// [`Overload`] when the turn does not come in time, or too many wait already.
-    pub(super) async fn turn(&self) -> Result<Place<Caller>, Overload> {
-        self.group.turns.enter(&self.question.1).await
+    /// [`Overload`] when none is free in time, or too many wait already.
+    pub(super) async fn slot(&self) -> Result<Slot<Caller>, Overload> {
+        self.group.bulkhead.enter(&self.question.1).await
     }
 
     /// Gives the answer to all waiters. An answer that is to be cached must be in the cache before.

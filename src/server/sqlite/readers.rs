@@ -1,7 +1,7 @@
 //! A small pool of read-only connections, opened on demand and kept.
 //!
-//! A read waits in a queue for one of a few turns on threads of their own, each of which has a connection and goes on for
-//! as long as reads wait: the more there is to read, the fewer threads have to be woken for it.
+//! A read waits in a queue for one of a few workers, each of which has a thread and a connection and goes on for as long
+//! as reads wait: the more there is to read, the fewer threads have to be woken for it.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -80,8 +80,8 @@ struct Pool {
 struct State {
     waiting: VecDeque<Waiting>,
     idle: Vec<Connection>,
-    /// Number of turns under way: each serves waiting jobs until there are none.
-    turns: usize,
+    /// Number of workers: each serves waiting jobs until there are none.
+    workers: usize,
 }
 
 impl Readers {
@@ -94,8 +94,8 @@ impl Readers {
     pub(super) async fn run(&self, job: ReadJob) -> Result<(), StorageError> {
         let (reply, answer) = oneshot::channel();
         let waiting = Waiting { job, under_way: self.0.health.read_begins(), reply };
-        if let Some(turn) = Turn::take(&self.0, waiting) {
-            self.0.threads.spawn(|| turn.serve());
+        if let Some(worker) = Worker::queue(&self.0, waiting) {
+            self.0.threads.spawn(|| worker.serve());
         }
         answer.await.map_err(|_| panicked())?
     }
@@ -166,22 +166,22 @@ impl Pool {
     }
 }
 
-/// The right to use one of the connections.
-struct Turn {
+/// A job of the threads that serves waiting reads with one connection until there are none.
+struct Worker {
     connection: Option<Connection>,
     pool: Arc<Pool>,
     ended: bool,
 }
 
-impl Turn {
-    /// Adds `job` to the queue; returns a turn to serve it with, unless all are given out.
-    fn take(pool: &Arc<Pool>, job: Waiting) -> Option<Self> {
+impl Worker {
+    /// Adds `job` to the queue; returns a new worker to serve it, unless as many as may be are at work.
+    fn queue(pool: &Arc<Pool>, job: Waiting) -> Option<Self> {
         let mut state = pool.state();
         state.waiting.push_back(job);
-        if state.turns == MAX_CONNECTIONS {
+        if state.workers == MAX_CONNECTIONS {
             return None;
         }
-        state.turns += 1;
+        state.workers += 1;
         Some(Self { pool: Arc::clone(pool), connection: state.idle.pop(), ended: false })
     }
 
@@ -209,26 +209,26 @@ impl Turn {
         read_in(connection, job)
     }
 
-    /// Returns the next waiting job. When there is none, the turn ends under the same lock: no job is left without a
-    /// turn.
+    /// Returns the next waiting job. When there is none, the worker ends under the same lock: no job is left without
+    /// one.
     fn next(&mut self) -> Option<Waiting> {
         let mut state = self.pool.state();
         let job = state.waiting.pop_front();
         if job.is_none() {
             self.ended = true;
-            state.turns -= 1;
+            state.workers -= 1;
             state.idle.extend(self.connection.take());
         }
         job
     }
 }
 
-impl Drop for Turn {
-    /// Drops the waiting jobs of a turn that never began, because there is no thread for it: their callers get an error.
+impl Drop for Worker {
+    /// Drops the waiting jobs of a worker that never began, because there is no thread for it: their callers get an error.
     fn drop(&mut self) {
         if !self.ended {
             let mut state = self.pool.state();
-            state.turns -= 1;
+            state.workers -= 1;
             let forsaken = std::mem::take(&mut state.waiting);
             drop(state);
             // Without the lock: a job may hold the last handle on the pool.

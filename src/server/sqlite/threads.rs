@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
-/// The turns of the readers, the few jobs that last as long as a client reads, and some that only look at files.
+/// The workers of the readers, the few jobs that last as long as a client reads, and some that only look at files.
 const MAX_THREADS: usize = 16;
 /// Time-out of the wait for jobs at the end: those of a client that is gone end with their next page.
 const LAST_JOBS: Duration = Duration::from_secs(5);

@@ -199,8 +199,8 @@ impl Authenticator {
     }
 
     /// Returns the metrics of the bulkheads for look-ups of accounts and of sessions, each with its name in metrics.
-    pub fn turns(&self) -> impl Iterator<Item = (&'static str, &BulkheadCounts)> {
-        self.resolver.turns().into_iter().chain(self.sessions.turns())
+    pub fn bulkheads(&self) -> impl Iterator<Item = (&'static str, &BulkheadCounts)> {
+        self.resolver.bulkheads().into_iter().chain(self.sessions.bulkheads())
     }
 
     async fn verify(&self, claimed: ClaimedToken<'_>, asker: &Asker) -> Result<Did, AuthError> {

@@ -24,7 +24,7 @@ use super::refusal::WebError;
 use super::viewer::Viewer;
 use super::{Web, pages};
 use crate::names::Owner;
-use server::bulkhead::{BulkheadLimits, Caller, Place};
+use server::bulkhead::{BulkheadLimits, Caller, Slot};
 use server::identity::{Account, ResolveError};
 use server::wire::Response;
 use server::xrpc::Trace;
@@ -39,8 +39,8 @@ pub(super) use shown::{Ago, path_of, reason, short};
 
 /// One account or network has few pages under way at once: each calls servers of others.
 pub(super) const PAGES: BulkheadLimits = BulkheadLimits {
-    places: 64,
-    places_per_caller: 8,
+    slots: 64,
+    slots_per_caller: 8,
     queue: 256,
     queue_per_caller: 32,
     max_wait: Duration::from_secs(5),
@@ -57,8 +57,8 @@ pub(super) struct Subject {
     pub(super) owner: Owner,
 }
 
-/// Waits for a place in the bulkhead of pages.
-pub(super) async fn enter(web: &Web, caller: &Caller) -> Result<Place<Caller>, WebError> {
+/// Waits for a slot in the bulkhead of pages.
+pub(super) async fn enter(web: &Web, caller: &Caller) -> Result<Slot<Caller>, WebError> {
     Ok(web.pages.enter(caller).await?)
 }
 
@@ -68,7 +68,7 @@ pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<R
     let viewer = Viewer::of(web, head).await?;
     trace.caller = viewer.account.clone();
     let caller = viewer.account.clone().map_or_else(|| trace.network(), Caller::Account);
-    let _place = enter(web, &caller).await?;
+    let _slot = enter(web, &caller).await?;
     let making = make(web, head, page, &viewer, &caller);
     let late = |_| WebError::late("the account's server is too slow: try again in a minute").after(LATE_RETRY_S);
     timeout(PAGE_TIME, making).await.map_err(late)?

@@ -22,10 +22,10 @@ use crate::blobs::upload_state::UploadGuard;
 use crate::blobs::{BlobError, blocking};
 
 /// Completions at once that read parts again, as long as disk and hash need for a whole blob: they may take a quarter of
-/// the threads for files, and not all, and leave one place to other accounts. Who waits for an hour goes without one.
+/// the threads for files, and not all, and leave one slot to other accounts. Who waits for an hour goes without one.
 pub(super) const ASSEMBLIES: BulkheadLimits = BulkheadLimits {
-    places: 4,
-    places_per_caller: 3,
+    slots: 4,
+    slots_per_caller: 3,
     queue: usize::MAX,
     queue_per_caller: usize::MAX,
     max_wait: Duration::from_secs(3600),
@@ -151,7 +151,7 @@ mod tests {
         assert!((&mut waiting).now_or_never().is_none());
         let (in_order, parts) = uploaded(&blobs, &account, [1, 2]).await;
         blobs.complete(&in_order, &account, hash.digest(), parts, 1).await.unwrap();
-        assert!((&mut waiting).now_or_never().is_none(), "it has no place");
+        assert!((&mut waiting).now_or_never().is_none(), "it has no slot");
         drop(others);
         assert!(matches!(waiting.await, Err(BlobError::DigestMismatch)));
     }
