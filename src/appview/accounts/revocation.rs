@@ -14,7 +14,7 @@ use crate::accounts::tables::{self, EndedRow};
 use crate::oauth::OauthError;
 use crate::remote::RemoteError;
 use atproto::lexicon::nsid;
-use atproto::syntax::Did;
+use atproto::syntax::{Did, micros};
 use server::identity::Pool;
 use server::storage::StorageError;
 
@@ -222,7 +222,7 @@ fn pause_us(row: &EndedRow, error: &AccountsError) -> Option<u64> {
     };
     let is_final = matches!(remote, Some(RemoteError::Refused { status, .. }) if status.is_client_error()
         && !matches!(*status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT));
-    let asked_us = error.retry_after().map_or(0, |time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+    let asked_us = error.retry_after().map_or(0, micros);
     (!is_final).then(|| asked_us.min(LONGEST_PAUSE_US).max(pause_us_of(row.attempts)))
 }
 

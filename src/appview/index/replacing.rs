@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{Asked, Change, Index, LIST_AGAIN_US, RecordOf, tables};
-use atproto::syntax::Did;
+use atproto::syntax::{Did, micros};
 use server::storage::StorageError;
 
 /// Maximum number of changes in one transaction.
@@ -119,5 +119,5 @@ impl Index {
 
 /// Returns a time that another server asked for, a day at most, in microseconds.
 fn bounded_us(asked: Duration) -> u64 {
-    u64::try_from(asked.as_micros()).unwrap_or(u64::MAX).min(LIST_AGAIN_US)
+    micros(asked).min(LIST_AGAIN_US)
 }
