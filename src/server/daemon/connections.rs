@@ -165,6 +165,7 @@ impl Connections {
     /// Waits until there is a place for a connection that was accepted. When all are taken, evicts the longest idle
     /// one.
     pub(super) async fn room(&self) {
+        let mut evicted = false;
         loop {
             let freed = self.freed.notified();
             {
@@ -172,7 +173,9 @@ impl Connections {
                 if state.open.len() < self.limits.total {
                     return;
                 }
-                if state.evict_idle(None) {
+                // One makes room: a place that became free before may have woken this up meanwhile.
+                if !evicted && state.evict_idle(None) {
+                    evicted = true;
                     self.metrics.evicted.inc();
                     state.log("all places for connections are taken: idle ones are closed", None);
                 }
@@ -248,5 +251,30 @@ pub fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
         v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_idle_connection_makes_room_for_one() {
+        let connections = Connections::new(ConnectionLimits::total(2), Arc::default());
+        let admitted = || connections.admit(&Address::Unix).unwrap();
+        // Nobody waits for this place.
+        drop(admitted());
+        let slots = [admitted(), admitted()];
+        let mut room = Box::pin(connections.room());
+        for _ in 0..3 {
+            assert!(room.as_mut().now_or_never().is_none(), "the evicted one has not ended yet");
+        }
+        let (evicted, others): (Vec<_>, Vec<_>) = slots.into_iter().partition(|slot| slot.evicted().is_cancelled());
+        assert_eq!((evicted.len(), others.len()), (1, 1));
+        drop(evicted);
+        room.await;
+        assert_eq!(connections.metrics.evicted.get(), 1);
     }
 }
