@@ -71,6 +71,8 @@ struct Pool {
     state: Mutex<State>,
     health: DatabaseHealth,
     threads: Threads,
+    /// Held while an unnamed file has a name.
+    naming: Mutex<()>,
     /// The last field, so that it is dropped after the connections, also those of a read that outlives the last handle
     /// on the database: only a connection that may write can checkpoint the log at the end, and only as the last one.
     _writer: Writer,
@@ -87,7 +89,14 @@ struct State {
 impl Readers {
     pub(super) fn new(path: PathBuf, writer: Writer, health: DatabaseHealth) -> io::Result<Self> {
         let threads = Threads::new()?;
-        Ok(Self(Arc::new(Pool { path, state: Mutex::default(), health, threads, _writer: writer })))
+        Ok(Self(Arc::new(Pool {
+            path,
+            state: Mutex::default(),
+            health,
+            threads,
+            naming: Mutex::default(),
+            _writer: writer,
+        })))
     }
 
     /// Runs `job` in a read transaction, unless its caller was dropped by then.
@@ -109,6 +118,8 @@ impl Readers {
     /// Creates an unnamed file in the database's directory.
     pub(super) fn unnamed_file(&self) -> Result<File, StorageError> {
         let path = self.0.path.with_added_extension("spool");
+        // Two at once would remove each other's.
+        let _alone = self.0.naming.lock().unwrap_or_else(PoisonError::into_inner);
         // Left by a process that ended between the two steps below.
         let _ = std::fs::remove_file(&path);
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
@@ -252,4 +263,22 @@ fn read_in(connection: &mut Connection, job: ReadJob) -> Result<(), StorageError
 
 fn panicked() -> StorageError {
     StorageError::failed("a database read panicked")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sqlite::{Database, Schema};
+
+    #[test]
+    fn files_that_are_made_at_once_do_not_take_each_others_name() {
+        const SCHEMA: Schema = Schema { program: "test", application_id: 1, migrations: &["CREATE TABLE t (n)"] };
+        let directory = tempfile::tempdir().unwrap();
+        let database = Database::open(&directory.path().join("test.db"), &SCHEMA).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..500).for_each(|_| drop(database.unnamed_file().unwrap())));
+            }
+        });
+        assert!(!directory.path().join("test.db.spool").exists());
+    }
 }
