@@ -40,8 +40,10 @@ impl Blobs {
         let stale = db.read(move |read| tables::stale_uploads(read, before_us)).await?;
         let mut swept = Swept::default();
         for id in stale.into_iter().map(UploadId::from_key) {
+            // One that is being completed is not left, and may take minutes: the others do not wait for it.
+            let Some(upload) = self.sessions.uploads.try_lock(&id) else { continue };
             // A part may have been recorded since the list was read.
-            if self.drop_if(&id, move |upload| upload.touched_us < before_us).await? {
+            if self.drop_locked(&upload, move |upload| upload.touched_us < before_us).await? {
                 swept.uploads += 1;
                 self.sessions.counts.swept.inc();
             }
@@ -65,7 +67,7 @@ impl Blobs {
         let read = move |read: &Read<'_>| tables::empty_uploads(read, before_us);
         let mut dropped = 0;
         for id in self.sessions.db.read(read).await?.into_iter().map(UploadId::from_key) {
-            let upload = self.sessions.uploads.lock(&id).await;
+            let Some(upload) = self.sessions.uploads.try_lock(&id) else { continue };
             // The first part, or the first URL for one, may have come since the list was read.
             let still_empty = move |read: &Read<'_>| {
                 let is_empty = tables::part_totals(read, id.key())?.parts == 0;

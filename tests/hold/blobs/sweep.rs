@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use atcr_hold::blobs::{BlobError, UploadLimits};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{FutureExt as _, stream};
 use tokio::sync::mpsc;
 
 use crate::support::blob_hold::{Hold, NOW_US, alice, bob, content, digest, part_number, part_request};
@@ -92,4 +92,23 @@ async fn the_uploads_of_an_account_are_dropped_with_what_they_staged_and_those_o
         assert_eq!(hold.blobs.session_account(&other).await.unwrap(), bob());
         assert!(hold.read(&digest(b"")).await.is_some(), "a blob is not an upload");
     }
+}
+
+#[tokio::test]
+async fn an_upload_that_is_being_completed_keeps_no_sweep_from_the_others() {
+    let hold = Hold::with(LIMITS).await;
+    let completing = hold.blobs.initiate(&alice(), NOW_US).await.unwrap();
+    let digests = hold.blobs.digests();
+    let busy = digests.lock(&digest(b"")).await;
+    let mut completed = Box::pin(hold.complete(&completing, b"", &[]));
+    assert!(completed.as_mut().now_or_never().is_none(), "it waits for the digest, and has the lock of the upload");
+    let patience = Duration::from_secs(60);
+    hold.blobs.initiate(&alice(), NOW_US).await.unwrap();
+    let swept = tokio::time::timeout(patience, hold.blobs.sweep_empty(LATER_US)).await;
+    assert_eq!(swept.expect("it waits for the one").unwrap(), 1);
+    hold.blobs.initiate(&alice(), NOW_US).await.unwrap();
+    let swept = tokio::time::timeout(patience, hold.blobs.sweep(NOW_US + 86_400_000_001)).await;
+    assert_eq!(swept.expect("it waits for the one").unwrap().uploads, 1);
+    drop(busy);
+    completed.await.unwrap();
 }
