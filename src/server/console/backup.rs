@@ -11,7 +11,7 @@ use clap::Args;
 
 use super::{CommandError, ProgressLine};
 use crate::control::Progress;
-use crate::daemon::now_us;
+use crate::daemon::{EX_CONFIG, now_us};
 use crate::sqlite::{BackupError, Read, Schema, back_up, unfinished_backup};
 use crate::storage::StorageError;
 
@@ -78,7 +78,8 @@ impl BackupArguments {
         };
         drop(line);
         let found = copied.map_err(|error| match error {
-            BackupError::NoDatabase(_) => failed(format!("{error}: {remedy}")),
+            BackupError::NoDatabase(_) => CommandError::with_exit_code(&format!("{error}: {remedy}"), EX_CONFIG),
+            BackupError::Open(open) if !open.is_transient() => CommandError::with_exit_code(&open, EX_CONFIG),
             error => failed(error.to_string()),
         })?;
         if let (Some(directory), Some(keep)) = (directory, self.keep) {

@@ -130,7 +130,7 @@ fn the_database_is_copied_while_it_is_written() {
     let site = Site::new();
     let copy = site.path("copy.db");
     let copy = copy.to_str().unwrap();
-    site.refuses(1, &["backup", copy], &["there is no database"]);
+    site.refuses(78, &["backup", copy], &["there is no database"]);
     let daemon = site.start();
     site.hold_takes_uploads();
     site.signed_in(&daemon);

@@ -31,7 +31,7 @@ fn head(site: &Site) -> Value {
 #[test]
 fn a_backup_is_private_and_whole_and_replaces_nothing() {
     let site = Site::new();
-    refused(&site.run(&["backup", "early.db"]), 1, "start the hold once");
+    refused(&site.run(&["backup", "early.db"]), 78, "start the hold once");
     let daemon = site.start();
     let told = json(&site.run(&["backup", "backup.db", "--json"]));
     assert_eq!(told["rev"], head(&site)["rev"]);
@@ -46,7 +46,7 @@ fn a_backup_is_private_and_whole_and_replaces_nothing() {
     let left: Vec<_> = std::fs::read_dir(site.directory.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(!left.iter().any(|name| name.to_str().unwrap().ends_with(".part")), "{left:?}");
     std::fs::write(site.path("hold.db"), "no database").unwrap();
-    refused(&site.run(&["backup", "damaged.db"]), 1, "damaged or not a database of atcr-hold");
+    refused(&site.run(&["backup", "damaged.db"]), 78, "damaged or not a database of atcr-hold");
 }
 
 #[test]

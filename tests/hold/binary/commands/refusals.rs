@@ -92,7 +92,17 @@ fn wrong_usage() {
 #[test]
 fn a_hold_that_is_not_there() {
     let mut site = Site::new();
-    site.refuses(78, &["crew", "list"], &["there is no database", "start the hold once", "HOLD_DATABASE_PATH"]);
+    let no_database = ["there is no database", "start the hold once", "HOLD_DATABASE_PATH"];
+    let commands = [
+        &["crew", "list"][..],
+        &["backup", "copy.db"],
+        &["identity", "new-key"],
+        &["storage", "adopt"],
+        &["gc", "--run"],
+    ];
+    for command in commands {
+        site.refuses(78, command, &no_database);
+    }
     assert!(!site.path("hold.db").exists() && !site.path("keys").exists(), "a question made a hold");
     site.unset("HOLD_OWNER");
     site.refuses(78, &["crew", "list"], &["HOLD_OWNER"]);
