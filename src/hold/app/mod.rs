@@ -84,9 +84,10 @@ pub async fn run_reloading(
     let (admin_socket, admin_listener) = AdminSocket::bind(&config.admin_socket, &config.database_path)?;
     // The profile's picture need not stay in memory twice.
     let profile = std::mem::take(&mut config.profile);
-    let started = start(&config, profile, place, &database).await;
+    // What the end of the start would wait for, such as a sweep of many files, the next start does again.
+    let started = shutdown.run_until_cancelled(start(&config, profile, place, &database)).await;
+    let Some(started) = started else { return Ok(()) };
     let (hold, state, presence) = started.map_err(|error| error.of_database(&config.database_path))?;
-    let state = Arc::new(state);
     let addresses = Listener::describe_all(&listeners);
     tracing::info!(
         url = %config.public_url, did = %config.public_url.did(), listening = addresses,
@@ -236,7 +237,7 @@ async fn start(
     profile: Profile,
     place: BlobPlace,
     database: &Database,
-) -> Result<(Arc<Hold>, ApiState, Presence), StartError> {
+) -> Result<(Arc<Hold>, Arc<ApiState>, Presence), StartError> {
     let (hold, urls, presence) = open_hold(config, profile, place, database, true).await?;
     hold.blobs.recover().await?;
     if let Some(head) = hold.pds.head().await?
@@ -270,7 +271,7 @@ async fn start(
         health: database.health(),
         accel_redirect: config.accel_redirect.clone(),
     };
-    Ok((hold, state, presence))
+    Ok((hold, Arc::new(state), presence))
 }
 
 /// Returns the audience that service tokens must name.

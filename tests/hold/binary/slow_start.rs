@@ -85,3 +85,16 @@ fn a_start_that_migrates_the_database_can_be_ended() {
     });
     assert_eq!(ended(hold), Some(0));
 }
+
+#[test]
+fn a_start_that_waits_for_the_disk_can_be_ended() {
+    let site = Site::new();
+    assert_eq!(site.start().stop(), Some(0));
+    let marker = site.path("blobs/docker/atcr-hold.json");
+    std::fs::remove_file(&marker).unwrap();
+    // Nobody ever writes into it.
+    assert!(Command::new("mkfifo").arg(&marker).status().unwrap().success());
+    let hold = site.command(&[]).stderr(Stdio::null()).spawn().unwrap();
+    eventually("the hold has its database", || site.path("admin.sock").exists());
+    assert_eq!(ended(hold), Some(0));
+}
