@@ -38,6 +38,14 @@ pub enum StartError {
          atcr-hold). If the old key is lost, say so: identity new-key --yes-the-old-key-is-lost (nothing was changed)"
     )]
     KeyNotFound(PathBuf),
+    /// A new key is requested, and there is a key file with another key than the repository's, which was not declared
+    /// lost.
+    #[error(
+        "the key in {0} is not the one that signed the repository, and none of HOLD_SIGNING_KEY, HOLD_SIGNING_KEY_FILE and \
+         the credential HOLD_SIGNING_KEY is set here: the service may have the right one (systemctl cat atcr-hold). If that is \
+         lost, and this one is to take its place, say so: identity new-key --yes-the-old-key-is-lost (nothing was changed)"
+    )]
+    KeyFileIsAnother(PathBuf),
     /// The signing key of the configuration is malformed.
     #[error(
         "database.signing_key (HOLD_SIGNING_KEY) is no key: it must be 64 hexadecimal digits (nothing was changed)"
@@ -131,6 +139,7 @@ impl StartError {
             | Self::KeyFile(_)
             | Self::KeyMissing(_)
             | Self::KeyNotFound(_)
+            | Self::KeyFileIsAnother(_)
             | Self::KeyInUse(_)
             | Self::NoRepository
             | Self::NotOurs(_)
@@ -169,8 +178,8 @@ impl From<PdsError> for StartError {
                  (nothing was changed)"
             )),
             PdsError::OtherKey => Self::NotOurs(
-                "the signing key is not the one that signed the repository: restore the right key, or \
-                 see identity new-key if it is lost (nothing was changed)"
+                "the signing key is not the one that signed the repository: restore the right key, run this with the \
+                 service's credentials, or see identity new-key --help if the key is lost (nothing was changed)"
                     .into(),
             ),
             PdsError::Storage(error) => Self::Storage(error),

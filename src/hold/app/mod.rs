@@ -209,7 +209,7 @@ async fn open_hold(
         url: config.public_url.clone(),
         did_document: document(&config.public_url, &public_key),
         key: public_key,
-        key_file: config.key_dir.join(key_file::FILE_NAME),
+        key_file: config.signing_key.is_none().then(|| config.key_dir.join(key_file::FILE_NAME)),
         upkeep: Upkeep::new(database.clone(), store, blobs.digests(), now_us)
             .with_grace(config.gc.grace)
             .with_presence(presence.clone()),

@@ -21,12 +21,13 @@ pub struct NewKey {
 }
 
 /// Signs the repository with the key of the configuration or of the key file. Where there is neither, a key is
-/// generated, but only when the old one is declared lost: it may be where this process cannot see it, such as the
-/// credentials of the service. Repeated after an interruption, it goes on with the key that it had generated.
+/// generated. A key file takes over, and is generated, only when the old key is declared lost: that may be where this
+/// process cannot see it, such as the credentials of the service. Repeated after an interruption, it goes on with the key
+/// that it had generated.
 ///
 /// # Errors
-/// [`StartError::KeyInUse`] when that key is the one that signs already, [`StartError::KeyNotFound`] when there is none
-/// and `old_key_is_lost` is false; else as [`super::open`].
+/// [`StartError::KeyInUse`] when that key is the one that signs already; [`StartError::KeyNotFound`] when there is none,
+/// and [`StartError::KeyFileIsAnother`] when it is in a file, and `old_key_is_lost` is false; else as [`super::open`].
 pub async fn new_key(config: &Config, old_key_is_lost: bool) -> Result<NewKey, StartError> {
     if !config.database_path.exists() {
         return Err(StartError::NoDatabase(config.database_path.clone()));
@@ -49,6 +50,9 @@ pub async fn new_key(config: &Config, old_key_is_lost: bool) -> Result<NewKey, S
             Err(StartError::KeyInUse(file.map_or_else(|| "HOLD_SIGNING_KEY".into(), |file| file.display().to_string())))
         }
         Err(PdsError::OtherKey) => {
+            if let Some(file) = file.as_ref().filter(|_| !old_key_is_lost) {
+                return Err(StartError::KeyFileIsAnother(file.clone()));
+            }
             let head = pds.sign_anew(now_us()).await?.ok_or(StartError::NoRepository)?;
             Ok(NewKey { key: public_key, file, head })
         }

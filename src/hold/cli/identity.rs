@@ -30,8 +30,8 @@ enum Command {
     /// new key up.
     #[command(after_help = "Example: atcr-hold identity new-key --yes-the-old-key-is-lost")]
     NewKey {
-        /// Generate a key where none is found. Without it, none is generated: the service may have a key that is not
-        /// seen here.
+        /// Generate a key where none is found, or take the one in the key file. Without it, only a key of the
+        /// configuration is taken: the service may have a key that is not seen here.
         #[arg(long)]
         yes_the_old_key_is_lost: bool,
     },
@@ -76,7 +76,7 @@ fn shown(identity: &Identity) -> String {
         ("Handle", identity.handle.clone().unwrap_or_else(|| NONE.into())),
         ("Public URL", identity.public_url.clone()),
         ("Signing key", identity.signing_key.clone()),
-        ("Key file", identity.key_file.clone()),
+        ("Key file", identity.key_file.clone().unwrap_or_else(|| NONE.into())),
         ("Revision", head(|head| head.rev.to_string())),
         ("Commit", head(|head| head.commit.clone())),
     ];

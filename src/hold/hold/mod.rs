@@ -22,8 +22,8 @@ pub struct Hold {
     pub did_document: Value,
     /// The public half of the signing key.
     pub key: PublicKey,
-    /// The file of the signing key.
-    pub key_file: PathBuf,
+    /// The file of the signing key; `None` where the key is in the configuration.
+    pub key_file: Option<PathBuf>,
     /// The repository.
     pub pds: Pds,
     /// The captain and crew.

@@ -25,8 +25,8 @@ pub struct Identity {
     pub public_url: String,
     /// The public key that signs the repository, as a did:key.
     pub signing_key: String,
-    /// The path of the key file.
-    pub key_file: String,
+    /// The path of the key file; `null` where the key is in the configuration.
+    pub key_file: Option<String>,
     /// The head of the repository; `null` before its first commit.
     pub head: Option<HeadSummary>,
     /// The services in the DID document.
@@ -70,7 +70,7 @@ impl Operation for IdentityShow {
             handle: hold.pds.handle().map(str::to_owned),
             public_url: hold.url.as_str().to_owned(),
             signing_key: format!("did:key:{}", hold.key.to_multikey()),
-            key_file: hold.key_file.display().to_string(),
+            key_file: hold.key_file.as_ref().map(|file| file.display().to_string()),
             head: head.map(|head| HeadSummary { rev: head.rev, commit: head.commit.to_string() }),
             services: serde_json::from_value(services).map_err(|error| AdminError::failed(error.to_string()))?,
             document: hold.did_document.clone(),

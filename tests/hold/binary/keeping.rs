@@ -81,7 +81,12 @@ fn another_key_takes_over_where_the_old_one_is_not() {
     // As it is when it was cut off between the key and the commit: it goes on with the key that is there.
     std::fs::rename(site.path("old.key"), &key).unwrap();
     refused(&site.run(&["repo", "verify"]), 78, "not the one that signed");
-    assert!(json(&site.run(&["identity", "new-key", "--json"]))["rev"].as_str().unwrap() > after.rev.as_str());
+    // The service may have another key, which is not seen here.
+    let unseen = site.run(&["identity", "new-key"]);
+    refused(&unseen, 78, "--yes-the-old-key-is-lost");
+    refused(&unseen, 78, "the credential HOLD_SIGNING_KEY");
+    let renewed = json(&site.run(&["identity", "new-key", "--json", "--yes-the-old-key-is-lost"]));
+    assert!(renewed["rev"].as_str().unwrap() > after.rev.as_str());
     assert_eq!(site.run(&["repo", "verify"]).code, Some(0));
 
     std::fs::remove_file(&key).unwrap();
