@@ -17,7 +17,7 @@
 //! | `images` | the records of images: layers, statistics, quotas, export and deletion of an account's records | pds, blobs, crew |
 //! | `upkeep` | maintenance of the blobs: verification, repair, usage, garbage collection, migration | objects, blobs, images |
 //! | `gate` | permits, signed URLs | crew |
-//! | `hold` | `Hold`, one opened hold: its rooms and its clock | pds, crew, blobs, images, upkeep |
+//! | `hold` | `Hold`, one opened hold: its rooms, its lock and its clock | objects, pds, crew, blobs, images, upkeep |
 //! | `api` | the endpoint table, a handler for each method, the page | pds, crew, blobs, images, gate, hold |
 //! | `operations` | the operator's commands, and their table | objects, pds, crew, blobs, images, upkeep, hold |
 //! | `app` | wiring | all |

@@ -80,6 +80,27 @@ pub enum StartError {
     /// The storage is not the hold's own.
     #[error(transparent)]
     Presence(#[from] PresenceError),
+    /// Another process has the lock of the storage directory.
+    #[error(
+        "the storage {0} is in use by another atcr-hold, which has another database: a copy, such as a backup, does not know \
+         what is there by now; run this where that one's database is, by its admin socket (HOLD_ADMIN_SOCKET), or stop it \
+         (nothing was changed)"
+    )]
+    StorageInUse(String),
+    /// A hold answers at the public URL, while a command is to change the bucket.
+    #[error(
+        "a hold answers at {url}, and its database is not {database}: a copy, such as a backup, does not know what is in \
+         {storage} by now; run this where that hold runs, by its admin socket (HOLD_ADMIN_SOCKET), or stop it (nothing was \
+         changed)"
+    )]
+    StorageServed {
+        /// The public URL.
+        url: String,
+        /// The bucket.
+        storage: String,
+        /// The database of the command.
+        database: PathBuf,
+    },
     /// The bucket cannot be used.
     #[error(transparent)]
     Bucket(ProbeError),
@@ -145,6 +166,7 @@ impl StartError {
             | Self::NotOurs(_)
             | Self::Resolver(_) => EX_CONFIG,
             Self::GivenKey
+            | Self::StorageServed { .. }
             | Self::Blobs(BlobsError::Root { .. } | BlobsError::Unusable { .. })
             | Self::Bucket(ProbeError::Settings(_)) => EX_CONFIG,
             Self::Storage(StorageError::Refused(_))
@@ -155,7 +177,9 @@ impl StartError {
                 | PresenceError::NewDatabase { .. }
                 | PresenceError::Storage(StorageError::Refused(_)),
             ) => EX_CONFIG,
-            Self::Blobs(BlobsError::Storage(_))
+            // The daemon that has it may be stopping.
+            Self::StorageInUse(_)
+            | Self::Blobs(BlobsError::Storage(_))
             | Self::Presence(PresenceError::Storage(_))
             | Self::Bucket(ProbeError::Unavailable(_))
             | Self::Crew(_)
@@ -211,6 +235,11 @@ impl From<BlobsError> for StartError {
 
 impl From<StartError> for CommandError {
     fn from(error: StartError) -> Self {
-        Self::with_exit_code(&error, error.exit_code())
+        let exit_code = match &error {
+            // For a command it is the wrong database.
+            StartError::StorageInUse(_) => EX_CONFIG,
+            error => error.exit_code(),
+        };
+        Self::with_exit_code(&error, exit_code)
     }
 }

@@ -14,6 +14,7 @@ mod reload;
 mod settings;
 mod signing_key;
 mod status;
+mod storage_lock;
 mod uploads;
 
 use std::sync::Arc;
@@ -51,6 +52,8 @@ use metrics::Sources;
 pub use new_key::{NewKey, new_key};
 pub use presence::adopt_storage;
 use settings::{blob_limits, connection_limits, declared, images_settings, pds_limits, subscriber_limits};
+use storage_lock::StorageLock;
+pub use storage_lock::StorageUse;
 
 /// Serves the hold of `config` until `shutdown`, then lets requests in flight finish.
 ///
@@ -158,14 +161,15 @@ async fn wait_for_storage(
 /// configuration, and no request is sent to a bucket.
 ///
 /// # Errors
-/// As [`run`]; [`StartError::NoDatabase`] before the first start.
-pub async fn open(config: &Config) -> Result<Hold, StartError> {
+/// As [`run`]; [`StartError::NoDatabase`] before the first start; [`StartError::StorageServed`].
+pub async fn open(config: &Config, purpose: StorageUse) -> Result<Hold, StartError> {
     let place = check(config)?;
     if !config.database_path.exists() {
         return Err(StartError::NoDatabase(config.database_path.clone()));
     }
     let database = schema::open(&config.database_path)?;
-    let opened = open_hold(config, config.profile.clone(), place, &database, false).await;
+    storage_lock::check_bucket(config, &place, purpose).await?;
+    let opened = open_hold(config, config.profile.clone(), place, &database, purpose).await;
     opened.map(|(hold, ..)| hold).map_err(|error| error.of_database(&config.database_path))
 }
 
@@ -184,11 +188,13 @@ async fn open_hold(
     profile: Profile,
     place: BlobPlace,
     database: &Database,
-    asks_bucket: bool,
+    purpose: StorageUse,
 ) -> Result<(Hold, UrlSigner, Presence), StartError> {
     let head = database.read(pds::stored_head).await?;
     // Before there is a key, so that a start without usable storage leaves nothing behind.
-    let presence = presence::open(config, &place, database, head.is_none(), asks_bucket).await?;
+    let lock = StorageLock::take(&place, purpose).await;
+    let presence = presence::open(config, &place, database, head.is_none(), (purpose, &lock)).await?;
+    let storage_lock = lock.keep(config, purpose)?;
     let store = bucket::store(&config.storage, &place).await?;
     let key = match &config.signing_key {
         Some(text) => signing_key::given(text)?,
@@ -206,6 +212,7 @@ async fn open_hold(
     blobs.set_quota_limits(Arc::new(images.clone()));
     let documents: Arc<dyn KeptDocuments> = Arc::new(DocumentTable::new(pds.clone(), now_us));
     let hold = Hold {
+        storage_lock,
         url: config.public_url.clone(),
         did_document: document(&config.public_url, &public_key),
         key: public_key,
@@ -238,7 +245,7 @@ async fn start(
     place: BlobPlace,
     database: &Database,
 ) -> Result<(Arc<Hold>, Arc<ApiState>, Presence), StartError> {
-    let (hold, urls, presence) = open_hold(config, profile, place, database, true).await?;
+    let (hold, urls, presence) = open_hold(config, profile, place, database, StorageUse::Serve).await?;
     hold.blobs.recover().await?;
     if let Some(head) = hold.pds.head().await?
         && let Some(seconds) = head.ahead_s(now_us())

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{StartError, bucket};
+use super::storage_lock::{StorageLock, check_bucket};
+use super::{StartError, StorageUse, bucket};
 use crate::blobs::{BlobPlace, Presence, PresenceError, random_hex};
 use crate::config::Config;
 use crate::objects::Objects;
@@ -16,8 +17,8 @@ use server::storage::StorageError;
 const DIRECTORY_EVERY: Duration = Duration::from_secs(5);
 const BUCKET_EVERY: Duration = Duration::from_secs(60);
 
-/// Checks the storage at `place`, and writes its marker when it has none yet. `is_new`: the database has no repository
-/// yet. Without `asks_bucket` no request is sent to a bucket.
+/// Checks the storage at `place`, and writes its marker when it has none yet and may be marked. `is_new`: the database
+/// has no repository yet. Only the daemon asks a bucket now.
 ///
 /// # Errors
 /// [`StartError::Presence`]
@@ -26,10 +27,13 @@ pub(super) async fn open(
     place: &BlobPlace,
     database: &Database,
     is_new: bool,
-    asks_bucket: bool,
+    (purpose, lock): (StorageUse, &StorageLock),
 ) -> Result<Presence, StartError> {
     let presence = recorded(config, place, is_new, database).await?;
-    if asks_bucket || matches!(place, BlobPlace::Directory(_)) {
+    if !lock.may_mark(purpose) {
+        presence.never_mark();
+    }
+    if purpose == StorageUse::Serve || matches!(place, BlobPlace::Directory(_)) {
         presence.claim(database, random_hex::<16>()?).await?;
     }
     Ok(presence)
@@ -45,6 +49,8 @@ pub async fn adopt_storage(config: &Config) -> Result<(), StartError> {
         return Err(StartError::NoDatabase(config.database_path.clone()));
     }
     let database = schema::open(&config.database_path)?;
+    check_bucket(config, &place, StorageUse::Change).await?;
+    let _lock = StorageLock::take(&place, StorageUse::Change).await.keep(config, StorageUse::Change)?;
     let presence = recorded(config, &place, false, &database).await?;
     Ok(presence.adopt(&database, random_hex::<16>()?).await?)
 }

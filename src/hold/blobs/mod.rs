@@ -149,14 +149,18 @@ impl Blobs {
         Ok(Self { sessions, store, digests: DigestLock::default(), recent: Recent::default(), presence: None })
     }
 
-    /// Removes staged bytes that no open upload owns, which a killed process left in a storage directory. For the daemon
-    /// alone, before it serves: the database of a command may be a backup, which does not know the newest uploads.
+    /// Tries in a storage directory what uploads need, and removes staged bytes there that no open upload owns, which a
+    /// killed process left. For the daemon alone, before it serves: the database of a command may be a backup, which does
+    /// not know the newest uploads.
     ///
     /// # Errors
     /// As [`Blobs::open`].
     pub async fn recover(&self) -> Result<(), OpenBlobsError> {
         match &self.store {
-            Store::Files(files) => Ok(files.drop_orphans().await?),
+            Store::Files(files) => {
+                files.probe().await?;
+                Ok(files.drop_orphans().await?)
+            }
             Store::Bucket(_) => Ok(()),
         }
     }

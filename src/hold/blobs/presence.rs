@@ -111,6 +111,8 @@ struct Inner {
     /// The marker's id; `None` while the storage was never marked.
     id: Mutex<Option<String>>,
     is_there: AtomicBool,
+    /// Whether the storage may be marked.
+    marks: AtomicBool,
 }
 
 impl Presence {
@@ -127,9 +129,15 @@ impl Presence {
         db: &Database,
     ) -> Result<Self, StorageError> {
         let id = db.read(tables::storage_id).await?;
-        let inner =
-            Inner { objects, location, hold: hold.to_string(), is_new, id: Mutex::new(id), is_there: true.into() };
+        let (hold, id) = (hold.to_string(), Mutex::new(id));
+        let inner = Inner { objects, location, hold, is_new, id, is_there: true.into(), marks: true.into() };
         Ok(Self(Arc::new(inner)))
+    }
+
+    /// Lets [`Presence::claim`] pass over a storage that it would mark: another process may use it, with another
+    /// database, and would miss its own mark.
+    pub fn never_mark(&self) {
+        self.0.marks.store(false, Ordering::Relaxed);
     }
 
     /// Checks the marker. Marks a storage that was never marked with `new_id`, if the hold is new, or is from before
@@ -259,6 +267,9 @@ impl Presence {
     /// Writes the marker, then the database: a database with an id and a storage without a marker would refuse the next
     /// start.
     async fn mark(&self, db: &Database, marker: Marker) -> Result<(), PresenceError> {
+        if !self.0.marks.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let text = serde_json::to_vec(&marker).map_err(|error| StorageError::failed(error.to_string()))?;
         self.0.objects.put(MARKER, text).await?;
         self.record(db, marker.id).await

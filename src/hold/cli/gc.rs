@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::images::unasked_lines;
 use super::target::Target;
+use crate::app::StorageUse;
 use crate::operations::GcRun;
 use crate::upkeep::{Amount, Collected};
 use server::console::{CommandError, NONE, duration, output, size, table};
@@ -36,6 +37,10 @@ struct Choice {
 }
 
 impl Arguments {
+    pub(super) fn storage_use(&self) -> StorageUse {
+        if self.choice.run { StorageUse::Change } else { StorageUse::Read }
+    }
+
     pub(super) async fn run(self, target: Target) -> Result<(), CommandError> {
         let collected = target.run(GcRun { dry_run: self.choice.dry_run, force: self.force }).await?;
         if self.json {

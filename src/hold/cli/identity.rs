@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::target;
-use crate::app::{self, NewKey};
+use crate::app::{self, NewKey, StorageUse};
 use crate::config::Config;
 use crate::operations::{Identity, IdentityShow};
 use server::console::{CommandError, NONE, output};
@@ -51,7 +51,7 @@ impl Arguments {
     pub(super) async fn run(self, config: &Config) -> Result<(), CommandError> {
         match self.command {
             Command::Show => {
-                let identity = target::find(config).await?.run(IdentityShow {}).await?;
+                let identity = target::find(config, StorageUse::Read).await?.run(IdentityShow {}).await?;
                 output::result(self.json, &identity, || shown(&identity))
             }
             Command::NewKey { yes_the_old_key_is_lost } => {

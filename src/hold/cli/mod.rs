@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::app::{self, StartError};
+use crate::app::{self, StartError, StorageUse};
 use crate::config::Config;
 use manual::MANUAL;
 use server::console::{
@@ -140,28 +140,38 @@ fn run(command: Command, sources: &Sources) -> Result<(), CommandError> {
         Command::Manual(arguments) => arguments.run(&MANUAL),
         Command::ManPages(arguments) => arguments.run::<Cli>(&MANUAL),
         Command::Completions(arguments) => arguments.run::<Cli>(PROGRAM),
-        Command::Crew(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),
+        Command::Crew(Group { command, json }) => {
+            at_target(load(), StorageUse::Read, async |target| command.run(target, json).await)
+        }
         Command::Identity(arguments) => with_config(load(), async |config| arguments.run(&config).await),
         Command::Backup(arguments) => with_config(load(), async |config| backup::run(arguments, &config).await),
-        Command::Uploads(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),
+        Command::Uploads(Group { command, json }) => {
+            at_target(load(), command.storage_use(), async |target| command.run(target, json).await)
+        }
         Command::Storage(Group { command, json }) => {
             with_config(load(), async |config| command.run(&config, json).await)
         }
         Command::Successor(Group { command, json }) => {
-            at_target(load(), async |target| command.run(target, json).await)
+            at_target(load(), StorageUse::Read, async |target| command.run(target, json).await)
         }
-        Command::Gc(arguments) => at_target(load(), async |target| arguments.run(target).await),
-        Command::Images(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),
-        Command::Repo(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),
+        Command::Gc(arguments) => {
+            at_target(load(), arguments.storage_use(), async |target| arguments.run(target).await)
+        }
+        Command::Images(Group { command, json }) => {
+            at_target(load(), StorageUse::Read, async |target| command.run(target, json).await)
+        }
+        Command::Repo(Group { command, json }) => {
+            at_target(load(), StorageUse::Read, async |target| command.run(target, json).await)
+        }
     }
 }
 
-/// Runs a command on the hold of a configuration.
-fn at_target<F>(config: Result<Config, SettingsError>, command: F) -> Result<(), CommandError>
+/// Runs a command on the hold of a configuration, which it uses for `purpose`.
+fn at_target<F>(config: Result<Config, SettingsError>, purpose: StorageUse, command: F) -> Result<(), CommandError>
 where
     F: AsyncFnOnce(Target) -> Result<(), CommandError>,
 {
-    with_config(config, async |config| command(target::find(&config).await?).await)
+    with_config(config, async |config| command(target::find(&config, purpose).await?).await)
 }
 
 /// Runs a command that needs the configuration only.

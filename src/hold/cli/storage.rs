@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use super::target;
-use crate::app;
+use crate::app::{self, StorageUse};
 use crate::config::Config;
 use crate::operations::{AccountStorage, StorageAccounts, StorageAdopt, StorageMigrate, StorageUsage, StorageVerify};
 use crate::upkeep::{Amount, BlobFinding, BlobsVerified, Findings, Migrated, Problem, Repair, Usage};
@@ -62,11 +62,18 @@ pub(super) enum Command {
 }
 
 impl Command {
+    fn storage_use(&self) -> StorageUse {
+        match self {
+            Self::Usage | Self::Accounts | Self::Verify { repair: false, .. } => StorageUse::Read,
+            Self::Verify { repair: true, .. } | Self::Migrate { .. } | Self::Adopt => StorageUse::Change,
+        }
+    }
+
     pub(super) async fn run(self, config: &Config, json: bool) -> Result<(), CommandError> {
         if matches!(self, Self::Adopt) {
             return adopt(config, json).await;
         }
-        let target = target::find(config).await?;
+        let target = target::find(config, self.storage_use()).await?;
         match self {
             Self::Adopt => Ok(()),
             Self::Usage => {

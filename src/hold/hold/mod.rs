@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::blobs::Blobs;
 use crate::crew::{Crew, Declared};
 use crate::images::Images;
+use crate::objects::DirectoryLock;
 use crate::pds::Pds;
 use crate::upkeep::Upkeep;
 use atproto::keys::PublicKey;
@@ -16,6 +17,8 @@ use server::identity::{KeptDocuments, Resolver};
 
 /// An opened hold: its rooms, its identity and its clock.
 pub struct Hold {
+    /// The lock of the storage directory, if this process may change what is there.
+    pub storage_lock: Option<DirectoryLock>,
     /// The public URL of the hold.
     pub url: ServiceUrl,
     /// The DID document of the hold; it does not change until the process ends.

@@ -8,6 +8,7 @@
 
 mod bucket;
 mod local;
+mod lock;
 mod object;
 mod staging;
 
@@ -29,6 +30,7 @@ pub use bucket::{
     StoredPart, is_probe,
 };
 pub use local::Memory;
+pub use lock::DirectoryLock;
 pub use object::Object;
 pub use staging::{StagedFile, Staging, SyncError};
 

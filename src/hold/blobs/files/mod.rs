@@ -36,6 +36,7 @@ pub(super) struct Files {
     sessions: Sessions,
     objects: Objects,
     staging: Staging,
+    root: Arc<Path>,
     writers: Arc<Semaphore>,
     write_backs: Arc<Semaphore>,
     assemblies: Bulkhead<Did>,
@@ -49,18 +50,25 @@ impl Files {
         let reason = |e: &StorageError| e.source().map_or_else(|| e.to_string(), ToString::to_string);
         let unusable = |e: StorageError| OpenBlobsError::Root { path: root.to_owned(), reason: reason(&e) };
         let staging = Staging::open(root, STAGING).map_err(unusable)?;
-        let (tried, path) = (staging.clone(), root.to_owned());
-        let probe = move || tried.probe(&probed_folders()).map_err(|reason| OpenBlobsError::Unusable { path, reason });
-        tokio::task::spawn_blocking(probe).await.map_err(|_| StorageError::failed("blob task panicked"))??;
         warn_of_little_room(&staging, sessions.limits().reserve_bytes);
         Ok(Self {
             sessions,
             objects: Objects::open(root).map_err(unusable)?,
             staging,
+            root: root.into(),
             writers: Arc::new(Semaphore::new(part_writer::WRITERS)),
             write_backs: Arc::new(Semaphore::new(part_writer::WRITE_BACKS)),
             assemblies: Bulkhead::new(complete::ASSEMBLIES),
         })
+    }
+
+    /// Tries what every upload needs: see [`Staging::probe`].
+    pub(super) async fn probe(&self) -> Result<(), OpenBlobsError> {
+        let (staging, path) = (self.staging.clone(), self.root.to_path_buf());
+        let probe =
+            move || staging.probe(&probed_folders()).map_err(|reason| OpenBlobsError::Unusable { path, reason });
+        let tried = tokio::task::spawn_blocking(probe).await;
+        tried.unwrap_or_else(|_| Err(StorageError::failed("blob task panicked").into()))
     }
 
     pub(super) async fn stat(&self, digest: &Digest) -> Result<Option<u64>, BlobError> {
