@@ -120,6 +120,24 @@ struct State {
     by_network: HashMap<IpAddr, usize>,
     next_id: u64,
     logged: Option<Instant>,
+    /// Connections that were accepted, and wait for a place.
+    waiting: usize,
+}
+
+/// A connection that waits for a place.
+struct Waiting<'c>(&'c Connections);
+
+impl<'c> Waiting<'c> {
+    fn of(connections: &'c Connections) -> Self {
+        connections.state().waiting += 1;
+        Self(connections)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.state().waiting -= 1;
+    }
 }
 
 /// The place of a connection. Dropping it frees the place.
@@ -165,7 +183,7 @@ impl Connections {
     /// Waits until there is a place for a connection that was accepted. When all are taken, evicts the longest idle
     /// one.
     pub(super) async fn room(&self) {
-        let mut evicted = false;
+        let _waiting = Waiting::of(self);
         loop {
             let freed = self.freed.notified();
             {
@@ -173,9 +191,8 @@ impl Connections {
                 if state.open.len() < self.limits.total {
                     return;
                 }
-                // One makes room: a place that became free before may have woken this up meanwhile.
-                if !evicted && state.evict_idle(None) {
-                    evicted = true;
+                // One that was evicted and has not ended yet makes room for one that waits.
+                if state.leaving() < state.waiting && state.evict_idle(None) {
                     self.metrics.evicted.inc();
                     state.log("all places for connections are taken: idle ones are closed", None);
                 }
@@ -236,6 +253,11 @@ impl State {
         }
     }
 
+    /// Returns the number of connections that were evicted, and have not ended yet.
+    fn leaving(&self) -> usize {
+        self.open.values().filter(|entry| entry.evict.is_cancelled()).count()
+    }
+
     fn log(&mut self, message: &'static str, network: Option<IpAddr>) {
         if self.logged.is_none_or(|logged| logged.elapsed() >= LOG_EVERY) {
             self.logged = Some(Instant::now());
@@ -276,5 +298,24 @@ mod tests {
         drop(evicted);
         room.await;
         assert_eq!(connections.metrics.evicted.get(), 1);
+    }
+
+    #[tokio::test]
+    async fn who_waits_while_another_one_takes_the_place_gets_the_next() {
+        let connections = Connections::new(ConnectionLimits::total(2), Arc::default());
+        let admitted = || connections.admit(&Address::Unix).unwrap();
+        let slots = [admitted(), admitted()];
+        let mut room = Box::pin(connections.room());
+        assert!(room.as_mut().now_or_never().is_none());
+        let (evicted, others): (Vec<_>, Vec<_>) = slots.into_iter().partition(|slot| slot.evicted().is_cancelled());
+        drop(evicted);
+        // Of another socket.
+        let busy = admitted();
+        let _request = busy.activity().busy();
+        assert!(room.as_mut().now_or_never().is_none());
+        assert!(others[0].evicted().is_cancelled());
+        drop(others);
+        room.await;
+        assert_eq!(connections.state().waiting, 0);
     }
 }
