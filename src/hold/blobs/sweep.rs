@@ -51,7 +51,7 @@ impl Blobs {
         let forget = db.write(move |write| tables::delete_finished_uploads(write, before_us));
         swept.finished = forget.await?;
         swept.orphans = match &self.store {
-            Store::Files(files) => files.drop_orphan_folders().await?,
+            Store::Files(files) => files.drop_orphan_folders().await? + files.drop_left_migrations(now_us).await?,
             Store::Bucket(bucket) => bucket.drop_orphans(now_us).await?,
         };
         Ok(swept)

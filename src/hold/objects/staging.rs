@@ -10,9 +10,15 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
 
 use server::storage::{Disk, DiskSpace, Need, Reservation, StorageError, give_to_owner_of};
 
+/// Prefix of the folders of migrations into this storage, one for each: what a killed one still writes harms no other.
+/// The hold whose storage it is knows nothing of them, and may run meanwhile.
+pub const MIGRATION_FOLDER: &str = "migration-";
+/// Time after which a migration that writes nothing has ended, in microseconds.
+const MIGRATION_LEFT_AFTER_US: u64 = 86_400_000_000;
 /// The name of the file that is written as a probe at start.
 const PROBE: &str = "atcr-hold-probe";
 /// Mode of objects: the group may read them, such as a reverse proxy; other local users may not.
@@ -181,6 +187,25 @@ impl Staging {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
             _ => Ok(()),
         }
+    }
+
+    /// Removes the folders of migrations that have written nothing for a day. Returns their number. `now_us` is in
+    /// microseconds since 1970.
+    ///
+    /// # Errors
+    /// When something is left.
+    pub fn drop_left_migrations(&self, now_us: u64) -> Result<usize, StorageError> {
+        let before = UNIX_EPOCH + Duration::from_micros(now_us.saturating_sub(MIGRATION_LEFT_AFTER_US));
+        let mut dropped = 0;
+        for folder in self.names(None)?.iter().filter(|name| name.starts_with(MIGRATION_FOLDER)) {
+            let files = self.names(Some(folder))?.into_iter().map(|name| format!("{folder}/{name}"));
+            let modified = |name: &String| Some(std::fs::metadata(self.directory.join(name)).ok()?.modified().ok()?);
+            if [folder.clone()].into_iter().chain(files).filter_map(|name| modified(&name)).all(|at| at < before) {
+                self.remove(folder)?;
+                dropped += 1;
+            }
+        }
+        Ok(dropped)
     }
 
     /// Renames a staged file, whose bytes are on disk already, to its key among the objects, in place of an earlier

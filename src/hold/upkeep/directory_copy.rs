@@ -10,20 +10,12 @@ use super::reading::{digest as digest_of, of_target};
 use super::target::{Copied, Target};
 use super::{UpkeepError, blocking};
 use crate::blobs::blob_key;
-use crate::objects::{Object, StagedFile, Staging};
+use crate::objects::{MIGRATION_FOLDER, Object, StagedFile, Staging};
 use atproto::syntax::Digest;
 use server::storage::{Need, Reservation, StorageError};
 
-/// Prefix of the staging folder, one for each migration: what a killed one still writes harms no other.
-const FOLDER: &str = "migration-";
 /// Bytes that stay free: the database may be on the same file system.
 const RESERVE_BYTES: u64 = 64 << 20;
-
-/// Removes the staging folders of earlier migrations.
-pub(super) fn drop_left(staging: &Staging) -> Result<(), StorageError> {
-    let names = staging.names(None)?;
-    names.iter().filter(|name| name.starts_with(FOLDER)).try_for_each(|name| staging.remove(name))
-}
 
 pub(super) async fn copy(
     object: Object,
@@ -31,7 +23,7 @@ pub(super) async fn copy(
     target: &Target,
     staging: &Staging,
 ) -> Result<Copied, UpkeepError> {
-    let folder = format!("{FOLDER}{}", target.run);
+    let folder = format!("{MIGRATION_FOLDER}{}", target.run);
     let name = format!("{folder}/{}", digest.hex());
     let size_bytes = object.size_bytes();
     let (in_staging, staged) = (staging.clone(), name.clone());

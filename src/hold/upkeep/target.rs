@@ -2,7 +2,6 @@
 
 use futures_util::TryStreamExt as _;
 
-use super::directory_copy;
 use super::finding::Problem;
 use super::meter::Meter;
 use super::reading::{Read, of_target, read};
@@ -45,7 +44,7 @@ pub(super) struct Target {
 
 impl Target {
     /// Opens and probes the storage, and checks that it is that of no hold but `of_hold`. Removes what an earlier migration
-    /// left unfinished: in a bucket what is older than a day, for another hold may use it, and copy to the same folder.
+    /// left unfinished, if it is older than a day: its hold may run, and another one may migrate to it.
     pub(super) async fn open(place: &Location, upkeep: &Upkeep, of_hold: Option<&Did>) -> Result<Self, UpkeepError> {
         let store = Store::open(place).await.map_err(|error| match place {
             Location::Directory(root) => {
@@ -61,15 +60,15 @@ impl Target {
             bucket.probe(&target.run, upkeep.clock).await?;
         }
         target.check_marker(upkeep, of_hold).await?;
+        let now_us = (upkeep.clock)();
         if let Some(bucket) = target.store.objects.bucket() {
             let left: Vec<_> = bucket.list_multiparts(BLOBS).try_collect().await.map_err(of_target)?;
-            let now_us = (upkeep.clock)();
             for open in left.into_iter().filter(|open| is_left(open, now_us)) {
                 bucket.abort_multipart(&open.key, &open.id).await.map_err(of_target)?;
             }
         }
         if let Some(staging) = target.store.staging.clone() {
-            blocking(move || directory_copy::drop_left(&staging)).await.map_err(of_target)?;
+            blocking(move || staging.drop_left_migrations(now_us)).await.map_err(of_target)?;
         }
         Ok(target)
     }

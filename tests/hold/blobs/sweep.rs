@@ -1,6 +1,6 @@
 //! Uploads that take a place and have no right to it.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use atcr_hold::blobs::{BlobError, UploadLimits};
 use bytes::Bytes;
@@ -111,4 +111,21 @@ async fn an_upload_that_is_being_completed_keeps_no_sweep_from_the_others() {
     assert_eq!(swept.expect("it waits for the one").unwrap().uploads, 1);
     drop(busy);
     completed.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_migration_writes_here_is_left_to_it_until_it_has_written_nothing_for_a_day() {
+    const DAY: Duration = Duration::from_hours(24);
+    let hold = Hold::with(LIMITS).await;
+    let folder = hold.root().join("uploads/migration-0123456789abcdef");
+    std::fs::create_dir(&folder).unwrap();
+    let file = std::fs::File::create(folder.join("blob")).unwrap();
+    std::fs::File::open(&folder).unwrap().set_modified(UNIX_EPOCH).unwrap();
+    let now = UNIX_EPOCH + Duration::from_micros(NOW_US);
+    file.set_modified(now - DAY).unwrap();
+    hold.blobs.recover().await.unwrap();
+    assert_eq!(hold.blobs.sweep(NOW_US).await.unwrap().orphans, 0);
+    file.set_modified(now - DAY - Duration::from_secs(1)).unwrap();
+    assert_eq!(hold.blobs.sweep(NOW_US).await.unwrap().orphans, 1);
+    assert!(!folder.exists());
 }

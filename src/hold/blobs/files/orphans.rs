@@ -7,6 +7,7 @@ use crate::blobs::names::UploadId;
 use crate::blobs::tables;
 use crate::blobs::tables::PartPlace;
 use crate::blobs::{BlobError, blocking};
+use crate::objects::MIGRATION_FOLDER;
 use server::storage::StorageError;
 
 impl Files {
@@ -19,10 +20,17 @@ impl Files {
         Ok(())
     }
 
-    /// Removes folders without an open upload; returns how many. An upload's row is written before its folder is made.
+    /// Removes the folders of migrations that have ended; returns how many.
+    pub(in crate::blobs) async fn drop_left_migrations(&self, now_us: u64) -> Result<usize, BlobError> {
+        let staging = self.staging.clone();
+        blocking(move || Ok(staging.drop_left_migrations(now_us)?)).await
+    }
+
+    /// Removes folders without an open upload, but those of migrations; returns how many. An upload's row is written before
+    /// its folder is made.
     pub(in crate::blobs) async fn drop_orphan_folders(&self) -> Result<usize, BlobError> {
         let mut dropped = 0;
-        for folder in self.folders().await? {
+        for folder in self.folders().await?.into_iter().filter(|name| !name.starts_with(MIGRATION_FOLDER)) {
             let open = match UploadId::parse(&folder) {
                 Ok(id) => self.sessions.account(&id).await,
                 Err(error) => Err(error),
