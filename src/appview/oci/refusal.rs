@@ -296,7 +296,7 @@ impl From<ReposError> for OciError {
             // A client need not try again: more do not fit later.
             ReposError::TooManyTags { .. } => Self::invalid(error.to_string()),
             // The account was deactivated or taken down, or is at another server: a client that tries again learns nothing.
-            ReposError::List(ListError::Refused(_)) => Self::denied(error.to_string()),
+            ReposError::List(ListError::Refused(status)) if status.is_client_error() => Self::denied(error.to_string()),
             ReposError::List(_)
             | ReposError::TooMany
             | ReposError::TooSlow
