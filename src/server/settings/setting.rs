@@ -60,7 +60,7 @@ pub enum Reload {
 
 /// Declares `OPTIONS`, all options of a program in the order of its manual. The columns: when a change takes effect
 /// ([`Reload`]), path `(was "former.path")`, `["VARIABLE"]` `(or "SECOND_VARIABLE")`, kind ([`SettingKind`]), default
-/// ([`Default`]) `=>` effect, in Markdown of one line.
+/// ([`enum@Default`]) `=>` effect, in Markdown of one line.
 #[macro_export]
 macro_rules! options {
     ($($reload:ident $name:literal $((was $old:literal))? $([$variable:literal])? $((or $alias:literal))? $kind:ident
