@@ -199,7 +199,7 @@ impl Staging {
         let mut dropped = 0;
         for folder in self.names(None)?.iter().filter(|name| name.starts_with(MIGRATION_FOLDER)) {
             let files = self.names(Some(folder))?.into_iter().map(|name| format!("{folder}/{name}"));
-            let modified = |name: &String| Some(std::fs::metadata(self.directory.join(name)).ok()?.modified().ok()?);
+            let modified = |name: &String| std::fs::metadata(self.directory.join(name)).ok()?.modified().ok();
             if [folder.clone()].into_iter().chain(files).filter_map(|name| modified(&name)).all(|at| at < before) {
                 self.remove(folder)?;
                 dropped += 1;
