@@ -32,7 +32,7 @@ pub use bucket::{
 pub use local::Memory;
 pub use lock::DirectoryLock;
 pub use object::Object;
-pub use staging::{MIGRATION_FOLDER, StagedFile, Staging, SyncError};
+pub use staging::{MIGRATION_FOLDER, MIGRATION_LEFT_AFTER_US, StagedFile, Staging, SyncError};
 
 use local::Local;
 

@@ -17,8 +17,9 @@ use server::storage::{Disk, DiskSpace, Need, Reservation, StorageError, give_to_
 /// Prefix of the folders of migrations into this storage, one for each: what a killed one still writes harms no other.
 /// The hold whose storage it is knows nothing of them, and may run meanwhile.
 pub const MIGRATION_FOLDER: &str = "migration-";
-/// Time after which a migration that writes nothing has ended, in microseconds.
-const MIGRATION_LEFT_AFTER_US: u64 = 86_400_000_000;
+/// Time after which nobody goes on with what a migration has begun, in microseconds: a day. A copy of the largest blob takes
+/// less.
+pub const MIGRATION_LEFT_AFTER_US: u64 = 86_400_000_000;
 /// The name of the file that is written as a probe at start.
 const PROBE: &str = "atcr-hold-probe";
 /// Mode of objects: the group may read them, such as a reverse proxy; other local users may not.

@@ -7,7 +7,7 @@ use super::meter::Meter;
 use super::reading::{Read, of_target, read};
 use super::{Store, Upkeep, UpkeepError, blocking};
 use crate::blobs::{BLOBS, blob_digest, blob_key, random_hex};
-use crate::objects::{Location, OpenMultipart};
+use crate::objects::{Location, MIGRATION_LEFT_AFTER_US, OpenMultipart};
 use atproto::syntax::{Did, Digest};
 
 /// The result of copying one blob.
@@ -31,9 +31,6 @@ pub(super) enum Content {
     /// No object, or one that could not be read to its end, as when it is replaced meanwhile.
     Unknown,
 }
-
-/// Least age of multipart uploads that are removed, in microseconds: one day. A copy of the largest blob takes less.
-const LEFT_AFTER_US: u64 = 86_400_000_000;
 
 /// The storage that blobs are copied to.
 pub(super) struct Target {
@@ -104,7 +101,7 @@ impl Target {
 /// Whether a migration that was cut off left the upload: that of a blob, and so old that nobody goes on with it. The hold
 /// sweeps younger ones once the bucket is its own.
 fn is_left(open: &OpenMultipart, now_us: u64) -> bool {
-    blob_digest(&open.key).is_some() && open.begun_us < now_us.saturating_sub(LEFT_AFTER_US)
+    blob_digest(&open.key).is_some() && open.begun_us < now_us.saturating_sub(MIGRATION_LEFT_AFTER_US)
 }
 
 #[cfg(test)]
@@ -113,11 +110,11 @@ mod tests {
 
     #[test]
     fn an_upload_of_today_or_of_something_else_is_not_what_a_migration_left() {
-        let now_us = 10 * LEFT_AFTER_US;
+        let now_us = 10 * MIGRATION_LEFT_AFTER_US;
         let open = |key: String, begun_us| OpenMultipart { key, id: "id".into(), begun_us };
         let blob = || blob_key(&Digest::from_bytes([7; 32]));
-        assert!(is_left(&open(blob(), now_us - LEFT_AFTER_US - 1), now_us));
-        assert!(!is_left(&open(blob(), now_us - LEFT_AFTER_US), now_us));
+        assert!(is_left(&open(blob(), now_us - MIGRATION_LEFT_AFTER_US - 1), now_us));
+        assert!(!is_left(&open(blob(), now_us - MIGRATION_LEFT_AFTER_US), now_us));
         assert!(!is_left(&open(format!("{BLOBS}/other"), 0), now_us));
     }
 }
