@@ -16,6 +16,7 @@ use crate::remote::RemoteError;
 use atproto::lexicon::nsid;
 use atproto::syntax::{Did, micros};
 use server::identity::Pool;
+use server::sqlite::Write;
 use server::storage::StorageError;
 
 /// How long an account's server has to end its sessions: the request that ends them waits for it.
@@ -107,7 +108,7 @@ impl Sessions {
                 Which::All => None,
             };
             let (did, now_us) = (account.clone(), (this.settings.clock)());
-            let end = move |write: &server::sqlite::Write<'_>| {
+            let end = move |write: &Write<'_>| {
                 let rows = tables::take(write, &did, id)?;
                 let ended = rows.into_iter().map(|row| {
                     let ended = tables::add_ended(write, &row, now_us, now_us + FIRST_PAUSE_US)?;
@@ -189,7 +190,7 @@ impl Sessions {
             tracing::warn!(%did, "a session that was ended here goes on at the server of {did}: {error}");
         }
         let now_us = (self.settings.clock)();
-        let note = move |write: &server::sqlite::Write<'_>| match asked_again {
+        let note = move |write: &Write<'_>| match asked_again {
             Some(pause_us) => tables::postpone_ended(write, id, now_us.saturating_add(pause_us)),
             None => tables::forget_ended(write, id),
         };
@@ -215,13 +216,14 @@ impl Sessions {
 
 /// Returns the time to the next attempt after an error, in microseconds; `None` if the server would answer the same.
 fn pause_us(row: &EndedRow, error: &AccountsError) -> Option<u64> {
-    let remote = match error {
-        AccountsError::Pds(error) | AccountsError::Oauth(OauthError::Server(error)) => Some(error),
-        AccountsError::Oauth(OauthError::NoRevocation) => return None,
-        _ => None,
+    let is_final = match error {
+        AccountsError::Oauth(OauthError::NoRevocation) => true,
+        AccountsError::Pds(RemoteError::Refused { status, .. })
+        | AccountsError::Oauth(OauthError::Server(RemoteError::Refused { status, .. })) => {
+            status.is_client_error() && !matches!(*status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
+        }
+        _ => false,
     };
-    let is_final = matches!(remote, Some(RemoteError::Refused { status, .. }) if status.is_client_error()
-        && !matches!(*status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT));
     let asked_us = error.retry_after().map_or(0, micros);
     (!is_final).then(|| asked_us.min(LONGEST_PAUSE_US).max(pause_us_of(row.attempts)))
 }
