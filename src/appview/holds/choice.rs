@@ -141,5 +141,5 @@ impl Holds {
 /// Returns the hold that a record names by its DID or, in older records, by its URL.
 #[must_use]
 pub fn hold_of(text: &str) -> Option<HoldId> {
-    HoldId::parse(text.trim_end_matches('/')).ok()
+    HoldId::of_record(Some(text), Some(text.trim_end_matches('/')))
 }

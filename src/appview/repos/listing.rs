@@ -10,7 +10,7 @@ use super::{Repos, ReposError};
 use crate::remote::RemoteError;
 use atproto::lexicon::nsid::{self, Collection};
 use atproto::lexicon::{Manifest, RecordView, TagRecord};
-use atproto::syntax::{Datetime, Did, Digest, HoldId, ImageName, Tag};
+use atproto::syntax::{Datetime, Digest, HoldId, ImageName, Tag};
 use server::identity::{Account, ListError};
 
 /// Longest listing, in pages of 100 records.
@@ -143,8 +143,7 @@ impl Repos {
         };
         let hold = |view: &RecordView| {
             let text = |field: &str| view.value.get(field).and_then(Value::as_str);
-            let by_did = text("did").and_then(|did| HoldId::of_did(&Did::parse(did).ok()?).ok());
-            by_did.or_else(|| HoldId::parse(text("endpoint")?.trim_end_matches('/')).ok())
+            HoldId::of_record(text("did"), text("endpoint").map(|url| url.trim_end_matches('/')))
         };
         Ok(page.records.iter().find_map(hold))
     }

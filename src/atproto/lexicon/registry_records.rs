@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{BlobInfo, LayerInfo, Picture};
-use crate::syntax::{AtUri, Datetime, Did, Digest, HoldId, ImageName, ServiceUrl};
+use crate::syntax::{AtUri, Datetime, Did, Digest, HoldId, ImageName};
 
 /// `io.atcr.manifest/<digest>`: an image's manifest, in its owner's repository. Fields are loosely typed, as anybody
 /// may write anything there.
@@ -40,8 +40,7 @@ impl Manifest {
     /// Returns the hold with the blobs, if its DID or URL is valid.
     #[must_use]
     pub fn hold(&self) -> Option<HoldId> {
-        let by_did = self.hold_did.as_deref().and_then(|did| HoldId::of_did(&Did::parse(did).ok()?).ok());
-        by_did.or_else(|| ServiceUrl::parse(self.hold_endpoint.as_deref()?).ok().map(HoldId::Web))
+        HoldId::of_record(self.hold_did.as_deref(), self.hold_endpoint.as_deref())
     }
 
     /// Returns the size of configuration and layers together, in bytes.

@@ -29,6 +29,13 @@ impl HoldId {
         if did.is_plc() { Ok(Self::Plc(did.clone())) } else { ServiceUrl::of_did(did).map(Self::Web) }
     }
 
+    /// Returns the hold that a record names by its DID or, in older records, by its URL; `None` when neither is valid.
+    #[must_use]
+    pub fn of_record(did: Option<&str>, endpoint: Option<&str>) -> Option<Self> {
+        let by_did = did.and_then(|did| Self::of_did(&Did::parse(did).ok()?).ok());
+        by_did.or_else(|| ServiceUrl::parse(endpoint?).ok().map(Self::Web))
+    }
+
     /// Returns the URL of a hold by did:web, or the did:plc: text that [`HoldId::parse`] reads.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -59,6 +66,15 @@ mod tests {
     use super::HoldId;
 
     const PLC: &str = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
+
+    #[test]
+    fn a_record_names_a_hold_in_the_field_for_it() {
+        let read = |did, endpoint| HoldId::of_record(did, endpoint).map(|hold| hold.to_string());
+        let url = "https://hold.example.org";
+        assert_eq!(read(Some(PLC), Some(url)), Some(PLC.into()));
+        assert_eq!(read(Some("did:plc:short"), Some(url)), Some(url.into()));
+        assert_eq!([read(Some(url), None), read(None, Some(PLC)), read(None, None)], [None, None, None]);
+    }
 
     #[test]
     fn a_hold_is_named_by_its_did_or_its_url() {
