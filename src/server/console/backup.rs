@@ -12,8 +12,8 @@ use clap::Args;
 use super::{CommandError, ProgressLine};
 use crate::control::Progress;
 use crate::daemon::{EX_CONFIG, now_us};
-use crate::sqlite::{BackupError, Read, Schema, back_up, unfinished_backup};
-use crate::storage::StorageError;
+use crate::sqlite::{BackupError, Read, Schema, back_up};
+use crate::storage::{PartialFile, StorageError};
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Age of a copy that was cut off, as by a signal, after which it is removed.
@@ -71,7 +71,7 @@ impl BackupArguments {
             tokio::select! {
                 copied = &mut copying => break copied.map_err(|error| failed(error.to_string()))?,
                 () = tokio::time::sleep(LOOK_EVERY) => {
-                    let done = size_of(&unfinished_backup(&file)).unwrap_or_default();
+                    let done = size_of(&PartialFile::path_of(&file)).unwrap_or_default();
                     line.show(&Progress { done, total, unit: "bytes".into() });
                 }
             }

@@ -2,7 +2,6 @@
 
 use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use bytes::BytesMut;
@@ -12,7 +11,7 @@ use tokio::io::AsyncReadExt as _;
 
 use super::{CommandError, ProgressLine, Target, output, size};
 use crate::control::{AdminError, ByteStream, Export, Progress};
-use crate::storage::sync_directory_of;
+use crate::storage::PartialFile;
 
 /// Bytes read from a file at once.
 const PIECE_BYTES: usize = 256 * 1024;
@@ -72,19 +71,10 @@ async fn to_file(bytes: ByteStream, file: &Path) -> Result<u64, CommandError> {
         let mut out = OpenOptions::new().write(true).open(file).map_err(failed)?;
         return copy(bytes, &mut out).await;
     }
-    let unfinished = file.with_added_extension("part");
-    let mut out =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished).map_err(failed)?;
-    let written = copy(bytes, &mut out).await.and_then(|size_bytes| {
-        let kept = out.sync_all().and_then(|()| std::fs::rename(&unfinished, file));
-        kept.and_then(|()| sync_directory_of(file)).map_err(failed)?;
-        Ok(size_bytes)
-    });
-    if written.is_err() {
-        // The error of the write is the one that is reported.
-        let _ = std::fs::remove_file(&unfinished);
-    }
-    written
+    let mut partial = PartialFile::create(file).map_err(failed)?;
+    let size_bytes = copy(bytes, partial.file()).await?;
+    partial.publish().map_err(failed)?;
+    Ok(size_bytes)
 }
 
 async fn copy(mut bytes: ByteStream, out: &mut impl io::Write) -> Result<u64, CommandError> {

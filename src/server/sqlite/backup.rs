@@ -1,7 +1,6 @@
 //! Backups: a copy of the database in one file, a snapshot made while others read and write the database.
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -9,7 +8,7 @@ use rusqlite::{OpenFlags, TransactionBehavior};
 
 use super::open::{CACHE_KIB, check_version, connect, damaged};
 use super::{OpenError, Read, Schema};
-use crate::storage::{StorageError, directory_of, give_to_owner_of, sync_directory_of};
+use crate::storage::{PartialFile, StorageError, directory_of, give_to_owner_of};
 
 /// Errors of a backup. The database is unchanged, and the incomplete copy is removed.
 #[derive(Debug, thiserror::Error)]
@@ -36,12 +35,6 @@ pub enum BackupError {
     Failed(#[from] StorageError),
 }
 
-/// Returns the path of the copy until it is complete.
-#[must_use]
-pub fn unfinished_backup(target: &Path) -> PathBuf {
-    target.with_added_extension("part")
-}
-
 /// Copies the database at `path`, which another process may be writing, into `target`, which must not exist: one
 /// snapshot, with mode 0600. It is renamed to `target` when it is complete and synced. Returns the result of `inspect`
 /// on it.
@@ -56,26 +49,19 @@ pub fn back_up<T>(
     target: &Path,
     inspect: impl FnOnce(&Read<'_>) -> Result<T, StorageError>,
 ) -> Result<T, BackupError> {
-    if target.symlink_metadata().is_ok() {
-        return Err(BackupError::Exists(target.to_owned()));
-    }
     if !path.exists() {
         return Err(BackupError::NoDatabase(path.to_owned()));
     }
-    let unfinished = unfinished_backup(target);
-    let copied = copy(path, schema, &unfinished, inspect).and_then(|found| {
-        std::fs::rename(&unfinished, target)
-            .and_then(|()| sync_directory_of(target))
-            .map_err(|error| unwritable(target, &error))?;
-        // A user who may only read the directory has a copy all the same.
-        let _ = modified_s(target).map(|at_s| remember(path, at_s));
-        Ok(found)
-    });
-    if copied.is_err() {
-        // The first error is the one that is reported.
-        let _ = std::fs::remove_file(&unfinished);
+    let partial = PartialFile::create(target).map_err(|error| unwritable(target, &error))?;
+    // Nobody else can publish it from here on.
+    if target.symlink_metadata().is_ok() {
+        return Err(BackupError::Exists(target.to_owned()));
     }
-    copied
+    let found = copy(path, schema, partial.path(), inspect)?;
+    partial.publish().map_err(|error| unwritable(target, &error))?;
+    // A user who may only read the directory has a copy all the same.
+    let _ = modified_s(target).map(|at_s| remember(path, at_s));
+    Ok(found)
 }
 
 /// The times of a database's last copies.
@@ -127,30 +113,21 @@ fn mark_of(path: &Path) -> PathBuf {
     path.with_added_extension("backed-up")
 }
 
+/// Copies the database into an empty file, and inspects the copy.
 fn copy<T>(
     path: &Path,
     schema: &Schema,
-    unfinished: &Path,
+    empty: &Path,
     inspect: impl FnOnce(&Read<'_>) -> Result<T, StorageError>,
 ) -> Result<T, BackupError> {
     let failed = |error: rusqlite::Error| BackupError::Failed(error.into());
-    let unwritable = |error: std::io::Error| unwritable(unfinished, &error);
-    // Left by a copy that was cut off.
-    match std::fs::remove_file(unfinished) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(unwritable(error)),
-        _ => {}
-    }
-    // SQLite fills an empty file; one that it created itself would be readable by everyone.
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(unfinished).map_err(unwritable)?;
     let read_only = OpenFlags::SQLITE_OPEN_READ_ONLY;
     let source = connect(path, read_only, CACHE_KIB).map_err(|error| damaged(path, schema, &error))?;
     check_version(&source, path, schema)?;
-    let name = unfinished.to_str().ok_or_else(|| unwritable(std::io::Error::other("its name is not UTF-8")))?;
-    source.execute("VACUUM INTO ?1", [name]).map_err(failed)?;
+    let not_utf8 = || unwritable(empty, &std::io::Error::other("its name is not UTF-8"));
+    source.execute("VACUUM INTO ?1", [empty.to_str().ok_or_else(not_utf8)?]).map_err(failed)?;
     drop(source);
-    // SQLite does not sync the file that it vacuums into.
-    file.sync_all().map_err(unwritable)?;
-    let mut copy = connect(unfinished, read_only, CACHE_KIB).map_err(failed)?;
+    let mut copy = connect(empty, read_only, CACHE_KIB).map_err(failed)?;
     let snapshot = copy.transaction_with_behavior(TransactionBehavior::Deferred).map_err(failed)?;
     Ok(inspect(&Read { connection: &snapshot })?)
 }

@@ -9,6 +9,7 @@ mod disk_space;
 mod faults;
 mod hash;
 mod ownership;
+mod partial_file;
 mod reservation;
 
 pub use directory::{directory_of, sync_directory_of};
@@ -16,6 +17,7 @@ pub use disk_space::{DiskSpace, check_room, check_writable};
 pub use faults::{Origin, count_fault, faults, show_faults};
 pub use hash::Hash;
 pub use ownership::give_to_owner_of;
+pub use partial_file::PartialFile;
 pub use reservation::{Disk, Need, Reservation};
 
 /// Errors of storage. `Display` is for the log, never for a response body.

@@ -122,6 +122,29 @@ fn what_does_not_finish_is_cut_off_and_said_to_be() {
 }
 
 #[test]
+fn what_another_command_is_writing_is_left_to_it() {
+    let site = Site::new();
+    assert_eq!(site.start().stop(), Some(0));
+    for (command, name) in [(&["repo", "export"][..], "hold.car"), (&["backup"][..], "copy.db")] {
+        let file = site.path(name);
+        let mut arguments = command.to_vec();
+        arguments.push(file.to_str().unwrap());
+        let part = file.with_added_extension("part");
+        let other = std::fs::File::create(&part).unwrap();
+        other.lock().unwrap();
+        std::fs::write(&part, "half").unwrap();
+        let busy = format!("another process is writing {}", part.display());
+        site.refuses(1, &arguments, &["cannot be written", &busy]);
+        assert_eq!(std::fs::read(&part).unwrap(), b"half");
+        assert!(!file.exists());
+        // It was killed.
+        drop(other);
+        site.done(&arguments);
+        assert!(file.metadata().unwrap().len() > 4 && !part.exists());
+    }
+}
+
+#[test]
 fn progress_is_drawn_only_where_the_terminal_can_erase_it() {
     let mut site = Site::new();
     let daemon = site.start();
