@@ -122,3 +122,18 @@ fn anchors_are_those_of_the_forge() {
     assert_eq!(anchors(text), expected.into());
     assert_eq!(links("[a](b.md#c) and [d](https://e)"), ["b.md#c", "https://e"]);
 }
+
+/// A sentence about the moment at which it was written is wrong with the next release.
+#[test]
+fn manuals_have_no_words_that_age() {
+    for document in documents().into_iter().filter(|path| path.components().any(|part| part.as_os_str() == "manual")) {
+        if document.ends_with("changes.md") {
+            continue;
+        }
+        let text = fs::read_to_string(&document).unwrap().to_lowercase();
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for word in ["this version", "currently", "for now", "so far", "nowadays", "recently"] {
+            assert!(!text.contains(&format!(" {word}")), "{}: {word:?}", document.display());
+        }
+    }
+}
