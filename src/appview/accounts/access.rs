@@ -89,7 +89,7 @@ impl Sessions {
         let (this, account, login) = (Arc::clone(self), Arc::clone(account), login.clone());
         let expired = expired.to_owned();
         self.finish(async move {
-            let _turn = this.lock(&login.account).await;
+            let _guard = this.lock(&login.account).await;
             let row = this.row(&login).await?;
             if row.access == expired { this.refresh(&account, &row).await } else { Ok(row) }
         })

@@ -107,8 +107,8 @@ impl Owners {
     }
 
     async fn by_handle(&self, handle: &Handle, caller: &Caller) -> Result<Arc<Account>, ResolveError> {
-        let _place = self.look_ups.enter(caller).await.map_err(ResolveError::Busy)?;
-        let _lock = self.locks.lock(handle).await;
+        let _slot = self.look_ups.enter(caller).await.map_err(ResolveError::Busy)?;
+        let _guard = self.locks.lock(handle).await;
         // Another caller may have looked it up meanwhile.
         if let Some(known) = self.known(handle) {
             return self.resolver.resolve(&known?, asker(caller)).await;

@@ -101,7 +101,7 @@ impl Sessions {
             let deadline = Instant::now() + REVOKE_FOR;
             // A renewal that is under way makes other tokens, so wait for it. It does not keep a session from ending
             // here.
-            let turn = timeout_at(deadline, this.lock(&account)).await.ok();
+            let guard = timeout_at(deadline, this.lock(&account)).await.ok();
             let id = match which.await? {
                 Which::None => return Ok(Vec::new()),
                 Which::One(id) => Some(id),
@@ -127,7 +127,7 @@ impl Sessions {
                 }
             });
             let ended: Vec<Result<_, AccountsError>> = ended.buffered(AT_ONCE).collect().await;
-            drop(turn);
+            drop(guard);
             if !is_kept {
                 let earlier = this.database.read(move |read| tables::ended_of(read, &account)).await?;
                 let earlier = stream::iter(earlier).map(|row| {

@@ -139,7 +139,7 @@ impl Sessions {
 
     async fn by_password(&self, account: &Account, password: &str, caller: &Caller) -> Result<Login, AccountsError> {
         let mac = self.mac(&account.did, password);
-        let _turn = self.lock(&account.did).await;
+        let _guard = self.lock(&account.did).await;
         let known = {
             let did = account.did.clone();
             self.database.read(move |read| tables::by_password(read, &did, &mac)).await?
@@ -178,7 +178,7 @@ impl Sessions {
         let (this, login) = (Arc::clone(self), login.clone());
         self.finish(async move {
             let account = this.resolver.resolve(&login.account, Pool::Members).await?;
-            let _turn = this.lock(&login.account).await;
+            let _guard = this.lock(&login.account).await;
             let row = this.row(&login).await?;
             this.prove_wherever(&account, &row).await
         })
@@ -218,7 +218,7 @@ impl Sessions {
         (server, binding): (&AuthorizationServer, Binding),
         tokens: NewTokens,
     ) -> Result<(Login, LockGuard<Did>), AccountsError> {
-        let turn = self.lock(account).await;
+        let guard = self.lock(account).await;
         let (did, now_us) = (account.clone(), (self.settings.clock)());
         let last = self.database.read(move |read| tables::by_oauth(read, &did)).await?;
         let did = account.clone();
@@ -230,7 +230,7 @@ impl Sessions {
         {
             self.oauth.give_back(server, &last.refresh, &binding.key()?).await;
         }
-        Ok((Login { account: account.clone(), session }, turn))
+        Ok((Login { account: account.clone(), session }, guard))
     }
 
     /// Waits for tasks that must not be aborted, for 10 s at most.

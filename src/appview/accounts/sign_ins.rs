@@ -46,7 +46,7 @@ pub struct SignedIn {
     /// The page to return to that was given when it began.
     pub return_to: Option<String>,
     /// Keeps [`Sessions::end_by_oauth_unless`] from ending the session until this is dropped.
-    pub turn: LockGuard<Did>,
+    pub guard: LockGuard<Did>,
 }
 
 /// Begins and completes sign-ins by OAuth.
@@ -214,8 +214,8 @@ async fn end(sessions: &Sessions, browser: [u8; 32], callback: Callback) -> Resu
             return Err(refusal);
         }
     }
-    let (login, turn) = sessions.adopt(&account, (&server, binding), tokens).await?;
-    Ok(SignedIn { login, return_to: row.return_to, turn })
+    let (login, guard) = sessions.adopt(&account, (&server, binding), tokens).await?;
+    Ok(SignedIn { login, return_to: row.return_to, guard })
 }
 
 /// Whether an account's document could not be read at present.

@@ -143,16 +143,13 @@ fn open_rooms(config: &Config, database: &Database) -> Result<OciState, StartErr
     let owners = Arc::new(Owners::new(resolver.clone(), config.handle_resolver_url.clone()));
     let devices = Arc::new(Devices::new(database.clone(), now_us, random));
     let index = Arc::new(open_index(config, database));
-    let network = (remote, resolver);
-    let repos = Arc::new(Repos::new(network.clone(), Arc::clone(&sessions), Arc::clone(&index)));
-    let holds = Arc::new(Holds::new(network, Arc::clone(&sessions), Arc::clone(&repos), config.default_hold.clone()));
-    let of_catalog = (Arc::clone(&repos), Arc::clone(&holds), Arc::clone(&index));
-    let catalog = Arc::new(Catalog::new(database.clone(), of_catalog, now_us));
-    let follow = (Arc::clone(&index), Arc::clone(&owners), Arc::clone(&repos), Arc::clone(&holds));
-    let follow = Follow::new(follow_settings(config), follow, config.test_mode, now_us).map_err(StartError::Roots)?;
+    let repos = Arc::new(Repos::new(remote.clone(), resolver.clone(), &sessions, &index));
+    let holds = Arc::new(Holds::new(remote, resolver, &sessions, &repos, config.default_hold.clone()));
+    let catalog = Arc::new(Catalog::new(database.clone(), &repos, &holds, &index, now_us));
+    let follow = Follow::new(follow_settings(config), &index, &owners, &repos, &holds, now_us);
+    let follow = follow.map_err(StartError::Roots)?;
     let webhooks = Arc::new(open_webhooks(config, database)?);
-    let of_images = (Arc::clone(&repos), Arc::clone(&holds), Arc::clone(&catalog), Arc::clone(&webhooks));
-    let images = Arc::new(Images::new(database.clone(), of_images, now_us));
+    let images = Arc::new(Images::new(database.clone(), &repos, &holds, &catalog, &webhooks, now_us));
     let uploads = Arc::new(open_uploads(config, database, Arc::clone(&holds))?);
     let web = WebRooms {
         owners: Arc::clone(&owners),
@@ -202,7 +199,11 @@ fn open_index(config: &Config, database: &Database) -> Index {
 
 /// Returns the settings of the sources of network events.
 fn follow_settings(config: &Config) -> FollowSettings {
-    FollowSettings { jetstream_urls: config.jetstream_urls.clone(), relay_url: config.relay_url.clone() }
+    FollowSettings {
+        jetstream_urls: config.jetstream_urls.clone(),
+        relay_url: config.relay_url.clone(),
+        test_mode: config.test_mode,
+    }
 }
 
 /// Makes the checks that every request passes first.

@@ -159,7 +159,7 @@ async fn ask(
     account: &Account,
     (last, read_us): (Option<Arc<Inventory>>, u64),
 ) -> Result<Arc<Inventory>, Unknown> {
-    let _place = look(looks, repos, account).await?;
+    let _slot = look(looks, repos, account).await?;
     let unknown = |error: ReposError| Unknown(error.to_string());
     let revision = repos.revision(account).await.map_err(unknown)?;
     if let Some(last) = last.filter(|last| last.is_whole && revision.is_some() && last.revision == revision) {

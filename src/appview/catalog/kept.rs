@@ -46,7 +46,7 @@ pub struct Times {
 /// A cache of look-ups by key.
 pub struct Kept<K, V, W> {
     cache: Cache<K, Answer<V>, W>,
-    turns: Locks<K>,
+    locks: Locks<K>,
     /// Look-ups under way, and whether the key was forgotten since they began: then the result may be older than the
     /// change.
     under_way: Mutex<HashMap<K, bool>>,
@@ -63,7 +63,7 @@ where
     #[must_use]
     pub fn new(items: usize, weight: u64, weighter: W, times: Times) -> Arc<Self> {
         let cache = undivided(items, weight, weighter);
-        Arc::new(Self { cache, turns: Locks::default(), under_way: Mutex::default(), times })
+        Arc::new(Self { cache, locks: Locks::default(), under_way: Mutex::default(), times })
     }
 
     fn under_way(&self) -> MutexGuard<'_, HashMap<K, bool>> {
@@ -96,7 +96,7 @@ where
         }
         let this = Arc::clone(self);
         let asked = tokio::spawn(async move {
-            let _turn = this.turns.lock(&key).await;
+            let _guard = this.locks.lock(&key).await;
             // Another caller may have looked it up meanwhile.
             if let Some(known) = this.known(&key) {
                 return known;

@@ -83,14 +83,16 @@ impl Catalog {
     #[must_use]
     pub fn new(
         database: Database,
-        (repos, holds, index): (Arc<Repos>, Arc<Holds>, Arc<Index>),
+        repos: &Arc<Repos>,
+        holds: &Arc<Holds>,
+        index: &Arc<Index>,
         clock: fn() -> u64,
     ) -> Self {
         Self {
             database,
-            repos,
-            holds,
-            index,
+            repos: Arc::clone(repos),
+            holds: Arc::clone(holds),
+            index: Arc::clone(index),
             clock,
             looks: Bulkhead::new(LOOKS),
             inventories: inventory::remembered(),

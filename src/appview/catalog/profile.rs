@@ -144,7 +144,7 @@ impl Catalog {
     pub async fn picture(&self, account: &Arc<Account>, digest: Digest) -> Result<Picture, Unknown> {
         let (repos, looks, owner) = (Arc::clone(&self.repos), self.looks.clone(), Arc::clone(account));
         let picture = async move {
-            let _place = look(&looks, &repos, &owner).await?;
+            let _slot = look(&looks, &repos, &owner).await?;
             let bytes = repos.blob(&owner, &digest, RepoPage::MAX_PICTURE_BYTES).await;
             let bytes = bytes.map_err(|error| Unknown(error.to_string()))?;
             let bytes = bytes.ok_or_else(|| Unknown("there is no such picture".into()))?;
@@ -166,7 +166,7 @@ impl Catalog {
     ) -> impl Future<Output = Result<Option<Value>, Unknown>> + Send + 'static + use<> {
         let (repos, looks, owner) = (Arc::clone(&self.repos), self.looks.clone(), Arc::clone(account));
         async move {
-            let _place = look(&looks, &repos, &owner).await?;
+            let _slot = look(&looks, &repos, &owner).await?;
             let seen = repos.record(&owner, collection, &key).await;
             Ok(seen.map_err(|error: ReposError| Unknown(error.to_string()))?.value)
         }

@@ -99,7 +99,7 @@ impl Catalog {
         let (repos, looks, owner) = (Arc::clone(&self.repos), self.looks.clone(), Arc::clone(account));
         let (key, inventories) = ((account.did.clone(), said.clone()), Arc::clone(&self.inventories));
         let ask = async move {
-            let _place = look(&looks, &repos, &owner).await?;
+            let _slot = look(&looks, &repos, &owner).await?;
             let (collection, key) = said.place();
             let proven = match repos.proven(&owner, collection, &key).await {
                 Ok(proven) => proven,

@@ -47,6 +47,8 @@ pub struct FollowSettings {
     pub jetstream_urls: Vec<String>,
     /// A relay or a PDS: followed if there is no Jetstream, and asked for accounts with records of the collections.
     pub relay_url: Option<String>,
+    /// Whether plain http and ws are allowed.
+    pub test_mode: bool,
 }
 
 impl FollowSettings {
@@ -80,22 +82,33 @@ impl Follow {
     /// When no root certificate of the system's store could be loaded.
     pub fn new(
         settings: FollowSettings,
-        (index, owners, repos, holds): (Arc<Index>, Arc<Owners>, Arc<Repos>, Arc<Holds>),
-        test_mode: bool,
+        index: &Arc<Index>,
+        owners: &Arc<Owners>,
+        repos: &Arc<Repos>,
+        holds: &Arc<Holds>,
         clock: fn() -> u64,
     ) -> io::Result<Self> {
         let policy = ClientPolicy {
             reach: Reach::Any,
-            plain_http: test_mode,
+            plain_http: settings.test_mode,
             connect_limit: Duration::from_secs(10),
             idle_connections: 0,
             idle_limit: Duration::from_secs(1),
             buffer_bytes: 64 * 1024,
         };
         let http = HttpClient::new(&policy, system_dns(2))?;
-        let (counts, listings) = (FollowCounts::default(), Bulkhead::new(listing::SLOTS));
-        let quiet = Cache::new(listing::MAX_QUIET);
-        Ok(Self { index, owners, repos, holds, settings, http, counts, listings, quiet, clock })
+        Ok(Self {
+            index: Arc::clone(index),
+            owners: Arc::clone(owners),
+            repos: Arc::clone(repos),
+            holds: Arc::clone(holds),
+            settings,
+            http,
+            counts: FollowCounts::default(),
+            listings: Bulkhead::new(listing::SLOTS),
+            quiet: Cache::new(listing::MAX_QUIET),
+            clock,
+        })
     }
 
     /// Returns the counts of events.

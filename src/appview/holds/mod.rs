@@ -76,13 +76,21 @@ impl Holds {
     /// Makes the client. `default_hold` is the hold of accounts that name none.
     #[must_use]
     pub fn new(
-        (remote, resolver): (Remote, Resolver),
-        sessions: Arc<Sessions>,
-        repos: Arc<Repos>,
+        remote: Remote,
+        resolver: Resolver,
+        sessions: &Arc<Sessions>,
+        repos: &Arc<Repos>,
         default_hold: Option<HoldId>,
     ) -> Self {
-        let (profiles, asked) = (Cache::new(MAX_REMEMBERED), Cache::new(MAX_REMEMBERED));
-        Self { remote, resolver, sessions, repos, default_hold: RwLock::new(default_hold), profiles, asked }
+        Self {
+            remote,
+            resolver,
+            sessions: Arc::clone(sessions),
+            repos: Arc::clone(repos),
+            default_hold: RwLock::new(default_hold),
+            profiles: Cache::new(MAX_REMEMBERED),
+            asked: Cache::new(MAX_REMEMBERED),
+        }
     }
 
     /// Changes the hold of accounts that name none.

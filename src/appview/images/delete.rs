@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::turns::ManifestTurn;
+use super::record_locks::ManifestGuard;
 use super::{Images, ImagesError, tables};
 use crate::accounts::Login;
 use crate::gate::DeletePermit;
@@ -28,8 +28,8 @@ impl Images {
         let deleted = match reference {
             Reference::Tag(tag) => self.delete_tag(permit, owner, tag, None).await,
             Reference::Digest(digest) => {
-                let turn = self.turns.manifest(&owner.did, digest).await;
-                self.delete_manifest(&turn, permit, owner, digest).await
+                let guard = self.locks.manifest(&owner.did, digest).await;
+                self.delete_manifest(&guard, permit, owner, digest).await
             }
         };
         self.catalog.forget(&owner.did);
@@ -45,7 +45,7 @@ impl Images {
         digest: Option<&Digest>,
     ) -> Result<bool, ImagesError> {
         let repository = &permit.repository().name;
-        let _turn = self.turns.tag(&owner.did, repository, tag).await;
+        let _guard = self.locks.tag(&owner.did, repository, tag).await;
         let key = TagRecord::key_of(repository, tag);
         let seen = self.repos.record(owner, nsid::TAG, &key).await?;
         if seen.value.is_none() {
@@ -64,7 +64,7 @@ impl Images {
     /// Deletes the record of a manifest, its notices, what holds said of it, and its row as a referrer.
     pub(super) async fn delete_record(
         &self,
-        _turn: &ManifestTurn,
+        _guard: &ManifestGuard,
         login: &Login,
         owner: &Account,
         digest: &Digest,
@@ -92,7 +92,7 @@ impl Images {
     /// repository has a tag for it.
     async fn delete_manifest(
         &self,
-        turn: &ManifestTurn,
+        guard: &ManifestGuard,
         permit: &DeletePermit,
         owner: &Account,
         digest: &Digest,
@@ -117,7 +117,7 @@ impl Images {
         }
         match (&seen.value, elsewhere.first()) {
             (Some(_), None) if is_home => {
-                self.delete_record(turn, login, owner, digest, &seen).await?;
+                self.delete_record(guard, login, owner, digest, &seen).await?;
             }
             // The other repository becomes the one of the record.
             (Some(record), Some(other)) if is_home => {

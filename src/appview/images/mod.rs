@@ -10,11 +10,11 @@ mod pull;
 mod pulls;
 mod push;
 mod queue;
+mod record_locks;
 mod referrers;
 mod refused;
 mod scans;
 pub mod tables;
-mod turns;
 mod untagged;
 
 use std::sync::Arc;
@@ -37,10 +37,10 @@ pub use pull::PulledManifest;
 pub use pulls::PullOutcome;
 use pulls::Pulls;
 pub use queue::{NoticeOutcome, QueueTotals, WaitingNotice};
+use record_locks::RecordLocks;
 pub use referrers::{Referrer, ReferrersPage};
 pub use refused::RefusedNotice;
 use scans::Scans;
-use turns::Turns;
 
 /// Number of blobs whose hold is cached, at some 150 bytes each.
 const MAX_BLOBS: usize = 65_536;
@@ -56,11 +56,11 @@ pub struct Images {
     catalog: Arc<Catalog>,
     webhooks: Arc<Webhooks>,
     /// Holds of the blobs of manifests that were read or written here.
-    places: Cache<(Did, Digest), HoldId>,
+    blob_holds: Cache<(Did, Digest), HoldId>,
     outcomes: CounterBy<NoticeOutcome>,
     /// Locks of holds: one delivery of the queue to each at a time.
     deliveries: Locks<Did>,
-    turns: Turns,
+    locks: RecordLocks,
     scans: Scans,
     pulls: Arc<Pulls>,
     /// Cached referrers that were pushed elsewhere.
@@ -73,22 +73,25 @@ impl Images {
     #[must_use]
     pub fn new(
         database: Database,
-        (repos, holds, catalog, webhooks): (Arc<Repos>, Arc<Holds>, Arc<Catalog>, Arc<Webhooks>),
+        repos: &Arc<Repos>,
+        holds: &Arc<Holds>,
+        catalog: &Arc<Catalog>,
+        webhooks: &Arc<Webhooks>,
         clock: fn() -> u64,
     ) -> Self {
-        let (places, referrers) = (Cache::new(MAX_BLOBS), Cache::new(MAX_REFERRERS));
-        let (turns, scans, deliveries) = (Turns::default(), Scans::default(), Locks::default());
-        let (outcomes, pulls) = (CounterBy::default(), Arc::new(Pulls::new(Arc::clone(&holds))));
+        let (blob_holds, referrers) = (Cache::new(MAX_BLOBS), Cache::new(MAX_REFERRERS));
+        let (locks, scans, deliveries) = (RecordLocks::default(), Scans::default(), Locks::default());
+        let (outcomes, pulls) = (CounterBy::default(), Arc::new(Pulls::new(Arc::clone(holds))));
         Self {
             database,
-            repos,
-            holds,
-            catalog,
-            webhooks,
-            places,
+            repos: Arc::clone(repos),
+            holds: Arc::clone(holds),
+            catalog: Arc::clone(catalog),
+            webhooks: Arc::clone(webhooks),
+            blob_holds,
             outcomes,
             deliveries,
-            turns,
+            locks,
             scans,
             pulls,
             referrers,

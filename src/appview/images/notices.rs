@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Number of holds that the queue delivers to at once; further ones wait.
 pub(super) const HOLDS_AT_ONCE: usize = 16;
 /// How long the queue delivers to one hold in a round, while others may wait.
-const TURN: Duration = Duration::from_secs(20);
+const TIME_OF_HOLD: Duration = Duration::from_secs(20);
 /// Time of the queue's first attempt, in microseconds after the notice was written: the request that wrote it has ended
 /// by then.
 const FIRST_DUE_US: u64 = 60 * 1_000_000;
@@ -119,10 +119,10 @@ impl Images {
         deliveries.try_fold(0, async |sum, delivered| Ok(sum + delivered)).await
     }
 
-    /// Delivers due notices to one hold, until that fails or the time of its turn is over. Returns the number that it
+    /// Delivers due notices to one hold, until that fails or its time in the round is over. Returns the number that it
     /// accepted.
     pub(super) async fn deliver_to(&self, hold: HoldId, now_us: u64) -> Result<usize, ImagesError> {
-        let _turn = self.deliveries.lock(hold.did()).await;
+        let _guard = self.deliveries.lock(hold.did()).await;
         let (began, mut delivered) = (Instant::now(), 0);
         loop {
             let of = hold.clone();
@@ -131,7 +131,7 @@ impl Images {
                 return Ok(delivered);
             }
             for row in due {
-                if began.elapsed() > TURN {
+                if began.elapsed() > TIME_OF_HOLD {
                     return Ok(delivered);
                 }
                 let id = row.id;

@@ -45,7 +45,7 @@ impl Images {
         let Some(digest) = digest else { return Ok(None) };
         let Some(record) = self.repos.recent_manifest(owner, &digest).await? else { return Ok(None) };
         let Some(bytes) = self.repos.known_bytes(owner, &digest).await? else { return Ok(None) };
-        self.remember(owner, &record);
+        self.remember_record(owner, &record);
         let media_type = media_type_of(record.media_type, &bytes);
         let ManifestRecord { hold, children, has_subject, .. } = record;
         Ok(Some(PulledManifest { digest, media_type, bytes, hold, children, has_subject }))
@@ -76,7 +76,7 @@ impl Images {
             return Ok(self.holds.locate_for_push(&hold, digest, login).await?);
         }
         let ask = async |hold: &HoldId| self.holds.locate(hold, digest, verb, permit.login()).await;
-        let known = self.places.get(&(owner.did.clone(), *digest));
+        let known = self.blob_holds.get(&(owner.did.clone(), *digest));
         let mut found = match &known {
             Some(hold) => ask(hold).await,
             // The manifest was not read here lately.
@@ -101,22 +101,22 @@ impl Images {
             record => record?,
         };
         let Some(record) = record else { return Ok(found?) };
-        self.remember(owner, &record);
+        self.remember_record(owner, &record);
         match &record.hold {
             Some(hold) => Ok(or_else(found, ask(hold).await)?),
             None => Ok(found?),
         }
     }
 
-    fn remember(&self, owner: &Account, record: &ManifestRecord) {
+    fn remember_record(&self, owner: &Account, record: &ManifestRecord) {
         if let Some(hold) = &record.hold {
-            self.place(owner, record.blobs.iter().copied(), hold);
+            self.remember_blobs(owner, record.blobs.iter().copied(), hold);
         }
     }
 
-    pub(super) fn place(&self, owner: &Account, blobs: impl Iterator<Item = Digest>, hold: &HoldId) {
+    pub(super) fn remember_blobs(&self, owner: &Account, blobs: impl Iterator<Item = Digest>, hold: &HoldId) {
         for digest in blobs {
-            self.places.insert((owner.did.clone(), digest), hold.clone());
+            self.blob_holds.insert((owner.did.clone(), digest), hold.clone());
         }
     }
 }

@@ -144,8 +144,10 @@ impl Pulls {
     }
 
     async fn tell(&self, pull: &Pull) -> PullOutcome {
-        let Ok(_turn) = self.of_accounts.enter(&pull.login.account).await else { return self.dropped(pull) };
-        let Ok(_place) = self.to_holds.enter(pull.hold.did()).await else { return self.dropped(pull) };
+        let Ok(_account_slot) = self.of_accounts.enter(&pull.login.account).await else {
+            return self.dropped(pull);
+        };
+        let Ok(_hold_slot) = self.to_holds.enter(pull.hold.did()).await else { return self.dropped(pull) };
         let (hold, account, owner, image) = (&pull.hold, &pull.login.account, &pull.owner, &pull.name);
         match timeout(NOTICE_TIME, self.holds.notify(hold, &pull.login, &pull.notice())).await {
             Ok(Ok(())) => PullOutcome::Delivered,

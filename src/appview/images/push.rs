@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
 
-use super::turns::{IndexesTurn, ManifestTurn, TagTurn};
+use super::record_locks::{IndexesGuard, ManifestGuard, TagGuard};
 use super::{Images, ImagesError, ParsedManifest};
 use crate::catalog::PushedRepository;
 use crate::gate::PushPermit;
@@ -29,7 +29,7 @@ const UNDO_PAUSE: Duration = Duration::from_millis(500);
 /// Longest pause that a PDS gets which asks for one: the client waits meanwhile.
 const LONGEST_UNDO_PAUSE: Duration = Duration::from_secs(10);
 
-/// A push whose blobs are at the hold. It has the turns of the records that it writes.
+/// A push whose blobs are at the hold. It holds the locks of the records that it writes.
 struct Push<'p> {
     images: &'p Images,
     permit: &'p PushPermit,
@@ -37,7 +37,8 @@ struct Push<'p> {
     hold: &'p HoldId,
     manifest: &'p ParsedManifest,
     tag: Option<&'p Tag>,
-    _turns: (ManifestTurn, Option<TagTurn>),
+    _manifest_guard: ManifestGuard,
+    _tag_guard: Option<TagGuard>,
 }
 
 /// What a push wrote.
@@ -71,19 +72,18 @@ impl Images {
         let (login, repository) = (permit.login(), &permit.repository().name);
         let hold = self.holds.of_account(owner).await?;
         self.holds.join(&hold, login).await?;
-        let indexes_turn = match manifest.children().next() {
-            Some(_) => Some(self.turns.indexes(&owner.did).await),
+        let indexes_guard = match manifest.children().next() {
+            Some(_) => Some(self.locks.indexes(&owner.did).await),
             None => None,
         };
         self.check(permit, owner, &hold, manifest).await?;
-        let manifest_turn = self.turns.manifest(&owner.did, &manifest.digest).await;
-        let tag_turn = match tag {
-            Some(tag) => Some(self.turns.tag(&owner.did, repository, tag).await),
+        let _manifest_guard = self.locks.manifest(&owner.did, &manifest.digest).await;
+        let _tag_guard = match tag {
+            Some(tag) => Some(self.locks.tag(&owner.did, repository, tag).await),
             None => None,
         };
-        let _turns = (manifest_turn, tag_turn);
-        let push = Push { images: self, permit, owner, hold: &hold, manifest, tag, _turns };
-        let left = push.store(indexes_turn).await?;
+        let push = Push { images: self, permit, owner, hold: &hold, manifest, tag, _manifest_guard, _tag_guard };
+        let left = push.store(indexes_guard).await?;
         if let Some(left) = left.filter(|left| *left != manifest.digest) {
             self.remove_untagged(login, owner, &left).await;
         }
@@ -122,7 +122,7 @@ impl Images {
 
 impl Push<'_> {
     /// Uploads the manifest, writes the records and notifies the hold. Returns where the tag led before.
-    async fn store(self, indexes_turn: Option<IndexesTurn>) -> Result<Option<Digest>, ImagesError> {
+    async fn store(self, indexes_guard: Option<IndexesGuard>) -> Result<Option<Digest>, ImagesError> {
         let Self { images, permit, owner, hold, manifest, .. } = self;
         let login = permit.login();
         // A blob without a record is removed by the PDS, so a push that fails here needs no notice.
@@ -131,7 +131,7 @@ impl Push<'_> {
         let notice = self.notice();
         let pending = images.enqueue(login, hold, &notice).await?;
         let written = self.write_records(pending, blob).await?;
-        drop(indexes_turn);
+        drop(indexes_guard);
         match images.deliver(pending, login, hold, &notice).await {
             Ok(()) => {}
             // The account's quota is exceeded, or the blobs are gone: the push fails.
@@ -143,7 +143,7 @@ impl Push<'_> {
             Err(error) => tracing::warn!(manifest = %manifest.digest, "a hold is not told of a manifest yet: {error}"),
         }
         self.announce().await?;
-        images.place(owner, manifest.blobs(), hold);
+        images.remember_blobs(owner, manifest.blobs(), hold);
         images.remember_referrer(owner, manifest).await?;
         Ok(written.tag.and_then(|tag| tag.before.tagged(&owner.did)))
     }

@@ -43,12 +43,12 @@ impl Weighter<Did, (Arc<Scan>, Instant)> for ByFound {
 
 pub(super) struct Scans {
     remembered: Cache<Did, (Arc<Scan>, Instant), ByFound>,
-    turns: Locks<Did>,
+    locks: Locks<Did>,
 }
 
 impl Default for Scans {
     fn default() -> Self {
-        Self { remembered: undivided(ACCOUNTS, MAX_REMEMBERED, ByFound), turns: Locks::default() }
+        Self { remembered: undivided(ACCOUNTS, MAX_REMEMBERED, ByFound), locks: Locks::default() }
     }
 }
 
@@ -56,7 +56,7 @@ impl Scans {
     /// Returns a scan of an account's records, at most a few seconds old.
     pub(super) async fn of(&self, repos: &Repos, account: &Account, now_us: u64) -> Result<Arc<Scan>, ReposError> {
         // Concurrent callers wait for the first one's scan.
-        let _turn = self.turns.lock(&account.did).await;
+        let _guard = self.locks.lock(&account.did).await;
         let known = self.remembered.get(&account.did);
         if let Some((scan, at)) = &known
             && at.elapsed() < TTL

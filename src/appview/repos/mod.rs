@@ -138,7 +138,8 @@ impl Repos {
 
     /// Returns a client; each record that it writes is also given to `index`.
     #[must_use]
-    pub fn new((remote, resolver): (Remote, Resolver), sessions: Arc<Sessions>, index: Arc<Index>) -> Self {
+    pub fn new(remote: Remote, resolver: Resolver, sessions: &Arc<Sessions>, index: &Arc<Index>) -> Self {
+        let (sessions, index) = (Arc::clone(sessions), Arc::clone(index));
         Self { remote, resolver, sessions, recent: Recent::default(), index }
     }
 

@@ -94,7 +94,7 @@ pub struct OpenUpload {
     hash: Hash,
     /// ETags of the parts that the hold has, in order.
     etags: Vec<String>,
-    _turn: LockGuard<UploadId>,
+    _guard: LockGuard<UploadId>,
 }
 
 impl OpenUpload {
@@ -194,7 +194,7 @@ impl Uploads {
     }
 
     async fn open_upload(&self, id: UploadId) -> Result<OpenUpload, UploadsError> {
-        let turn = self.locks.lock(&id).await;
+        let guard = self.locks.lock(&id).await;
         let found = self.database.read(move |read| tables::upload(read, &id)).await?;
         let (row, etags) = found.ok_or(UploadsError::Unknown)?;
         if !self.has_tail(&row).await? {
@@ -203,7 +203,7 @@ impl Uploads {
             return Err(UploadsError::Unknown);
         }
         let hash = Hash::restore(&row.hash_state)?;
-        Ok(OpenUpload { row, hash, etags, _turn: turn })
+        Ok(OpenUpload { row, hash, etags, _guard: guard })
     }
 
     /// Appends a body to an upload. After a failure the upload has the bytes before the failure, or those before the

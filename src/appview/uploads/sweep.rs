@@ -27,7 +27,7 @@ impl Uploads {
         let stale = self.database.read(move |read| tables::stale(read, times)).await?;
         let mut swept = 0;
         for id in stale {
-            let Some(_turn) = self.locks.try_lock(&id) else { continue };
+            let Some(_guard) = self.locks.try_lock(&id) else { continue };
             // Bytes may have been received meanwhile.
             let is_stale = move |read: &Read<'_>| tables::is_stale(read, &id, times);
             if self.database.read(is_stale).await? {

@@ -24,7 +24,7 @@ pub(super) async fn answer(web: &Web, method: Method, head: &Parts, caller: &Cal
         let message = "use GET here";
         return Err(Error::new(StatusCode::METHOD_NOT_ALLOWED, name::METHOD_NOT_ALLOWED, message));
     }
-    let _place = site::enter(web, caller).await.map_err(of_page)?;
+    let _slot = site::enter(web, caller).await.map_err(of_page)?;
     let query = Query::of(head);
     let limit = query.limit(DEFAULT_LIMIT, MAX_LIMIT)? as usize;
     let wrong = || Error::invalid("cursor is none of this method");

@@ -52,7 +52,7 @@ async fn announce(
     network: &Caller,
 ) -> Result<String, WebError> {
     web.beginnings.require_place(network, Instant::now()).map_err(too_many)?;
-    let _turn = web.beginning.try_acquire().map_err(|_| WebError::from(SignInError::TooMany))?;
+    let _slot = web.beginning.try_acquire().map_err(|_| WebError::from(SignInError::TooMany))?;
     let next = next.map(|page| page.as_str().to_owned());
     let url = match whom(web, name, network).await? {
         Named::Account(account) => web.sign_ins.begin(&account, browser.hash(), next).await?,
@@ -106,12 +106,12 @@ pub(super) async fn end(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Re
         code: text("code"),
         error: text("error"),
     };
-    let SignedIn { login, return_to, turn } = web.sign_ins.end(browser.hash(), callback).await?;
+    let SignedIn { login, return_to, guard } = web.sign_ins.end(browser.hash(), callback).await?;
     tracing::info!(did = %login.account, "{} signed in by a browser", login.account);
     let signed_in = Browser::fresh(web)?;
     let former = web.browsers.find(browser.hash()).await?;
     web.browsers.begin(signed_in.hash(), &login.account).await?;
-    drop(turn);
+    drop(guard);
     web.browsers.end(browser.hash()).await?;
     if let Some(former) = former.filter(|former| *former != login.account) {
         leaving::end_unused(web, &former).await?;

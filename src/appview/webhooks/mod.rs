@@ -79,7 +79,7 @@ pub struct Webhooks {
     /// Notified when an attempt ended.
     ended: Notify,
     /// Locks that allow one test or new URL of an account at a time: each waits for a stranger's server.
-    turns: Locks<Did>,
+    locks: Locks<Did>,
 }
 
 impl Webhooks {
@@ -90,7 +90,7 @@ impl Webhooks {
     pub fn new(database: Database, settings: WebhookSettings) -> io::Result<Self> {
         let http = sending::client(settings.test_mode)?;
         let (outcomes, due, ended) = (CounterBy::default(), Notify::new(), Notify::new());
-        Ok(Self { database, settings, http, outcomes, due, ended, turns: Locks::default() })
+        Ok(Self { database, settings, http, outcomes, due, ended, locks: Locks::default() })
     }
 
     /// Whether webhooks are switched on.

@@ -134,7 +134,7 @@ impl Webhooks {
             return Err(WebhooksError::Off);
         }
         let url = address::parse(url, self.settings.test_mode)?;
-        let _turn = self.turns.lock(account).await;
+        let _guard = self.locks.lock(account).await;
         let late = |_| WebhooksError::Address("its name is not looked up in time".into());
         let looked_up = timeout(LOOK_UP_TIME, self.http.look_up(url.as_str())).await.map_err(late)?;
         looked_up.map_err(|error| WebhooksError::Address(error.to_string()))?;
@@ -245,7 +245,7 @@ impl Webhooks {
     /// # Errors
     /// [`WebhooksError`]
     pub async fn test(&self, owner: &Account, webhook: &Webhook) -> Result<Option<Delivery>, WebhooksError> {
-        let Some(_turn) = self.turns.try_lock(&webhook.account) else { return Ok(None) };
+        let Some(_guard) = self.locks.try_lock(&webhook.account) else { return Ok(None) };
         let (event, of) = (self.event(WebhookEvent::Ping, owner, &webhook.repository, None)?, webhook.id);
         let queued = self.database.write(move |write| deliveries::queue_one(write, of, &event)).await?;
         let Some(id) = queued else { return Ok(None) };

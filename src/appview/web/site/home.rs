@@ -64,7 +64,7 @@ struct HomePage<'p> {
 #[derive(Default)]
 pub(in crate::web) struct FrontPage {
     kept: Mutex<Option<(Arc<Vec<Recent>>, Instant)>>,
-    turn: tokio::sync::Mutex<()>,
+    look_up: tokio::sync::Mutex<()>,
 }
 
 impl FrontPage {
@@ -87,11 +87,11 @@ impl FrontPage {
         match last {
             Some((recent, at)) if at.elapsed() < KEPT_FOR => Ok(recent),
             Some((recent, _)) => {
-                let Ok(_turn) = self.turn.try_lock() else { return Ok(recent) };
+                let Ok(_guard) = self.look_up.try_lock() else { return Ok(recent) };
                 timeout(SOON, looked).await.unwrap_or(Ok(recent))
             }
             None => {
-                let _turn = self.turn.lock().await;
+                let _guard = self.look_up.lock().await;
                 let recent = self.kept().as_ref().map(|(recent, _)| Arc::clone(recent));
                 match recent {
                     Some(recent) => Ok(recent),
@@ -103,7 +103,7 @@ impl FrontPage {
 }
 
 pub(in crate::web) async fn show(web: &Web, head: &Parts, network: &Caller) -> Result<Response, WebError> {
-    let _place = super::enter(web, network).await?;
+    let _slot = super::enter(web, network).await?;
     let viewer = Viewer::of(web, head).await?;
     let (recent, now_us) = (web.front_page.get(look(web)).await?, (web.settings.clock)());
     // An account without a handle is written with hyphens: no image's name has a colon.

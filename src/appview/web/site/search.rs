@@ -54,7 +54,7 @@ pub(in crate::web) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> 
     let viewer = Viewer::of(web, head).await?;
     trace.caller = viewer.account.clone();
     let caller = viewer.account.clone().map_or_else(|| trace.network(), Caller::Account);
-    let _place = super::enter(web, &caller).await?;
+    let _slot = super::enter(web, &caller).await?;
     let fields = Fields::of_query(head);
     let typed = fields.get("q").unwrap_or_default();
     if typed.chars().count() > MAX_QUERY_CHARS {

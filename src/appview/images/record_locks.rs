@@ -9,39 +9,39 @@ use server::bulkhead::{LockGuard, Locks};
 
 /// The locks. A request that needs several kinds takes them in this order.
 #[derive(Default)]
-pub(super) struct Turns {
+pub(super) struct RecordLocks {
     indexes: Locks<Did>,
     manifests: Locks<(Did, Digest)>,
     tags: Locks<(Did, String)>,
 }
 
 /// The lock of an account's indexes: what one lists is not removed between the look-up of it and the write of the index.
-pub(super) struct IndexesTurn {
+pub(super) struct IndexesGuard {
     _guard: LockGuard<Did>,
 }
 
 /// The lock of a manifest's record.
-pub(super) struct ManifestTurn {
+pub(super) struct ManifestGuard {
     _guard: LockGuard<(Did, Digest)>,
 }
 
 /// The lock of a tag's record.
-pub(super) struct TagTurn {
+pub(super) struct TagGuard {
     _guard: LockGuard<(Did, String)>,
 }
 
-impl Turns {
-    pub(super) async fn indexes(&self, account: &Did) -> IndexesTurn {
-        IndexesTurn { _guard: self.indexes.lock(account).await }
+impl RecordLocks {
+    pub(super) async fn indexes(&self, account: &Did) -> IndexesGuard {
+        IndexesGuard { _guard: self.indexes.lock(account).await }
     }
 
-    pub(super) async fn manifest(&self, account: &Did, digest: &Digest) -> ManifestTurn {
-        ManifestTurn { _guard: self.manifests.lock(&(account.clone(), *digest)).await }
+    pub(super) async fn manifest(&self, account: &Did, digest: &Digest) -> ManifestGuard {
+        ManifestGuard { _guard: self.manifests.lock(&(account.clone(), *digest)).await }
     }
 
-    pub(super) async fn tag(&self, account: &Did, repository: &ImageName, tag: &Tag) -> TagTurn {
+    pub(super) async fn tag(&self, account: &Did, repository: &ImageName, tag: &Tag) -> TagGuard {
         // Neither name has a colon.
         let name = format!("{}:{}", repository.as_str(), tag.as_str());
-        TagTurn { _guard: self.tags.lock(&(account.clone(), name)).await }
+        TagGuard { _guard: self.tags.lock(&(account.clone(), name)).await }
     }
 }
