@@ -1,11 +1,14 @@
 //! What no real server does on demand: a scripted one answers each request with the next of its lines.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
 use atcr_hold::objects::{
-    Bucket, BucketSettings, Completed, Copied, CopyLimits, CopySource, Credentials, Objects, Role, S3Settings,
+    Bucket, BucketSettings, Completed, Copied, CopyLimits, CopySource, Credentials, Objects, PartError, Role,
+    S3Settings,
 };
-use futures_util::TryStreamExt as _;
+use bytes::Bytes;
+use futures_util::{TryStreamExt as _, stream};
 use server::storage::StorageError;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -313,4 +316,15 @@ async fn a_listing_that_is_cut_off_is_an_error() {
     assert!(matches!(open, Err(StorageError::Failed(_))), "{open:?}");
     let parts = script.s3.list_parts("k", "id").await;
     assert!(matches!(parts, Err(StorageError::Failed(_))), "{parts:?}");
+}
+
+#[tokio::test]
+async fn of_a_part_whose_answer_is_lost_the_store_is_asked_whether_it_has_the_upload() {
+    let part = || stream::iter([Ok::<_, Infallible>(Bytes::from_static(b"bytes"))]);
+    let script = Script::new([lost(), no_such_upload(), lost(), busy(), busy(), busy()]).await;
+    let refused = script.s3.upload_part("k", "id", 1, 5, part()).await;
+    assert!(matches!(refused, Err(PartError::UnknownUpload)), "{refused:?}");
+    let refused = script.s3.upload_part("k", "id", 1, 5, part()).await;
+    assert!(matches!(refused, Err(PartError::Storage(StorageError::Unavailable(_)))), "{refused:?}");
+    assert_eq!(script.requests()[..2], ["PUT /bucket/folder/k", "GET /bucket/folder/k"]);
 }

@@ -200,7 +200,13 @@ impl Bucket {
         E: Send + 'static,
     {
         let part = self.0.part(key, id, number).map_err(StorageError::from)?;
-        let answer = self.0.client().send_part(&part.call, size_bytes, body).await?;
+        let answer = match self.0.client().send_part(&part.call, size_bytes, body).await {
+            // A store that refuses a part before it has read it may break the connection off: its answer is lost.
+            Err(PartError::Storage(StorageError::Unavailable(_))) if self.0.has_lost(key, id).await => {
+                return Err(PartError::UnknownUpload);
+            }
+            sent => sent?,
+        };
         Ok(part.etag(answer.headers()).map_err(StorageError::from)?)
     }
 

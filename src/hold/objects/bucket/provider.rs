@@ -69,6 +69,11 @@ pub(super) trait Multipart: Send + Sync {
     /// Returns the parts that the store has, in order of their numbers; `None` when there is no such upload.
     async fn parts(&self, key: &str, id: &str) -> Result<Option<Vec<StoredPart>>, Fault>;
 
+    /// Whether the store answers that it has no such upload.
+    async fn has_lost(&self, key: &str, id: &str) -> bool {
+        matches!(self.parts(key, id).await, Ok(None))
+    }
+
     /// Makes an object of the parts.
     async fn complete(&self, key: &str, id: &str, parts: &[(u16, String)]) -> Result<Completed, Fault>;
 

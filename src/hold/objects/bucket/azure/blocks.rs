@@ -67,6 +67,11 @@ impl Multipart for Azure {
         Ok(Some(parts))
     }
 
+    /// Azure knows an upload from its first block on: before it none is lost.
+    async fn has_lost(&self, _: &str, _: &str) -> bool {
+        false
+    }
+
     async fn complete(&self, key: &str, id: &str, parts: &[(u16, String)]) -> Result<Completed, Fault> {
         let mut ids: Vec<_> = parts.iter().map(|(number, etag)| (*number, etag.trim_matches('"'))).collect();
         ids.sort_unstable_by_key(|(number, _)| *number);
