@@ -98,8 +98,8 @@ async fn admit_and_handle(
         }
     };
     let caller = trace.caller.clone().map_or(network, Caller::Account);
-    let needs_room = endpoint.grows && !is_captain;
-    handle_in_place(state, endpoint, request, &caller, needs_room, handler).await
+    let reserves_growth = endpoint.grows && !is_captain;
+    handle_in_place(state, endpoint, request, &caller, reserves_growth, handler).await
 }
 
 /// A handler that has its permit.
@@ -111,7 +111,7 @@ async fn handle_in_place(
     endpoint: &'static Endpoint,
     mut request: Request,
     caller: &Caller,
-    needs_room: bool,
+    reserves_growth: bool,
     handler: Admitted,
 ) -> Result<Response, Error> {
     let memory = if endpoint.body_bytes > 0 {
@@ -124,11 +124,11 @@ async fn handle_in_place(
         None
     };
     let slot = state.admission.enter(endpoint.cost, caller).await.map_err(refusal::overload)?;
-    let room = if needs_room { Some(state.hold.pds.room_to_grow().await?) } else { None };
+    let reservation = if reserves_growth { Some(state.hold.pds.reserve_growth().await?) } else { None };
     // Other requests are many at once and take as long as their sender likes, and write one row each.
-    let room = room.filter(|_| endpoint.cost == Cost::Write);
+    let reservation = reservation.filter(|_| endpoint.cost == Cost::Write);
     let mut response = handler(state, request).await?;
-    drop((memory, room));
+    drop((memory, reservation));
     if endpoint.cost.lasts() {
         // The endpoint reads for as long as the response is sent.
         response.body_mut().attach(slot);

@@ -75,7 +75,7 @@ struct Counted {
     event_bytes: Option<u64>,
     subscriber_lag: Option<SubscriberLag>,
     sizes: Option<Sizes>,
-    blob_room: Option<DiskSpace>,
+    blob_disk: Option<DiskSpace>,
 }
 
 impl Sources {
@@ -134,7 +134,7 @@ impl Sources {
             event_bytes: hold.pds.event_bytes().await.ok(),
             subscriber_lag: hold.pds.subscriber_lag().await.ok(),
             sizes: self.database.sizes().await.ok(),
-            blob_room: hold.upkeep.room().await.unwrap_or_default(),
+            blob_disk: hold.upkeep.disk_space().await.unwrap_or_default(),
         }
     }
 
@@ -219,8 +219,8 @@ impl Sources {
         if let Some(sizes) = counted.sizes {
             sizes.show(text, PROGRAM);
         }
-        let rooms = [("database", counted.sizes.map(|sizes| sizes.disk)), ("blobs", counted.blob_room)];
-        DiskSpace::show(text, PROGRAM, "the database and of the blobs", &rooms);
+        let spaces = [("database", counted.sizes.map(|sizes| sizes.disk)), ("blobs", counted.blob_disk)];
+        DiskSpace::show(text, PROGRAM, "the database and of the blobs", &spaces);
     }
 
     fn upkeep(&self, text: &mut Text) {

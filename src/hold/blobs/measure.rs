@@ -102,7 +102,7 @@ impl Blobs {
 
     /// Whether the account has more than its quota, after its idle uploads were dropped.
     async fn is_over_quota(&self, id: &UploadId, account: &Did, now_us: u64) -> Result<bool, BlobError> {
-        self.make_room(account, Some(*id), 0, now_us).await?;
+        self.drop_idle_uploads(account, Some(*id), 0, now_us).await?;
         let (quotas, account) = (Arc::clone(&self.sessions.quotas), account.clone());
         let check = move |read: &Read<'_>| quotas.check(read, &account);
         match self.sessions.db.read(check).await {

@@ -202,7 +202,7 @@ impl Blobs {
     /// As [`Blobs::initiate`].
     pub async fn initiate_from(&self, share: UploadShare, account: &Did, now_us: u64) -> Result<UploadId, BlobError> {
         self.require_storage()?;
-        self.make_room(account, None, 1, now_us).await?;
+        self.drop_idle_uploads(account, None, 1, now_us).await?;
         self.sessions.initiate(share, account, now_us).await
     }
 
@@ -252,7 +252,8 @@ impl Blobs {
         S: Stream<Item = Result<Bytes, BodyError>> + Unpin + Send + 'static,
     {
         self.require_storage()?;
-        self.make_room(&part.account, Some(part.upload), part.announced_bytes.unwrap_or(0), part.now_us).await?;
+        self.drop_idle_uploads(&part.account, Some(part.upload), part.announced_bytes.unwrap_or(0), part.now_us)
+            .await?;
         self.sessions.quotas.note_completion(&part.upload, false);
         match &self.store {
             Store::Files(files) => files.upload_part(part, body).await,
@@ -281,7 +282,7 @@ impl Blobs {
         let upload = self.sessions.uploads.lock(id).await;
         let (blobs, id, account) = (self.clone(), *id, account.clone());
         detached(async move {
-            blobs.make_room(&account, Some(id), 0, now_us).await?;
+            blobs.drop_idle_uploads(&account, Some(id), 0, now_us).await?;
             let digest = blobs.digests.lock(&digest).await;
             let outcome = match &blobs.store {
                 Store::Files(files) => files.complete(&upload, &digest, &account, parts, now_us).await,

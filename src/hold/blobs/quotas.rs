@@ -51,12 +51,12 @@ pub(super) struct Quotas {
 
 /// The usage and the limit of one account.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Room {
+pub(super) struct QuotaUsage {
     used_bytes: u64,
     limit_bytes: u64,
 }
 
-impl Room {
+impl QuotaUsage {
     fn left_bytes(self) -> u64 {
         self.limit_bytes.saturating_sub(self.used_bytes)
     }
@@ -79,30 +79,30 @@ impl Quotas {
     }
 
     /// Returns the usage of `account` less `replaced_bytes`, and its limit; `None` when it has no limit.
-    pub(super) fn room(
+    pub(super) fn usage(
         &self,
         read: &Read<'_>,
         account: &Did,
         replaced_bytes: u64,
-    ) -> Result<Option<Room>, StorageError> {
+    ) -> Result<Option<QuotaUsage>, StorageError> {
         let Some(limits) = self.limits.get() else { return Ok(None) };
         let Some(limit_bytes) = limits.limit_bytes(read, account)? else { return Ok(None) };
         let used_bytes = tables::account_usage(read, account)?.total_bytes().saturating_sub(replaced_bytes);
-        Ok(Some(Room { used_bytes, limit_bytes }))
+        Ok(Some(QuotaUsage { used_bytes, limit_bytes }))
     }
 
     /// Fails with [`BlobError::QuotaExceeded`] when the account has no space left.
     pub(super) fn check_any(&self, read: &Read<'_>, account: &Did) -> Result<(), BlobError> {
-        match self.room(read, account, 0)? {
-            Some(room) if room.left_bytes() == 0 => Err(room.refusal(0)),
+        match self.usage(read, account, 0)? {
+            Some(usage) if usage.left_bytes() == 0 => Err(usage.refusal(0)),
             _ => Ok(()),
         }
     }
 
     /// Fails with [`BlobError::QuotaExceeded`] when the account has more than its limit.
     pub(super) fn check(&self, read: &Read<'_>, account: &Did) -> Result<(), BlobError> {
-        match self.room(read, account, 0)? {
-            Some(room) if room.used_bytes > room.limit_bytes => Err(room.refusal(0)),
+        match self.usage(read, account, 0)? {
+            Some(usage) if usage.used_bytes > usage.limit_bytes => Err(usage.refusal(0)),
             _ => Ok(()),
         }
     }
@@ -122,11 +122,11 @@ impl Quotas {
     }
 
     /// Returns the share of a part that `account` is about to send; `None` without a limit.
-    pub(super) fn share(self: &Arc<Self>, account: &Did, room: Option<Room>) -> Option<QuotaShare> {
-        room.map(|room| QuotaShare {
+    pub(super) fn share(self: &Arc<Self>, account: &Did, usage: Option<QuotaUsage>) -> Option<QuotaShare> {
+        usage.map(|usage| QuotaShare {
             quotas: Arc::clone(self),
             account: account.clone(),
-            room,
+            usage,
             held_bytes: Mutex::new(0),
         })
     }
@@ -136,7 +136,7 @@ impl Quotas {
 pub(super) struct QuotaShare {
     quotas: Arc<Quotas>,
     account: Did,
-    room: Room,
+    usage: QuotaUsage,
     held_bytes: Mutex<u64>,
 }
 
@@ -153,8 +153,8 @@ impl QuotaShare {
         let mut receiving = self.quotas.receiving.lock().unwrap_or_else(PoisonError::into_inner);
         let all_bytes = receiving.entry(self.account.clone()).or_default();
         let others_bytes = *all_bytes - *held_bytes;
-        if others_bytes.saturating_add(size_bytes) > self.room.left_bytes() {
-            return Err(self.room.refusal(size_bytes));
+        if others_bytes.saturating_add(size_bytes) > self.usage.left_bytes() {
+            return Err(self.usage.refusal(size_bytes));
         }
         *all_bytes = others_bytes + size_bytes;
         *held_bytes = size_bytes;
@@ -204,7 +204,7 @@ impl Blobs {
 
     /// Drops idle uploads of `account`, longest unused first, when `added_bytes` do not fit its quota and would fit
     /// without them. The upload `needed` stays.
-    pub(super) async fn make_room(
+    pub(super) async fn drop_idle_uploads(
         &self,
         account: &Did,
         needed: Option<UploadId>,
@@ -216,8 +216,8 @@ impl Blobs {
         }
         let (quotas, owner) = (Arc::clone(&self.sessions.quotas), account.clone());
         let find = move |read: &Read<'_>| {
-            let Some(room) = quotas.room(read, &owner, 0)? else { return Ok::<_, BlobError>(None) };
-            let wanted_bytes = room.used_bytes.saturating_add(added_bytes).saturating_sub(room.limit_bytes);
+            let Some(usage) = quotas.usage(read, &owner, 0)? else { return Ok::<_, BlobError>(None) };
+            let wanted_bytes = usage.used_bytes.saturating_add(added_bytes).saturating_sub(usage.limit_bytes);
             if wanted_bytes == 0 { Ok(None) } else { Ok(Some((wanted_bytes, tables::staged_uploads(read, &owner)?))) }
         };
         let Some((mut wanted_bytes, mut uploads)) = self.sessions.db.read(find).await? else { return Ok(()) };

@@ -109,7 +109,7 @@ impl Staging {
     ///
     /// # Errors
     /// When the system call fails.
-    pub fn room(&self) -> Result<DiskSpace, StorageError> {
+    pub fn disk_space(&self) -> Result<DiskSpace, StorageError> {
         DiskSpace::of(&self.directory)
     }
 

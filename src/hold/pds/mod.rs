@@ -16,7 +16,7 @@ mod limits;
 mod new_key;
 mod outcome;
 mod records;
-mod room;
+mod reserve;
 mod subscriber_lag;
 mod subscription;
 pub mod tables;

@@ -151,9 +151,9 @@ impl Upkeep {
     ///
     /// # Errors
     /// When the system does not report it.
-    pub async fn room(&self) -> Result<Option<DiskSpace>, StorageError> {
+    pub async fn disk_space(&self) -> Result<Option<DiskSpace>, StorageError> {
         match self.store.staging.clone() {
-            Some(staging) => blocking(move || staging.room()).await.map(Some),
+            Some(staging) => blocking(move || staging.disk_space()).await.map(Some),
             None => Ok(None),
         }
     }

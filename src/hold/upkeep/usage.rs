@@ -85,7 +85,7 @@ impl Upkeep {
             foreign: Amount::default(),
             quarantined: self.below(QUARANTINE).await?,
             staged: Staged { uploads, objects: self.below(STAGING).await?, multiparts: self.multiparts().await? },
-            free_bytes: self.room().await?.map(|room| room.free_bytes),
+            free_bytes: self.disk_space().await?.map(|space| space.free_bytes),
         };
         let foreign = &mut usage.foreign;
         let survey = self.store.survey(|object| foreign.add(object.size_bytes)).await?;

@@ -65,7 +65,7 @@ where
     let accepting = async {
         loop {
             let (stream, address) = sockets.accept().await;
-            table.room().await;
+            table.wait_for_place().await;
             let Some(slot) = table.admit(&address) else { continue };
             let (drain, activity) = (shutdown.clone(), slot.activity());
             // Boxed: each future around it would keep memory for it twice.

@@ -182,7 +182,7 @@ impl Connections {
 
     /// Waits until there is a place for a connection that was accepted. When all are taken, evicts the longest idle
     /// one.
-    pub(super) async fn room(&self) {
+    pub(super) async fn wait_for_place(&self) {
         let _waiting = Waiting::of(self);
         loop {
             let freed = self.freed.notified();
@@ -289,14 +289,14 @@ mod tests {
         // Nobody waits for this place.
         drop(admitted());
         let slots = [admitted(), admitted()];
-        let mut room = Box::pin(connections.room());
+        let mut place = Box::pin(connections.wait_for_place());
         for _ in 0..3 {
-            assert!(room.as_mut().now_or_never().is_none(), "the evicted one has not ended yet");
+            assert!(place.as_mut().now_or_never().is_none(), "the evicted one has not ended yet");
         }
         let (evicted, others): (Vec<_>, Vec<_>) = slots.into_iter().partition(|slot| slot.evicted().is_cancelled());
         assert_eq!((evicted.len(), others.len()), (1, 1));
         drop(evicted);
-        room.await;
+        place.await;
         assert_eq!(connections.metrics.evicted.get(), 1);
     }
 
@@ -305,17 +305,17 @@ mod tests {
         let connections = Connections::new(ConnectionLimits::total(2), Arc::default());
         let admitted = || connections.admit(&Address::Unix).unwrap();
         let slots = [admitted(), admitted()];
-        let mut room = Box::pin(connections.room());
-        assert!(room.as_mut().now_or_never().is_none());
+        let mut place = Box::pin(connections.wait_for_place());
+        assert!(place.as_mut().now_or_never().is_none());
         let (evicted, others): (Vec<_>, Vec<_>) = slots.into_iter().partition(|slot| slot.evicted().is_cancelled());
         drop(evicted);
         // Of another socket.
         let busy = admitted();
         let _request = busy.activity().busy();
-        assert!(room.as_mut().now_or_never().is_none());
+        assert!(place.as_mut().now_or_never().is_none());
         assert!(others[0].evicted().is_cancelled());
         drop(others);
-        room.await;
+        place.await;
         assert_eq!(connections.state().waiting, 0);
     }
 }

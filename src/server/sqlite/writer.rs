@@ -15,7 +15,7 @@ use super::found::WriteJob;
 use super::health::UnderWay;
 use super::open::BUSY_TIMEOUT;
 use super::{DatabaseHealth, OpenError, Read, Write};
-use crate::storage::{StorageError, check_room};
+use crate::storage::{StorageError, check_not_full};
 
 /// Limit of waiting jobs. Beyond it senders wait, so a slow disk slows its callers instead of filling memory.
 const QUEUE: usize = 256;
@@ -129,7 +129,7 @@ fn over_quota(error: &rusqlite::Error, database: Option<&str>) -> Option<Storage
     if ![SQLITE_IOERR_WRITE, SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_TRUNCATE].contains(&code) {
         return None;
     }
-    let tried = check_room(Path::new(&format!("{}-room", database?)));
+    let tried = check_not_full(Path::new(&format!("{}-room", database?)));
     tried.err().filter(|error| matches!(error, StorageError::NoSpace(_)))
 }
 

@@ -59,7 +59,7 @@ const TRIED_BYTES: usize = 64 << 10;
 ///
 /// # Errors
 /// [`StorageError::NoSpace`] when it does not; any other when that cannot be tried.
-pub fn check_room(path: &Path) -> Result<(), StorageError> {
+pub fn check_not_full(path: &Path) -> Result<(), StorageError> {
     let tried = File::create(path).and_then(|mut file| {
         file.write_all(&[0; TRIED_BYTES])?;
         file.sync_data()

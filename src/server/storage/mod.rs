@@ -13,7 +13,7 @@ mod partial_file;
 mod reservation;
 
 pub use directory::{directory_of, sync_directory_of};
-pub use disk_space::{DiskSpace, check_room, check_writable};
+pub use disk_space::{DiskSpace, check_not_full, check_writable};
 pub use faults::{Origin, count_fault, faults, show_faults};
 pub use hash::Hash;
 pub use ownership::give_to_owner_of;

@@ -91,7 +91,7 @@ impl Bucket {
             let earlier_bytes = earlier.as_ref().map_or(0, |part| part.size_bytes);
             let others_bytes = tables::bucket_part_bytes(write, &key)?.saturating_sub(earlier_bytes);
             SizeLimit::new(limits, others_bytes).in_store(max_part_bytes).check(length_bytes)?;
-            let share = quotas.share(&account, quotas.room(write, &account, earlier_bytes)?);
+            let share = quotas.share(&account, quotas.usage(write, &account, earlier_bytes)?);
             if let Some(share) = &share {
                 share.take(length_bytes)?;
             }

@@ -50,7 +50,7 @@ impl Files {
         let reason = |e: &StorageError| e.source().map_or_else(|| e.to_string(), ToString::to_string);
         let unusable = |e: StorageError| OpenBlobsError::Root { path: root.to_owned(), reason: reason(&e) };
         let staging = Staging::open(root, STAGING).map_err(unusable)?;
-        warn_of_little_room(&staging, sessions.limits().reserve_bytes);
+        warn_of_full_disk(&staging, sessions.limits().reserve_bytes);
         Ok(Self {
             sessions,
             objects: Objects::open(root).map_err(unusable)?,
@@ -127,9 +127,9 @@ fn probed_folders() -> Vec<String> {
     above.chain([BLOBS.to_owned()]).chain((0..=u8::MAX).map(blob_folder)).collect()
 }
 
-fn warn_of_little_room(staging: &Staging, reserve_bytes: u64) {
-    let room = staging.room().map(|room| room.free_bytes).and_then(|bytes| Ok((bytes, staging.free_files()?)));
-    match room {
+fn warn_of_full_disk(staging: &Staging, reserve_bytes: u64) {
+    let free = staging.disk_space().map(|space| space.free_bytes).and_then(|bytes| Ok((bytes, staging.free_files()?)));
+    match free {
         Ok((free_bytes, _)) if free_bytes < reserve_bytes => {
             tracing::warn!(free_bytes, reserve_bytes, "the file system of the blobs is full: uploads are refused");
         }

@@ -60,15 +60,15 @@ impl Files {
         // Taken before the rows are read, so that no other part can be appended after the look at them.
         let append_guard = upload.append_guard();
         let (key, who, quotas) = (*upload.id().key(), request.account.clone(), Arc::clone(&self.sessions.quotas));
-        let (recorded, room) = self
+        let (recorded, usage) = self
             .sessions
             .db
             .read(move |read| {
                 open_upload(read, &key, &who)?;
                 let (previous, earlier) =
                     (tables::part(read, &key, number.get() - 1)?, tables::part(read, &key, number.get())?);
-                let room = quotas.room(read, &who, earlier.as_ref().map_or(0, |part| part.size_bytes))?;
-                Ok::<_, BlobError>((Recorded { totals: tables::part_totals(read, &key)?, previous, earlier }, room))
+                let usage = quotas.usage(read, &who, earlier.as_ref().map_or(0, |part| part.size_bytes))?;
+                Ok::<_, BlobError>((Recorded { totals: tables::part_totals(read, &key)?, previous, earlier }, usage))
             })
             .await?;
         let before = parts::before(number, &recorded);
@@ -85,7 +85,7 @@ impl Files {
         };
         let earlier_bytes = recorded.earlier.as_ref().map_or(0, |part| part.size_bytes);
         let limit = SizeLimit::new(self.sessions.limits(), recorded.totals.size_bytes.saturating_sub(earlier_bytes))
-            .in_quota(self.sessions.quotas.share(&request.account, room));
+            .in_quota(self.sessions.quotas.share(&request.account, usage));
         limit.check(length_bytes)?;
         let start = PartStart {
             staging: self.staging.clone(),

@@ -16,7 +16,7 @@ impl Pds {
     ///
     /// # Errors
     /// [`PdsError::NoSpace`].
-    pub async fn room_to_grow(&self) -> Result<Reservation, PdsError> {
+    pub async fn reserve_growth(&self) -> Result<Reservation, PdsError> {
         let outcome = self.reserve(GROWTH_BYTES).await;
         let is_full = matches!(outcome, Err(PdsError::NoSpace(_)));
         if is_full {
