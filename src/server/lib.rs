@@ -5,7 +5,7 @@
 //! | `metrics` | counters, and their text format for Prometheus | – |
 //! | `json` | untrusted JSON, parsed within a limit of memory | – |
 //! | `text` | untrusted text, cleaned and shortened for display | – |
-//! | `bulkhead` | a limit of concurrent requests, a bounded queue, fair turns among waiters; locks by name | metrics |
+//! | `bulkhead` | a limit of concurrent requests, a bounded queue, round robin among waiting callers; locks by name | metrics |
 //! | `storage` | storage errors and their counters, disk space and its reservation, owners of files, a hash whose state can be saved | metrics |
 //! | `sqlite` | the database engine: open, lock, migrate, one writer, readers, backup; the schema is handed in | metrics, storage |
 //! | `daemon` | sockets, accepting and draining, signals, the service manager, the log | metrics |

@@ -1,7 +1,7 @@
-//! A bulkhead: a limit of concurrent requests, a bounded queue before it, and fair turns among those that wait.
+//! A bulkhead: a limit of concurrent requests, a bounded queue before it, and round robin among the callers that wait.
 //!
-//! A caller that floods it fills its own queue, not that of others: slots are given in turn to each caller that waits
-//! (round robin), no caller holds more than its share, and when the queue is full the longest queue of one caller gives
+//! A caller that floods it fills its own queue, not that of others: slots are given to the callers that wait round
+//! robin, no caller holds more than its share, and when the queue is full the longest queue of one caller gives
 //! way. A wait is short; after it the caller gets an [`Overload`], and may retry later.
 
 mod caller;
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn slots_are_given_in_turn() {
+    async fn slots_are_given_round_robin() {
         let doors = bulkhead(1, 1, 8);
         let inside = doors.enter(&"flood").await.unwrap();
         let (order, mut seen) = tokio::sync::mpsc::unbounded_channel();
@@ -269,7 +269,7 @@ mod tests {
         let gone = doors.clone();
         let task = tokio::spawn(async move { gone.enter(&"b").await.map(drop) });
         tokio::task::yield_now().await;
-        // Its turn comes, and it goes away before it runs again.
+        // It gets the slot, and goes away before it runs again.
         drop(inside);
         task.abort();
         assert!(task.await.unwrap_err().is_cancelled());

@@ -13,8 +13,8 @@ pub fn has_share(own: u64, taken: u64, slots: u64) -> bool {
 mod tests {
     use super::has_share;
 
-    /// Returns the slots that each of `callers` has when all of them, in turn, take as many as they get.
-    fn taken_in_turn(callers: usize, slots: u64) -> Vec<u64> {
+    /// Returns the slots that each of `callers` has when all of them, round robin, take as many as they get.
+    fn taken_round_robin(callers: usize, slots: u64) -> Vec<u64> {
         let mut own = vec![0; callers];
         loop {
             let before = own.clone();
@@ -31,10 +31,10 @@ mod tests {
 
     #[test]
     fn whoever_comes_after_many_that_take_all_they_get_has_a_share() {
-        assert_eq!(taken_in_turn(1, 32), [17]);
-        assert_eq!(taken_in_turn(16, 960), [[57; 9].as_slice(), &[56; 7]].concat());
+        assert_eq!(taken_round_robin(1, 32), [17]);
+        assert_eq!(taken_round_robin(16, 960), [[57; 9].as_slice(), &[56; 7]].concat());
         for callers in [1, 2, 16, 400] {
-            let taken: u64 = taken_in_turn(callers, 960).iter().sum();
+            let taken: u64 = taken_round_robin(callers, 960).iter().sum();
             assert!(has_share(0, taken, 960), "{callers} callers have {taken}");
         }
     }

@@ -1,4 +1,4 @@
-//! The state of a bulkhead: slots held, waiters, and the order of turns.
+//! The state of a bulkhead: slots held, waiters, and which caller is next.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::Hash;
@@ -15,7 +15,7 @@ pub(super) struct State<K> {
     held: HashMap<K, usize>,
     /// The waiters of each caller, the oldest first; a caller without waiters has no entry.
     queues: HashMap<K, VecDeque<Waiter>>,
-    /// Callers with a queue, in the order of their turns.
+    /// Callers with a queue, the one that gets the next slot first.
     ring: VecDeque<K>,
     /// Slots given but not taken yet: their waiters may be dropped before they take them.
     granted: HashSet<u64>,
@@ -32,7 +32,7 @@ struct Waiter {
 pub(super) enum Verdict {
     /// The request has a slot.
     Inside,
-    /// The request waits for its turn.
+    /// The request waits for a slot.
     Waits {
         /// The id of the waiter.
         id: u64,
@@ -118,7 +118,7 @@ impl<K: Hash + Eq + Clone> State<K> {
         *self.held.entry(caller.clone()).or_default() += 1;
     }
 
-    /// Gives free slots to the waiters, in turn by caller.
+    /// Gives free slots to the waiters, round robin by caller.
     fn call_in(&mut self) {
         let mut passed_over = 0;
         while self.inside < self.limits.slots && passed_over < self.ring.len() {
@@ -144,7 +144,7 @@ impl<K: Hash + Eq + Clone> State<K> {
         self.granted.remove(&id);
     }
 
-    /// Makes room by refusing the newest waiter of the longest queue, if that is longer than `than`.
+    /// Shortens the queue by refusing the newest waiter of the longest queue, if that is longer than `than`.
     fn shorten_the_longest(&mut self, than: usize) -> bool {
         let longest = self.queues.iter().max_by_key(|(_, queue)| queue.len());
         let Some((caller, length)) = longest.map(|(caller, queue)| (caller.clone(), queue.len())) else { return false };

@@ -1,6 +1,6 @@
 //! Single flight: concurrent requests of one caller for the same key share one answer.
 //!
-//! A bounded number of questions runs, and more wait for their turn; both with a share for each caller, so that a
+//! A bounded number of questions runs, and more wait for a slot; both with a share for each caller, so that a
 //! caller with many questions waits behind itself. Two callers with the same question each ask it: no caller's answer
 //! waits in the queue of another one. It does not know what is asked, and caches no answer: [`SingleFlight::join`] is
 //! given a look-up of the cache.
@@ -14,9 +14,9 @@ use tokio::sync::watch;
 
 use crate::bulkhead::{Bulkhead, BulkheadCounts, BulkheadLimits, Caller, Overload, Slot};
 
-/// A question takes 5 s where nobody answers, so with the wait for its turn a caller has its answer after 10 s. A
-/// caller that floods leaves two slots and a quarter of the queue to others; free slots go to the waiting callers in
-/// turn.
+/// A question takes 5 s where nobody answers, so with the wait for its slot a caller has its answer after 10 s. A
+/// caller that floods leaves two slots and a quarter of the queue to others; free slots go to the waiting callers round
+/// robin.
 const LIMITS: BulkheadLimits =
     BulkheadLimits { slots: 8, slots_per_caller: 6, queue: 64, queue_per_caller: 48, max_wait: Duration::from_secs(5) };
 

@@ -1,7 +1,7 @@
 //! The health of the database: whether its readers and its writer make progress.
 //!
 //! Readers and writer record the end of each job. A health check reads these records and waits in no queue, so it
-//! answers at once however many jobs wait for a turn. [`Database::probe`] makes sure that there are jobs to record
+//! answers at once however many jobs wait. [`Database::probe`] makes sure that there are jobs to record
 //! while there are no others.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,7 +37,7 @@ pub enum Unhealthy {
 }
 
 impl DatabaseHealth {
-    /// The stall after which a health check fails: as long as a request waits for its turn to write.
+    /// The stall after which a health check fails: as long as a request waits to write.
     pub const MAX_STALL: Duration = Duration::from_secs(10);
 
     /// Checks that readers and writer made progress in the last `max_stall`, where they had something to do, and that

@@ -118,7 +118,7 @@ impl Database {
         found.after(self.readers.run_apart(job).await)
     }
 
-    /// Waits for a turn to write and for one to read: both work when this returns.
+    /// Waits until a write and a read have run: both work when this returns.
     ///
     /// # Errors
     /// When the database cannot be written or read.

@@ -15,7 +15,7 @@ mod rate;
 mod request_body;
 mod response_body;
 mod send_file;
-mod send_turn;
+mod send_job;
 mod upgrade;
 pub mod websocket;
 

@@ -13,7 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::file_fault::FileFault;
 use super::send_file::FileQueue;
-use super::send_turn::FileRange;
+use super::send_job::FileRange;
 use super::upgrade::Continuation;
 use crate::daemon::Busy;
 

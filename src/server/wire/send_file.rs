@@ -9,7 +9,7 @@
 //! bytes as the queue has bytes. A copy of a placeholder is not recognised, so that fails too.
 //!
 //! sendfile waits for the disk where the page cache lacks a page, so it is called on the blocking pool: that cost no
-//! more processor time than a call on the spot, as a turn moves much and not a buffer. Connections whose disk is slow
+//! more processor time than a call on the spot, as a job moves much and not a buffer. Connections whose disk is slow
 //! get half of the pool, and the others need not wait for that disk.
 
 use std::collections::VecDeque;
@@ -27,10 +27,10 @@ use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio_util::either::Either;
 
-use super::send_turn::{FileRange, Sent, becomes_writable, send_on_pool};
+use super::send_job::{FileRange, Sent, becomes_writable, send_on_pool};
 use crate::daemon::{Busy, Stream};
 
-/// Limit of a piece: as much as a turn of the pool sends to a fast peer.
+/// Limit of a piece: as much as a job on the pool sends to a fast peer.
 const PIECE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The region of all placeholders. Its pages are never touched, so it takes no memory.
@@ -139,7 +139,7 @@ impl FileWriter {
                     // The file is shorter than it was.
                     Ok(0) => return Poll::Ready(Err(self.files.failed(io::ErrorKind::UnexpectedEof.into()))),
                     Ok(count) => {
-                        // Less than the piece: most likely the socket is full, and a turn of the pool would only find that out.
+                        // Less than the piece: most likely the socket is full, and a job on the pool would only find that out.
                         if self.files.sent(count) {
                             note_full(&self.stream)?;
                         }
@@ -245,7 +245,7 @@ mod tests {
 
     use super::super::HttpLimits;
     use super::super::min_rate::SlowPeerGuard;
-    use super::super::send_turn::tests::{all_slow_turns, range};
+    use super::super::send_job::tests::{all_slow_slots, range};
     use super::*;
 
     #[tokio::test]
@@ -274,8 +274,8 @@ mod tests {
 
     #[tokio::test]
     async fn files_of_a_slow_disk_hold_up_no_others() {
-        let _turns = all_slow_turns().await;
-        // One that has its turn is done as soon as the machine lets it.
+        let _slots = all_slow_slots().await;
+        // One that waits for no slot is done as soon as the machine lets it.
         for (was_slow, patience) in [(true, Duration::from_millis(200)), (false, Duration::from_secs(600))] {
             let (stream, _peer) = UnixStream::pair().unwrap();
             let mut writer = FileWriter::new(Either::Right(stream));

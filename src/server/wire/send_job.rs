@@ -1,7 +1,7 @@
-//! A turn of the blocking pool: a piece of a file goes to a socket by sendfile(2).
+//! A job on the blocking pool: a piece of a file goes to a socket by sendfile(2).
 //!
-//! A turn costs more than sending, so it goes on while the peer reads fast. Few turns do so at once: the pool is there
-//! for others, too.
+//! To start a job costs more than to send, so a job goes on while the peer reads fast. Few do so at once: the pool is
+//! there for others, too.
 
 use std::fs::File;
 use std::io;
@@ -21,16 +21,16 @@ use crate::daemon::BLOCKING_THREADS;
 const CALL_BYTES: usize = 2 * 1024 * 1024;
 /// Limit of one read where a file system has no sendfile.
 const COPY_BYTES: usize = 64 * 1024;
-/// Number of concurrent calls for a disk that is known to be slow.
-const SLOW_CALLS: usize = BLOCKING_THREADS / 2;
-/// Number of concurrent turns that wait for their peers.
-const WAITING_TURNS: usize = BLOCKING_THREADS / 4;
+/// Number of concurrent jobs for disks that are known to be slow.
+const MAX_SLOW_JOBS: usize = BLOCKING_THREADS / 2;
+/// Number of concurrent jobs that wait for their peers.
+const WAITING_JOBS: usize = BLOCKING_THREADS / 4;
 
 const LIMITS: Limits =
-    Limits { call: Duration::from_millis(10), wait: Duration::from_millis(2), turn: Duration::from_millis(20) };
+    Limits { call: Duration::from_millis(10), wait: Duration::from_millis(2), job: Duration::from_millis(20) };
 
-static SLOW_TURNS: Semaphore = Semaphore::const_new(SLOW_CALLS);
-static WAITING: Semaphore = Semaphore::const_new(WAITING_TURNS);
+static SLOW_JOBS: Semaphore = Semaphore::const_new(MAX_SLOW_JOBS);
+static WAITING: Semaphore = Semaphore::const_new(WAITING_JOBS);
 
 /// The rest of a file's range to send.
 #[derive(Clone, Debug)]
@@ -41,36 +41,36 @@ pub(super) struct FileRange {
     pub(super) fault: FileFault,
 }
 
-/// The result of a turn: the number of bytes sent, 0 at the end of the file, and whether a call took long.
+/// The result of a job: the number of bytes sent, 0 at the end of the file, and whether a call took long.
 pub(super) struct Sent {
     pub(super) count: io::Result<usize>,
     pub(super) was_slow: bool,
 }
 
-/// The time that parts of a turn may take.
+/// The time that parts of a job may take.
 struct Limits {
     /// A call that takes this long has waited for a disk.
     call: Duration,
     /// How long the peer has to read some of what fills the socket.
     wait: Duration,
-    /// Age at which a turn ends although the peer reads.
-    turn: Duration,
+    /// Age at which a job ends although the peer reads.
+    job: Duration,
 }
 
-/// Sends of a piece what the socket accepts, and goes on while the peer reads fast. Waits for a turn first if the last
+/// Sends of a piece what the socket accepts, and goes on while the peer reads fast. Waits for a slot first if the last
 /// call was slow.
 pub(super) async fn send_on_pool(socket: OwnedFd, piece: FileRange, was_slow: bool) -> Sent {
-    // The semaphore is never closed, so there is a turn.
-    let turn = if was_slow { SLOW_TURNS.acquire().await.ok() } else { None };
-    let call = move || {
-        let _turn = turn;
-        take_turn(&socket, piece, &LIMITS)
+    // The semaphore is never closed, so there is a slot.
+    let slot = if was_slow { SLOW_JOBS.acquire().await.ok() } else { None };
+    let job = move || {
+        let _slot = slot;
+        run(&socket, piece, &LIMITS)
     };
-    let called = tokio::task::spawn_blocking(call).await;
-    called.unwrap_or_else(|error| Sent { count: Err(io::Error::other(error)), was_slow })
+    let done = tokio::task::spawn_blocking(job).await;
+    done.unwrap_or_else(|error| Sent { count: Err(io::Error::other(error)), was_slow })
 }
 
-fn take_turn(socket: &OwnedFd, mut piece: FileRange, limits: &Limits) -> Sent {
+fn run(socket: &OwnedFd, mut piece: FileRange, limits: &Limits) -> Sent {
     let began = Instant::now();
     let start = piece.range.start;
     let mut waiting = None;
@@ -83,13 +83,13 @@ fn take_turn(socket: &OwnedFd, mut piece: FileRange, limits: &Limits) -> Sent {
             Ok(count) => *count > 0 && !piece.range.is_empty(),
             Err(error) => error.kind() == io::ErrorKind::WouldBlock,
         };
-        if goes_on && !was_slow && began.elapsed() < limits.turn {
+        if goes_on && !was_slow && began.elapsed() < limits.job {
             waiting = waiting.or_else(|| WAITING.try_acquire().ok());
             if waiting.is_some() && becomes_writable(socket, limits.wait).unwrap_or(false) {
                 continue;
             }
         }
-        // The bytes of a piece fit. After some of them an error waits: the next turn meets it again.
+        // The bytes of a piece fit. After some of them an error waits: the next job meets it again.
         let count = if piece.range.start > start { Ok((piece.range.start - start) as usize) } else { sent };
         return Sent { count, was_slow };
     }
@@ -130,7 +130,7 @@ pub(super) mod tests {
     use super::*;
 
     const LONG: Duration = Duration::from_secs(60);
-    const PATIENT: Limits = Limits { call: LONG, wait: LONG, turn: LONG };
+    const PATIENT: Limits = Limits { call: LONG, wait: LONG, job: LONG };
     /// More than a socket accepts at once.
     const LARGE: usize = 4 * 1024 * 1024;
 
@@ -140,8 +140,8 @@ pub(super) mod tests {
         FileRange { file: Arc::new(file), range: 0..bytes.len() as u64, fault: FileFault::new(drop) }
     }
 
-    pub(in super::super) async fn all_slow_turns() -> SemaphorePermit<'static> {
-        SLOW_TURNS.acquire_many(SLOW_CALLS as u32).await.unwrap()
+    pub(in super::super) async fn all_slow_slots() -> SemaphorePermit<'static> {
+        SLOW_JOBS.acquire_many(MAX_SLOW_JOBS as u32).await.unwrap()
     }
 
     fn pair() -> (OwnedFd, UnixStream) {
@@ -155,29 +155,29 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_turn_goes_on_while_the_peer_reads() {
+    fn a_job_goes_on_while_the_peer_reads() {
         let (socket, mut peer) = pair();
         let reader = thread::spawn(move || {
             let mut got = Vec::new();
             peer.read_to_end(&mut got).unwrap();
             got
         });
-        let sent = take_turn(&socket, range(&bytes()), &PATIENT);
+        let sent = run(&socket, range(&bytes()), &PATIENT);
         assert_eq!(sent.count.unwrap(), LARGE);
         drop(socket);
         assert!(reader.join().unwrap() == bytes());
     }
 
     #[test]
-    fn a_turn_ends_when_the_peer_does_not_read_and_when_it_is_old() {
+    fn a_job_ends_when_the_peer_does_not_read_and_when_it_is_old() {
         let impatient = Limits { wait: Duration::from_millis(1), ..PATIENT };
-        let short = Limits { turn: Duration::ZERO, ..PATIENT };
+        let short = Limits { job: Duration::ZERO, ..PATIENT };
         for limits in [impatient, short] {
             let (socket, _peer) = pair();
-            let sent = take_turn(&socket, range(&bytes()), &limits).count.unwrap();
+            let sent = run(&socket, range(&bytes()), &limits).count.unwrap();
             assert!(0 < sent && sent < LARGE, "{sent}");
             // Nothing more fits.
-            let full = take_turn(&socket, range(&bytes()), &limits).count.unwrap_err();
+            let full = run(&socket, range(&bytes()), &limits).count.unwrap_err();
             assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
         }
     }
@@ -186,8 +186,8 @@ pub(super) mod tests {
     fn what_was_sent_before_an_error_counts() {
         let (socket, mut peer) = pair();
         let short = FileRange { range: 0..10, ..range(b"short") };
-        assert_eq!(take_turn(&socket, short.clone(), &PATIENT).count.unwrap(), 5);
-        assert_eq!(take_turn(&socket, FileRange { range: 5..10, ..short }, &PATIENT).count.unwrap(), 0);
+        assert_eq!(run(&socket, short.clone(), &PATIENT).count.unwrap(), 5);
+        assert_eq!(run(&socket, FileRange { range: 5..10, ..short }, &PATIENT).count.unwrap(), 0);
         let mut got = [0; 5];
         peer.read_exact(&mut got).unwrap();
         assert_eq!(&got, b"short");
