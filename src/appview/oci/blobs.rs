@@ -64,13 +64,13 @@ pub(super) async fn begin(state: Arc<OciState>, permit: PushPermit, request: Req
     let id = (state.fresh_id)().ok_or_else(|| OciError::internal("the system gives no random numbers"))?;
     state.uploads.begin(id, login, name.name.as_str(), &hold).await?;
     let Some(digest) = whole else {
-        let mut response = answer(StatusCode::ACCEPTED, &place(&permit, &id), None);
+        let mut response = answer(StatusCode::ACCEPTED, &upload_path(&permit, &id), None);
         set_header(&mut response, RANGE, "0-0");
         return Ok(response);
     };
-    if let Err(error) = take_whole(&state, &permit, id, (request.body, &digest)).await {
+    if let Err(error) = take_whole(&state, &permit, id, request.body, &digest).await {
         // The client does not know the upload's id, so it cannot continue it.
-        if let Ok(upload) = state.uploads.take(id, login, name.name.as_str()).await
+        if let Ok(upload) = lock(&state, &permit, id).await
             && let Err(error) = state.uploads.discard(upload).await
         {
             tracing::warn!(%error, "an upload that failed is forgotten later");
@@ -85,11 +85,17 @@ async fn take_whole(
     state: &OciState,
     permit: &PushPermit,
     id: UploadId,
-    (body, digest): (RequestBody, &Digest),
+    body: RequestBody,
+    digest: &Digest,
 ) -> Result<(), UploadsError> {
-    let mut upload = state.uploads.take(id, permit.login(), permit.repository().name.as_str()).await?;
+    let mut upload = lock(state, permit, id).await?;
     state.uploads.append(&mut upload, body, true).await?;
     state.uploads.finish(upload, digest).await
+}
+
+/// Locks and returns an upload into the permit's repository; waits while another request has it.
+async fn lock(state: &OciState, permit: &PushPermit, id: UploadId) -> Result<OpenUpload, UploadsError> {
+    state.uploads.lock(id, permit.login(), permit.repository().name.as_str()).await
 }
 
 /// Handles `GET`, `HEAD`, `PATCH`, `PUT` and `DELETE` of an upload.
@@ -100,7 +106,7 @@ pub(super) async fn upload(
     request: Request,
 ) -> Result<Response, OciError> {
     let (head, body) = (request.head, request.body);
-    let mut upload = state.uploads.take(id, permit.login(), permit.repository().name.as_str()).await?;
+    let mut upload = lock(&state, &permit, id).await?;
     match head.method {
         Method::GET | Method::HEAD => Ok(progress(StatusCode::NO_CONTENT, &permit, &id, &upload)),
         Method::DELETE => {
@@ -117,7 +123,7 @@ pub(super) async fn upload(
             let digest = route::digest(&digest)?;
             if upload.is_whole(&digest) {
                 // The body is empty, or comes again: the client did not get the answer to this request.
-                upload = state.uploads.take_again(upload, body).await?;
+                upload = state.uploads.check_repetition(upload, body).await?;
             } else {
                 check_range(&head, &permit, &id, &upload)?;
                 state.uploads.append(&mut upload, body, true).await?;
@@ -136,7 +142,7 @@ fn check_range(head: &Parts, permit: &PushPermit, id: &UploadId, upload: &OpenUp
     if start == Some(upload.offset()) {
         return Ok(());
     }
-    Err(OciError::out_of_order(&place(permit, id), &range_of(upload.offset())))
+    Err(OciError::out_of_order(&upload_path(permit, id), &range_of(upload.offset())))
 }
 
 /// Returns the `Range` of the received bytes as the specification writes it: it ends with the offset of the last byte,
@@ -146,17 +152,17 @@ fn range_of(offset: u64) -> String {
 }
 
 fn progress(status: StatusCode, permit: &PushPermit, id: &UploadId, upload: &OpenUpload) -> Response {
-    let mut response = answer(status, &place(permit, id), None);
+    let mut response = answer(status, &upload_path(permit, id), None);
     set_header(&mut response, RANGE, &range_of(upload.offset()));
     response
 }
 
 fn created(permit: &PushPermit, digest: &Digest) -> Response {
-    let place = format!("/v2/{}/blobs/{digest}", permit.repository().as_str());
-    answer(StatusCode::CREATED, &place, Some(digest))
+    let location = format!("/v2/{}/blobs/{digest}", permit.repository().as_str());
+    answer(StatusCode::CREATED, &location, Some(digest))
 }
 
-fn place(permit: &PushPermit, id: &UploadId) -> String {
+fn upload_path(permit: &PushPermit, id: &UploadId) -> String {
     format!("/v2/{}/blobs/uploads/{}", permit.repository().as_str(), HEXLOWER.encode(id))
 }
 

@@ -26,7 +26,7 @@ use server::xrpc::{Cause, Front, Program, Trace, response};
 
 /// The result of verifying the bearer token of a request, once; `None` without a token. An error is returned to the
 /// client when a handler needs the token.
-type Shown = Result<Option<Result<Grant, TokenError>>, OciError>;
+type CheckedToken = Result<Option<Result<Grant, TokenError>>, OciError>;
 
 /// Actions in the challenge of a push: a client that pushes also reads.
 const PULL_AND_PUSH: &str = "pull,push";
@@ -70,9 +70,9 @@ impl Program for OciState {
                 token::handle(self, request, trace).await
             }
             route => {
-                let shown = self.shown(&request.head);
-                let login = self.login_to_warn(&route, &shown);
-                let outcome = Arc::clone(&self).of_registry(route, shown, request, trace).await;
+                let token = self.check_token(&request.head);
+                let login = self.login_to_warn(&route, &token);
+                let outcome = Arc::clone(&self).answer_v2(route, token, request, trace).await;
                 // The session of the token may have ended: with a new token the client has a new one, or is told so.
                 let again = || self.challenge(None, Some("invalid_token"));
                 let mut response = outcome.map_err(|refusal| refusal.for_token(again))?;
@@ -92,27 +92,27 @@ impl Program for OciState {
 
 impl OciState {
     /// Handles the endpoints below `/v2/`.
-    async fn of_registry(
+    async fn answer_v2(
         self: Arc<Self>,
         route: Route,
-        shown: Shown,
+        token: CheckedToken,
         request: Request,
         trace: &mut Trace,
     ) -> Result<Response, OciError> {
         match route {
             Route::Health | Route::Token => Err(OciError::not_found()),
-            Route::Base => base(&self, shown, &request.head, trace),
-            Route::Manifest(name, reference) => self.manifest((&name, reference), shown, request, trace).await,
+            Route::Base => base(&self, token, &request.head, trace),
+            Route::Manifest(name, reference) => self.answer_manifest(&name, reference, token, request, trace).await,
             Route::Tags(name) => {
                 reads(&request.head)?;
-                let permit = self.pull(shown, &name, trace)?;
-                let _slot = self.slot(Cost::Listing, trace).await?;
+                let permit = self.pull_permit(token, &name, trace)?;
+                let _slot = self.enter(Cost::Listing, trace).await?;
                 tags::list(self, permit, &request.head).await
             }
             Route::Referrers(name, digest) => {
                 reads(&request.head)?;
-                let permit = self.pull(shown, &name, trace)?;
-                let _slot = self.slot(Cost::Listing, trace).await?;
+                let permit = self.pull_permit(token, &name, trace)?;
+                let _slot = self.enter(Cost::Listing, trace).await?;
                 referrers::list(self, permit, digest, &request.head).await
             }
             Route::Blob(name, digest) => {
@@ -120,21 +120,21 @@ impl OciState {
                     return Err(OciError::blobs_are_not_deleted());
                 }
                 reads(&request.head)?;
-                let permit = self.pull(shown, &name, trace)?;
-                let _slot = self.slot(Cost::Read, trace).await?;
+                let permit = self.pull_permit(token, &name, trace)?;
+                let _slot = self.enter(Cost::Read, trace).await?;
                 blobs::get(self, permit, digest, request).await
             }
             Route::Uploads(name) => {
                 if request.head.method != Method::POST {
                     return Err(OciError::method_not_allowed("POST"));
                 }
-                let permit = self.push(shown, &name, trace)?;
-                let _slot = self.slot(Cost::Upload, trace).await?;
+                let permit = self.push_permit(token, &name, trace)?;
+                let _slot = self.enter(Cost::Upload, trace).await?;
                 blobs::begin(self, permit, request).await
             }
             Route::Upload(name, id) => {
-                let permit = self.push(shown, &name, trace)?;
-                let _slot = self.slot(Cost::Upload, trace).await?;
+                let permit = self.push_permit(token, &name, trace)?;
+                let _slot = self.enter(Cost::Upload, trace).await?;
                 blobs::upload(self, permit, id, request).await
             }
         }
@@ -142,11 +142,11 @@ impl OciState {
 
     /// Returns the login of a request whose response may have a `Warning` about the session's end: clients show
     /// warnings of the base endpoint and of manifests.
-    fn login_to_warn(&self, route: &Route, shown: &Shown) -> Option<Login> {
+    fn login_to_warn(&self, route: &Route, token: &CheckedToken) -> Option<Login> {
         if !self.sessions.are_ending() || !matches!(route, Route::Base | Route::Manifest(..)) {
             return None;
         }
-        shown.as_ref().ok()?.as_ref()?.as_ref().ok()?.login.clone()
+        token.as_ref().ok()?.as_ref()?.as_ref().ok()?.login.clone()
     }
 
     /// Adds a `Warning` header if the session ends soon; clients show it to their users.
@@ -159,27 +159,28 @@ impl OciState {
         }
     }
 
-    async fn manifest(
+    async fn answer_manifest(
         self: Arc<Self>,
-        (name, reference): (&RepositoryName, Reference),
-        shown: Shown,
+        name: &RepositoryName,
+        reference: Reference,
+        token: CheckedToken,
         request: Request,
         trace: &mut Trace,
     ) -> Result<Response, OciError> {
         match request.head.method {
             Method::GET | Method::HEAD => {
-                let permit = self.pull(shown, name, trace)?;
-                let _slot = self.slot(Cost::Read, trace).await?;
+                let permit = self.pull_permit(token, name, trace)?;
+                let _slot = self.enter(Cost::Read, trace).await?;
                 manifests::get(self, permit, reference, request).await
             }
             Method::PUT => {
-                let permit = self.push(shown, name, trace)?;
-                let _slot = self.slot(Cost::Write, trace).await?;
+                let permit = self.push_permit(token, name, trace)?;
+                let _slot = self.enter(Cost::Write, trace).await?;
                 manifests::put(self, permit, reference, request).await
             }
             Method::DELETE => {
-                let permit = self.delete(shown, name, trace)?;
-                let _slot = self.slot(Cost::Write, trace).await?;
+                let permit = self.delete_permit(token, name, trace)?;
+                let _slot = self.enter(Cost::Write, trace).await?;
                 manifests::delete(self, permit, reference).await
             }
             _ => Err(OciError::method_not_allowed("GET, HEAD, PUT, DELETE")),
@@ -188,9 +189,9 @@ impl OciState {
 }
 
 /// Handles `GET /v2/`: without a token, its challenge tells clients where to get one.
-fn base(state: &OciState, shown: Shown, head: &Parts, trace: &mut Trace) -> Result<Response, OciError> {
+fn base(state: &OciState, token: CheckedToken, head: &Parts, trace: &mut Trace) -> Result<Response, OciError> {
     reads(head)?;
-    let grant = state.grant(shown, None)?;
+    let grant = state.grant(token, None)?;
     trace.caller = grant.login.map(|login| login.account);
     Ok(response::json(&json!({})))
 }
@@ -207,20 +208,20 @@ fn reads(head: &Parts) -> Result<(), OciError> {
 
 impl OciState {
     /// Waits for a slot in the bulkhead for a request whose token was verified.
-    async fn slot(&self, cost: Cost, trace: &Trace) -> Result<Slot<Caller>, OciError> {
+    async fn enter(&self, cost: Cost, trace: &Trace) -> Result<Slot<Caller>, OciError> {
         let caller = trace.caller.clone().map_or_else(|| trace.network(), Caller::Account);
         Ok(self.admission.enter(cost, &caller).await?)
     }
 
     /// Verifies the token of a request.
-    fn shown(&self, head: &Parts) -> Shown {
+    fn check_token(&self, head: &Parts) -> CheckedToken {
         Ok(credentials::bearer(&head.headers)?.map(|token| self.tokens.verify(token, self.now_s())))
     }
 
     /// Returns the grant of a request's token, else the 401 with a challenge; `scope` is the scope in that challenge.
-    fn grant(&self, shown: Shown, scope: Option<&str>) -> Result<Grant, OciError> {
-        let shown = shown.map_err(|refusal| refusal.for_token(|| self.challenge(scope, None)));
-        let Some(verified) = shown? else {
+    fn grant(&self, token: CheckedToken, scope: Option<&str>) -> Result<Grant, OciError> {
+        let token = token.map_err(|refusal| refusal.for_token(|| self.challenge(scope, None)));
+        let Some(verified) = token? else {
             return Err(OciError::unauthorized("a token is required", &self.challenge(scope, None)));
         };
         verified.map_err(|error: TokenError| {
@@ -229,24 +230,39 @@ impl OciState {
     }
 
     /// Returns the permit to read in a repository, and records the caller in `trace`.
-    fn pull(&self, shown: Shown, name: &RepositoryName, trace: &mut Trace) -> Result<PullPermit, OciError> {
-        let grant = self.grant(shown, Some(&scope(name, "pull")))?;
+    fn pull_permit(
+        &self,
+        token: CheckedToken,
+        name: &RepositoryName,
+        trace: &mut Trace,
+    ) -> Result<PullPermit, OciError> {
+        let grant = self.grant(token, Some(&scope(name, "pull")))?;
         trace.caller = grant.login.as_ref().map(|login| login.account.clone());
         let permit = grant.pull(name).map(|permit| permit.used_from(trace.network()));
         permit.ok_or_else(|| self.insufficient("the token is not for this repository", name, "pull"))
     }
 
     /// Returns the permit to write in a repository, and records the caller in `trace`.
-    fn push(&self, shown: Shown, name: &RepositoryName, trace: &mut Trace) -> Result<PushPermit, OciError> {
-        let grant = self.grant(shown, Some(&scope(name, PULL_AND_PUSH)))?;
+    fn push_permit(
+        &self,
+        token: CheckedToken,
+        name: &RepositoryName,
+        trace: &mut Trace,
+    ) -> Result<PushPermit, OciError> {
+        let grant = self.grant(token, Some(&scope(name, PULL_AND_PUSH)))?;
         trace.caller = grant.login.as_ref().map(|login| login.account.clone());
         let message = "only its owner, signed in, may push to this repository";
         grant.push(name).ok_or_else(|| self.insufficient(message, name, PULL_AND_PUSH))
     }
 
     /// Returns the permit to delete in a repository, and records the caller in `trace`.
-    fn delete(&self, shown: Shown, name: &RepositoryName, trace: &mut Trace) -> Result<DeletePermit, OciError> {
-        let grant = self.grant(shown, Some(&scope(name, "delete")))?;
+    fn delete_permit(
+        &self,
+        token: CheckedToken,
+        name: &RepositoryName,
+        trace: &mut Trace,
+    ) -> Result<DeletePermit, OciError> {
+        let grant = self.grant(token, Some(&scope(name, "delete")))?;
         trace.caller = grant.login.as_ref().map(|login| login.account.clone());
         let message = "only its owner, signed in, may delete in this repository";
         grant.delete(name).ok_or_else(|| self.insufficient(message, name, "delete"))

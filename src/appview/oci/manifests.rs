@@ -63,8 +63,8 @@ pub(super) async fn put(
     state.images.push(&permit, &owner, &reference, &manifest).await?;
     let mut response = Response::new(ResponseBody::empty());
     *response.status_mut() = StatusCode::CREATED;
-    let place = format!("/v2/{}/manifests/{}", permit.repository().as_str(), manifest.digest);
-    set_header(&mut response, LOCATION, &place);
+    let location = format!("/v2/{}/manifests/{}", permit.repository().as_str(), manifest.digest);
+    set_header(&mut response, LOCATION, &location);
     set_header(&mut response, DOCKER_CONTENT_DIGEST, &manifest.digest.to_string());
     if let Some(subject) = manifest.subject {
         set_header(&mut response, OCI_SUBJECT, &subject.to_string());

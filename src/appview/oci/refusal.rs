@@ -85,11 +85,11 @@ impl OciError {
         Self::new(StatusCode::FORBIDDEN, "DENIED", message)
     }
 
-    /// 416 for bytes that do not begin at the upload's offset; `place` is its URL, `range` the received bytes.
-    pub(super) fn out_of_order(place: &str, range: &str) -> Self {
+    /// 416 for bytes that do not begin at the upload's offset; `location` is its path, `range` the received bytes.
+    pub(super) fn out_of_order(location: &str, range: &str) -> Self {
         let message = "the bytes do not begin where the upload ends";
         let mut error = Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "BLOB_UPLOAD_INVALID", message);
-        for (header, text) in [(LOCATION, place), (RANGE, range)] {
+        for (header, text) in [(LOCATION, location), (RANGE, range)] {
             if let Ok(value) = HeaderValue::from_str(text) {
                 error = error.with(header, value);
             }

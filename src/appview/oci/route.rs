@@ -14,10 +14,10 @@ use server::xrpc::Query;
 /// those of `web`.
 pub const ENDPOINTS: [&str; OWN.len() + web::ENDPOINTS.len()] = {
     let mut all = [""; OWN.len() + web::ENDPOINTS.len()];
-    let mut place = 0;
-    while place < all.len() {
-        all[place] = if place < OWN.len() { OWN[place] } else { web::ENDPOINTS[place - OWN.len()].0 };
-        place += 1;
+    let mut index = 0;
+    while index < all.len() {
+        all[index] = if index < OWN.len() { OWN[index] } else { web::ENDPOINTS[index - OWN.len()].0 };
+        index += 1;
     }
     all
 };

@@ -183,7 +183,7 @@ impl Uploads {
     ///
     /// # Errors
     /// [`UploadsError::Unknown`] also for an upload of another account or repository.
-    pub async fn take(&self, id: UploadId, login: &Login, repository: &str) -> Result<OpenUpload, UploadsError> {
+    pub async fn lock(&self, id: UploadId, login: &Login, repository: &str) -> Result<OpenUpload, UploadsError> {
         let mut upload = self.open_upload(id).await?;
         if upload.row.at_hold.login.account != login.account || upload.row.repository != repository {
             return Err(UploadsError::Unknown);
@@ -265,7 +265,7 @@ impl Uploads {
     ///
     /// # Errors
     /// [`UploadsError::WrongDigest`], or the error of the body.
-    pub async fn take_again(&self, upload: OpenUpload, body: RequestBody) -> Result<OpenUpload, UploadsError> {
+    pub async fn check_repetition(&self, upload: OpenUpload, body: RequestBody) -> Result<OpenUpload, UploadsError> {
         let (mut body, mut hash, mut length) = (body, Hash::default(), 0);
         while let Some(piece) = body.next().await.transpose()? {
             hash.update(&piece);
