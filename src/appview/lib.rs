@@ -44,17 +44,22 @@
 //! approves then signs in by a secret of its own: the token endpoint finds it in `devices`, and the session by its
 //! account.
 //!
-//! # A client uploads a blob
-//! `POST …/blobs/uploads/` starts an upload at the owner's hold and gives the client an id of its own.
-//! `uploads::Uploads::append` sends a body to the hold in parts of 16 MiB as it comes, or through a file if it has no
-//! length and the hold needs one, hashes it on the way, and stores its progress after each part. Only with the right
-//! digest does `finish` have the hold make a blob of the parts.
+//! # A client pushes an image
+//! Each request comes to `OciState::respond` in `oci::dispatch`, which parses its `Route`. `answer_v2` has the token
+//! checked, makes the permit (`push_permit`), waits for a slot among such requests (`enter`), and calls the handler.
 //!
-//! # A client pushes a manifest
-//! `images::Images::push` looks for its blobs at the hold, queues a notice to the hold, and writes bytes, record and
-//! tag into the owner's repository. The hold is notified while the client waits, or later by `deliver_due`. Before the
-//! push is acknowledged `webhooks::Webhooks::pushed` queues the events for the owner's webhooks; `keep_delivering`
-//! sends them.
+//! First the layers: `POST …/blobs/uploads/` (`oci::blobs::begin`) finds the owner's hold by `holds::Holds::of_account`,
+//! starts an upload there, and gives the client an id of its own. `PATCH` and `PUT` (`oci::blobs::upload`) lock the
+//! upload. `uploads::Uploads::append` sends a body to the hold in parts of 16 MiB as it comes, or through a file if it
+//! has no length and the hold needs one, hashes it on the way, and stores its progress after each part: `Holds::send_part`
+//! asks the hold for the URL of a part and sends it there. Only with the right digest does `finish` have the hold make a
+//! blob of the parts, by `Holds::complete`.
+//!
+//! Then the manifest: `PUT …/manifests/REFERENCE` (`oci::manifests::put`) parses it, and `images::Images::push` looks for
+//! its blobs at the hold (`check`), takes the locks of the records, queues a notice to the hold (`enqueue`), and writes
+//! bytes, record and tag into the owner's repository (`write_records`). The hold is notified while the client waits
+//! (`deliver`), or later by `deliver_due`. Before the push is acknowledged `webhooks::Webhooks::pushed` queues the events
+//! for the owner's webhooks; `keep_delivering` sends them.
 //!
 //! # A browser gets a page
 //! `web::site` finds the account of a path, and redirects to the one URL of its page. `catalog` reads the account's own

@@ -1,8 +1,10 @@
 //! Records that say anything, and what they come to in the index: nothing, or something bounded that harms nobody else.
 
-use atcr_appview::index::{Change, Index, IndexLimits, RecordOf, RepositoryOrder, SearchWords};
+use atcr_appview::index::{
+    Change, ChangeKind, Index, IndexLimits, PullCount, RepositoryOrder, SearchWords, WrittenManifest,
+};
 use atcr_appview::schema;
-use atproto::syntax::Did;
+use atproto::syntax::{Did, ImageName};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -22,8 +24,8 @@ fn index(folder: &TempDir) -> Index {
 async fn a_search_that_goes_through_many_texts_and_never_matches_is_ended() {
     let folder = TempDir::new().unwrap();
     let index = index(&folder);
-    index.take(image(&did(1), "else", "v1", HOLD, "another"), None).await.unwrap();
-    index.hold_said(&Did::parse(HOLD).unwrap(), Some(true)).await.unwrap();
+    index.apply(image(&did(1), "else", "v1", HOLD, "another"), None).await.unwrap();
+    index.set_hold_is_public(&Did::parse(HOLD).unwrap(), Some(true)).await.unwrap();
     let texts = "WITH RECURSIVE n (n) AS (SELECT 1000 UNION ALL SELECT n + 1 FROM n WHERE n < 50000)
                  INSERT INTO index_text (rowid, name, owner, about, tags)
                  SELECT n, 'app', 'm', replace(hex(zeroblob(75)), '00', 'a b '), 'v1' FROM n";
@@ -45,15 +47,16 @@ async fn shown(index: &Index, order: RepositoryOrder) -> Vec<String> {
 }
 
 #[track_caller]
-fn assert_bounded(what: &str, of: RecordOf) {
-    match of {
-        RecordOf::Manifest { description, platforms, size_bytes, created_us, hold, .. } => {
+fn assert_bounded(what: &str, kind: ChangeKind) {
+    match kind {
+        ChangeKind::Manifest(manifest) => {
+            let WrittenManifest { description, platforms, size_bytes, created_us, hold, .. } = manifest;
             assert!(description.chars().count() <= 301 && !description.contains('\u{202e}'), "{what}");
             assert!(platforms.len() <= 16 * 100 && !platforms.contains('<'), "{what}: {platforms}");
             assert!(size_bytes <= 1 << 50 && created_us <= NOW, "{what}");
             assert!(hold.is_none_or(|hold| hold.as_str() == HOLD), "{what}");
         }
-        RecordOf::Tag { written_us, .. } => assert!(written_us <= NOW, "{what}"),
+        ChangeKind::Tag(tag) => assert!(tag.written_us <= NOW, "{what}"),
         _ => {}
     }
 }
@@ -71,7 +74,7 @@ fn assert_each(
         let change = Change::of(&did(1), collection, key, Some(&record), NOW);
         assert_eq!(change.is_some(), counts, "{what}: {change:?}");
         if let Some(change) = change {
-            assert_bounded(&what, change.of);
+            assert_bounded(&what, change.kind);
         }
     }
 }
@@ -152,8 +155,8 @@ async fn who_dates_images_into_the_future_is_first_no_longer_than_others() {
     };
     let (liar, honest) =
         (dated(&did(1), "liar", "9999-12-31T23:59:59Z"), dated(&did(2), "honest", "2027-01-15T08:00:00Z"));
-    index.take(liar.into_iter().chain(honest).flatten().collect(), None).await.unwrap();
-    index.hold_said(&Did::parse(HOLD).unwrap(), Some(true)).await.unwrap();
+    index.apply(liar.into_iter().chain(honest).flatten().collect(), None).await.unwrap();
+    index.set_hold_is_public(&Did::parse(HOLD).unwrap(), Some(true)).await.unwrap();
     let found = index.list(None, RepositoryOrder::Pushed, 10, None).await.unwrap().repositories;
     assert!(found.iter().all(|repository| repository.pushed_us <= NOW), "{found:?}");
     // What is written a moment later stands before.
@@ -168,7 +171,7 @@ async fn who_dates_images_into_the_future_is_first_no_longer_than_others() {
         }),
         NOW + 1,
     );
-    index.take(later.into_iter().collect(), None).await.unwrap();
+    index.apply(later.into_iter().collect(), None).await.unwrap();
     assert_eq!(shown(&index, RepositoryOrder::Pushed).await, ["later", "honest", "liar"]);
 }
 
@@ -179,19 +182,22 @@ async fn an_account_that_names_many_holds_has_a_few_asked_and_those_it_leaves_ar
     let (mallory, bob) = (did(1), did(2));
     for number in 0..200 {
         let hold = format!("did:web:h{number}.example.org");
-        index.take(image(&mallory, &format!("app{number}"), "v1", &hold, ""), None).await.unwrap();
+        index.apply(image(&mallory, &format!("app{number}"), "v1", &hold, ""), None).await.unwrap();
     }
-    index.take(image(&bob, "harbour", "v1", HOLD, ""), None).await.unwrap();
+    index.apply(image(&bob, "harbour", "v1", HOLD, ""), None).await.unwrap();
     let due = index.due_holds(1000).await.unwrap();
     assert!(due.len() <= 34 && due.iter().any(|hold| hold.as_str() == HOLD), "{} holds", due.len());
-    index.hold_said(&Did::parse(HOLD).unwrap(), Some(true)).await.unwrap();
+    index.set_hold_is_public(&Did::parse(HOLD).unwrap(), Some(true)).await.unwrap();
     assert_eq!(shown(&index, RepositoryOrder::Pushed).await, ["harbour"]);
     // It writes and deletes, again and again, with a hold of its own each time.
     for number in 0..50 {
         let hold = format!("did:web:again{number}.example.org");
         let (hex, record) = manifest("again", &format!("again{number}"), &hold, "");
-        index.take(change(&bob, "io.atcr.manifest", &(hex.clone(), record)).into_iter().collect(), None).await.unwrap();
-        index.take(Change::of(&bob, "io.atcr.manifest", &hex, None, NOW).into_iter().collect(), None).await.unwrap();
+        index
+            .apply(change(&bob, "io.atcr.manifest", &(hex.clone(), record)).into_iter().collect(), None)
+            .await
+            .unwrap();
+        index.apply(Change::of(&bob, "io.atcr.manifest", &hex, None, NOW).into_iter().collect(), None).await.unwrap();
     }
     index.forget(&mallory).await.unwrap();
     assert_eq!(index.due_holds(1000).await.unwrap(), [], "no hold is asked that nothing names");
@@ -205,14 +211,14 @@ async fn a_hold_counts_pulls_of_its_own_images_alone_and_as_often_as_can_be() {
     let (alice, bob) = (did(1), did(2));
     let (hold, other) = (Did::parse(HOLD).unwrap(), Did::parse("did:web:other.example.org").unwrap());
     let all = [image(&alice, "tides", "v1", HOLD, ""), image(&bob, "harbour", "v1", other.as_str(), "")].concat();
-    index.take(all, None).await.unwrap();
+    index.apply(all, None).await.unwrap();
     for hold in [&hold, &other] {
-        index.hold_said(hold, Some(true)).await.unwrap();
+        index.set_hold_is_public(hold, Some(true)).await.unwrap();
     }
-    let name = |text: &str| atproto::syntax::ImageName::parse(text).unwrap();
-    let counts = vec![(alice.clone(), name("tides"), 7), (bob.clone(), name("harbour"), 9), (did(9), name("none"), 1)];
-    index.counted(&hold, counts).await.unwrap();
-    index.counted(&other, vec![(bob, name("harbour"), u64::MAX)]).await.unwrap();
+    let count = |owner: &Did, name: &str, pulls| PullCount::new(owner.clone(), ImageName::parse(name).unwrap(), pulls);
+    let counts = vec![count(&alice, "tides", 7), count(&bob, "harbour", 9), count(&did(9), "none", 1)];
+    index.set_pull_counts(&hold, counts).await.unwrap();
+    index.set_pull_counts(&other, vec![count(&bob, "harbour", u64::MAX)]).await.unwrap();
     let found = index.list(None, RepositoryOrder::Pulls, 10, None).await.unwrap().repositories;
     let pulls: Vec<_> = found.iter().map(|repository| (repository.name.as_str(), repository.pulls)).collect();
     assert_eq!(pulls, [("harbour", 1 << 40), ("tides", 7)]);
@@ -224,16 +230,16 @@ async fn a_crew_is_known_of_holds_that_are_asked_and_goes_with_them() {
     let index = index(&folder);
     let (alice, bob, carol) = (did(1), did(2), did(3));
     let hold = Did::parse(HOLD).unwrap();
-    index.crew_said(&hold, vec![bob.clone()]).await.unwrap();
+    index.set_crew(&hold, vec![bob.clone()]).await.unwrap();
     assert_eq!(index.holds_of(&bob, 10).await.unwrap(), [], "of a hold that nothing names nobody is crew");
-    index.take(image(&alice, "tides", "v1", HOLD, ""), None).await.unwrap();
-    index.hold_said(&hold, Some(false)).await.unwrap();
+    index.apply(image(&alice, "tides", "v1", HOLD, ""), None).await.unwrap();
+    index.set_hold_is_public(&hold, Some(false)).await.unwrap();
     for (crew, of_bob, of_carol) in [
         (vec![bob.clone(), bob.clone(), carol.clone()], true, true),
         (vec![carol.clone()], false, true),
         (vec![bob.clone()], true, false),
     ] {
-        index.crew_said(&hold, crew).await.unwrap();
+        index.set_crew(&hold, crew).await.unwrap();
         for (member, is_crew) in [(&bob, of_bob), (&carol, of_carol)] {
             assert_eq!(index.holds_of(member, 10).await.unwrap().len(), usize::from(is_crew), "{member}");
         }
@@ -243,8 +249,8 @@ async fn a_crew_is_known_of_holds_that_are_asked_and_goes_with_them() {
         json!({ "member": bob, "role": "member", "permissions": ["blob:write"], "addedAt": "2026-01-01T00:00:00Z" });
     for record in [Some(&record), Some(&json!(7)), None] {
         let change = Change::of(&hold, "io.atcr.hold.crew", "any", record, NOW).unwrap();
-        assert_eq!(change.of, RecordOf::Crew);
-        index.take(vec![change; 100], None).await.unwrap();
+        assert_eq!(change.kind, ChangeKind::Crew);
+        index.apply(vec![change; 100], None).await.unwrap();
     }
     assert_eq!(index.due_holds(10).await.unwrap(), []);
     index.forget(&bob).await.unwrap();

@@ -3,7 +3,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use atcr_appview::index::{Change, FoundRepositories, Index, IndexLimits, RecordOf, RepositoryOrder, SearchWords};
+use atcr_appview::index::{
+    Change, ChangeKind, FoundRepositories, Index, IndexLimits, RepositoryOrder, SearchWords, SourceCursor,
+};
 use atcr_appview::schema;
 use atproto::syntax::{Did, Handle, ImageName};
 use serde_json::{Value, json};
@@ -88,24 +90,24 @@ async fn names(index: &Index, text: &str) -> Vec<String> {
     found(index, text).await.repositories.iter().map(|found| found.name.to_string()).collect()
 }
 
-fn of(account: &Did, of: RecordOf) -> Vec<Change> {
-    vec![Change { account: account.clone(), of }]
+fn of(account: &Did, kind: ChangeKind) -> Vec<Change> {
+    vec![Change { account: account.clone(), kind }]
 }
 
 pub(crate) async fn says(index: &Index, hold: &str, is_public: bool) {
-    index.hold_said(&Did::parse(hold).unwrap(), Some(is_public)).await.unwrap();
+    index.set_hold_is_public(&Did::parse(hold).unwrap(), Some(is_public)).await.unwrap();
 }
 
 #[tokio::test]
 async fn an_image_is_found_by_its_name_owner_words_and_tags_once_its_hold_is_public() {
     let (index, alice) = (usual(), did(2));
-    index.take(image(&alice, "team/tide-tables", "v1.2", HOLD, "Café of the harbour"), None).await.unwrap();
-    index.take(image(&alice, "secret", "v1", PRIVATE, "Café"), None).await.unwrap();
+    index.apply(image(&alice, "team/tide-tables", "v1.2", HOLD, "Café of the harbour"), None).await.unwrap();
+    index.apply(image(&alice, "secret", "v1", PRIVATE, "Café"), None).await.unwrap();
     assert_eq!(names(&index, "tide").await, [""; 0], "whether its hold is public is not known");
     assert_eq!(index.due_holds(10).await.unwrap().len(), 2);
     says(&index, HOLD, true).await;
     says(&index, PRIVATE, false).await;
-    index.handle_said(&alice, Ok(Some(Handle::parse("Alice.Example.org").unwrap()))).await.unwrap();
+    index.set_handle(&alice, Ok(Some(Handle::parse("Alice.Example.org").unwrap()))).await.unwrap();
     for text in [
         "tide",
         "TIDE-tab",
@@ -135,23 +137,23 @@ async fn an_image_is_found_by_its_name_owner_words_and_tags_once_its_hold_is_pub
 #[tokio::test]
 async fn what_is_deleted_deactivated_or_gone_is_not_found() {
     let (index, alice, bob) = (usual(), did(2), did(3));
-    index.take(image(&alice, "app", "v1", HOLD, ""), None).await.unwrap();
-    index.take(image(&bob, "app", "v1", HOLD, ""), None).await.unwrap();
+    index.apply(image(&alice, "app", "v1", HOLD, ""), None).await.unwrap();
+    index.apply(image(&bob, "app", "v1", HOLD, ""), None).await.unwrap();
     says(&index, HOLD, true).await;
     assert_eq!(names(&index, "app").await.len(), 2);
-    index.take(of(&alice, RecordOf::Active(false)), None).await.unwrap();
+    index.apply(of(&alice, ChangeKind::Active(false)), None).await.unwrap();
     assert_eq!(found(&index, "app").await.repositories[0].owner, bob);
-    index.take(image(&alice, "app", "v2", HOLD, ""), None).await.unwrap();
+    index.apply(image(&alice, "app", "v2", HOLD, ""), None).await.unwrap();
     assert_eq!(names(&index, "app").await.len(), 1, "also what is new of it");
-    index.take(of(&alice, RecordOf::Active(true)), None).await.unwrap();
+    index.apply(of(&alice, ChangeKind::Active(true)), None).await.unwrap();
     assert_eq!(names(&index, "app").await.len(), 2);
     let gone = Change::of(&alice, "io.atcr.tag", "app_v2", None, 0).unwrap();
-    index.take(vec![gone], None).await.unwrap();
+    index.apply(vec![gone], None).await.unwrap();
     assert_eq!(names(&index, "v2").await, [""; 0]);
     let manifests = ["appv1", "appv2"].map(|seed| Change::of(&alice, "io.atcr.manifest", &hex(seed), None, 0).unwrap());
-    index.take(manifests.into(), None).await.unwrap();
+    index.apply(manifests.into(), None).await.unwrap();
     assert_eq!(names(&index, "app").await.len(), 1, "a tag that leads nowhere is no image");
-    index.take(of(&bob, RecordOf::Gone), None).await.unwrap();
+    index.apply(of(&bob, ChangeKind::Gone), None).await.unwrap();
     assert_eq!(names(&index, "app").await, [""; 0]);
     assert_eq!(index.totals().await.unwrap().accounts, 1);
 }
@@ -162,13 +164,13 @@ async fn events_may_come_twice_and_in_any_order() {
     let mut all = image(&alice, "app", "v1", HOLD, "first");
     all.extend(image(&alice, "app", "v2", HOLD, "second"));
     all.reverse();
-    index.take(all.clone(), Some(("source".into(), 7))).await.unwrap();
+    index.apply(all.clone(), Some(SourceCursor { source: "source".into(), cursor: 7 })).await.unwrap();
     says(&index, HOLD, true).await;
     let before = found(&index, "app").await;
     let records = index.totals().await.unwrap().records;
-    index.take(all.clone(), Some(("source".into(), 8))).await.unwrap();
+    index.apply(all.clone(), Some(SourceCursor { source: "source".into(), cursor: 8 })).await.unwrap();
     all.reverse();
-    index.take(all, None).await.unwrap();
+    index.apply(all, None).await.unwrap();
     assert_eq!((found(&index, "app").await, index.totals().await.unwrap().records), (before, records));
     assert_eq!(
         (records, index.cursor("source").await.unwrap(), index.cursor("other").await.unwrap()),
@@ -185,9 +187,9 @@ async fn stars_count_once_an_account_and_pulls_by_the_hold_that_has_the_image() 
         let record = json!({ "subject": subject, "createdAt": "2026-01-01T00:00:00Z" });
         Change::of(&bob, "io.atcr.sailor.star", key, Some(&record), 0).unwrap()
     };
-    index.take(vec![star("a")], None).await.unwrap();
-    index.take(image(&alice, "team/app", "v1", HOLD, ""), None).await.unwrap();
-    index.take(vec![star("b"), star("b")], None).await.unwrap();
+    index.apply(vec![star("a")], None).await.unwrap();
+    index.apply(image(&alice, "team/app", "v1", HOLD, ""), None).await.unwrap();
+    index.apply(vec![star("b"), star("b")], None).await.unwrap();
     says(&index, HOLD, true).await;
     assert_eq!(index.stars(&alice, &name, Some(&bob)).await.unwrap().0, 1);
     assert_eq!(found(&index, "app").await.repositories[0].stars, 1);
@@ -195,9 +197,9 @@ async fn stars_count_once_an_account_and_pulls_by_the_hold_that_has_the_image() 
         let record = json!({ "ownerDid": alice, "repository": "team/app", "pullCount": pulls, "pushCount": 1, "updatedAt": "2026-01-01T00:00:00Z" });
         Change::of(&Did::parse(hold).unwrap(), "io.atcr.hold.stats", "x", Some(&record), 0).unwrap()
     };
-    index.take(vec![stats(HOLD, 5), stats(PRIVATE, 1_000_000)], None).await.unwrap();
+    index.apply(vec![stats(HOLD, 5), stats(PRIVATE, 1_000_000)], None).await.unwrap();
     assert_eq!(found(&index, "app").await.repositories[0].pulls, 5, "another hold has nothing to say of it");
-    index.take(vec![Change::of(&bob, "io.atcr.sailor.star", "b", None, 0).unwrap()], None).await.unwrap();
+    index.apply(vec![Change::of(&bob, "io.atcr.sailor.star", "b", None, 0).unwrap()], None).await.unwrap();
     assert_eq!(index.stars(&alice, &name, Some(&bob)).await.unwrap(), (0, None));
     assert_eq!(found(&index, "app").await.repositories[0].stars, 0);
 }
@@ -206,9 +208,9 @@ async fn stars_count_once_an_account_and_pulls_by_the_hold_that_has_the_image() 
 async fn a_flood_of_one_account_displaces_its_own_and_nobody_elses() {
     let index = place(IndexLimits { of_account: 60, ..IndexLimits::of_total(100_000) });
     let (alice, mallory) = (did(2), did(3));
-    index.take(image(&alice, "app", "v1", HOLD, ""), None).await.unwrap();
+    index.apply(image(&alice, "app", "v1", HOLD, ""), None).await.unwrap();
     for number in 0..200 {
-        index.take(image(&mallory, &format!("flood{number}"), "v1", HOLD, ""), None).await.unwrap();
+        index.apply(image(&mallory, &format!("flood{number}"), "v1", HOLD, ""), None).await.unwrap();
     }
     says(&index, HOLD, true).await;
     let totals = index.totals().await.unwrap();
@@ -217,16 +219,16 @@ async fn a_flood_of_one_account_displaces_its_own_and_nobody_elses() {
     // Tags of one repository, pages of repositories that are not there, stars.
     for number in 0..200 {
         let (key, record) = tag(&mallory, "one", &format!("v{number}"), &hex("x"), 1);
-        index.take(change(&mallory, "io.atcr.tag", &(key, record)).into_iter().collect(), None).await.unwrap();
+        index.apply(change(&mallory, "io.atcr.tag", &(key, record)).into_iter().collect(), None).await.unwrap();
         let page = json!({ "repository": format!("p{number}"), "description": "x" });
         index
-            .take(change(&mallory, "io.atcr.repo.page", &(format!("p{number}"), page)).into_iter().collect(), None)
+            .apply(change(&mallory, "io.atcr.repo.page", &(format!("p{number}"), page)).into_iter().collect(), None)
             .await
             .unwrap();
         let subject = format!("at://{alice}/io.atcr.repo.page/s{number}");
         let star = json!({ "subject": subject, "createdAt": "2026-01-01T00:00:00Z" });
         index
-            .take(change(&mallory, "io.atcr.sailor.star", &(format!("s{number}"), star)).into_iter().collect(), None)
+            .apply(change(&mallory, "io.atcr.sailor.star", &(format!("s{number}"), star)).into_iter().collect(), None)
             .await
             .unwrap();
     }
@@ -247,10 +249,10 @@ async fn at_the_limit_of_an_account_the_oldest_goes_and_not_what_came_last() {
     };
     says(&index, HOLD, true).await;
     for (name, day) in [("old", 1), ("older", 2)] {
-        index.take(of_day(name, day), None).await.unwrap();
+        index.apply(of_day(name, day), None).await.unwrap();
     }
     // Both come at once, as from a listing.
-    index.take([of_day("new", 20), of_day("newer", 21)].concat(), None).await.unwrap();
+    index.apply([of_day("new", 20), of_day("newer", 21)].concat(), None).await.unwrap();
     says(&index, HOLD, true).await;
     let found = found(&index, "word").await.repositories;
     let found: Vec<_> = found.iter().map(|found| (found.name.as_str(), found.tags)).collect();
@@ -261,7 +263,7 @@ async fn at_the_limit_of_an_account_the_oldest_goes_and_not_what_came_last() {
 async fn the_oldest_repositories_go_when_there_are_too_many() {
     let index = place(IndexLimits { of_account: 50, ..IndexLimits::of_total(30) });
     for number in 2..20 {
-        index.take(image(&did(number), &format!("app{number}"), "v1", HOLD, ""), None).await.unwrap();
+        index.apply(image(&did(number), &format!("app{number}"), "v1", HOLD, ""), None).await.unwrap();
     }
     assert!(index.totals().await.unwrap().records > 30);
     index.sweep().await.unwrap();
@@ -302,9 +304,9 @@ fn a_record_of_another_form_is_none() {
         ("layers", json!([{ "size": i64::MAX }, { "size": i64::MAX }, { "size": i64::MAX }, { "size": -1 }])),
     ] {
         let change = change(&alice, "io.atcr.manifest", &(hex.clone(), with(field, value))).unwrap();
-        let RecordOf::Manifest { description, platforms, size_bytes, created_us, .. } = change.of else { panic!() };
-        assert!(description.chars().count() <= 301 && !description.contains(['\u{202e}', '\0']));
-        assert!(platforms.is_empty() && size_bytes < 1 << 53 && created_us <= 1_800_000_000_000_000);
+        let ChangeKind::Manifest(found) = change.kind else { panic!() };
+        assert!(found.description.chars().count() <= 301 && !found.description.contains(['\u{202e}', '\0']));
+        assert!(found.platforms.is_empty() && found.size_bytes < 1 << 53 && found.created_us <= 1_800_000_000_000_000);
     }
     for (collection, key) in
         [("io.atcr.tag", "a/b"), ("io.atcr.tag", ""), ("io.atcr.repo.page", "A"), ("app.bsky.feed.post", "x")]
@@ -335,7 +337,7 @@ fn a_record_of_another_form_is_none() {
 #[tokio::test]
 async fn no_query_is_an_error_of_the_engine() {
     let index = usual();
-    index.take(image(&did(2), "app", "v1", HOLD, "a b \" * NEAR"), None).await.unwrap();
+    index.apply(image(&did(2), "app", "v1", HOLD, "a b \" * NEAR"), None).await.unwrap();
     says(&index, HOLD, true).await;
     for text in [
         "\"",

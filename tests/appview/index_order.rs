@@ -13,7 +13,7 @@ const HOLD: &str = "did:web:hold.example.org";
 async fn pages_follow_each_other_without_a_gap_in_each_order() {
     let index = usual();
     for number in 0..57 {
-        index.take(image(&did(number % 5 + 2), &format!("app{number}"), "v1", HOLD, "word"), None).await.unwrap();
+        index.apply(image(&did(number % 5 + 2), &format!("app{number}"), "v1", HOLD, "word"), None).await.unwrap();
     }
     says(&index, HOLD, true).await;
     for (_, order) in RepositoryOrder::ALL {
@@ -57,7 +57,7 @@ async fn an_owners_repositories_come_in_the_order_that_was_asked_for() {
         }
         let stats = json!({ "ownerDid": alice, "repository": name, "pullCount": pulls, "pushCount": 1, "updatedAt": "2026-01-01T00:00:00Z" });
         changes.extend(change(&Did::parse(HOLD).unwrap(), "io.atcr.hold.stats", &(name.to_owned(), stats)));
-        index.take(changes, None).await.unwrap();
+        index.apply(changes, None).await.unwrap();
     }
     says(&index, HOLD, true).await;
     for (order, expected) in [

@@ -17,10 +17,10 @@ async fn what_comes_while_an_account_is_listed_is_not_lost() {
     let index = Index::new(database, IndexLimits::of_total(1000), || 1_800_000_000_000_000);
     let alice = plc(2);
     let of = |name: &str| -> Vec<Change> { image(&alice, name, "v1", HOLD, "word") };
-    index.take(of("old"), None).await.unwrap();
-    index.hold_said(&Did::parse(HOLD).unwrap(), Some(true)).await.unwrap();
+    index.apply(of("old"), None).await.unwrap();
+    index.set_hold_is_public(&Did::parse(HOLD).unwrap(), Some(true)).await.unwrap();
     index.begin_listing(&alice);
-    index.take(of("new"), None).await.unwrap();
+    index.apply(of("new"), None).await.unwrap();
     index.replace(&alice, of("listed")).await.unwrap();
     let words = SearchWords::of("word").unwrap();
     let found = index.search(&words, RepositoryOrder::Pushed, 10, None).await.unwrap();

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use atcr_appview::index::{Change, Index, IndexLimits, RecordOf};
+use atcr_appview::index::{Change, ChangeKind, Index, IndexLimits};
 use atcr_appview::schema;
 use atproto::syntax::Did;
 use serde_json::json;
@@ -24,13 +24,13 @@ async fn who_does_not_answer_is_asked_less_and_less() {
     let database = schema::open(&folder.path().join("appview.db")).unwrap();
     let index = Index::new(database, IndexLimits::of_total(1000), || LATER.load(Ordering::Relaxed));
     let (alice, hold) = (plc(2), Did::parse(HOLD).unwrap());
-    index.take(image(&alice, "app", "v1", HOLD, ""), None).await.unwrap();
-    index.take(vec![Change { account: alice.clone(), of: RecordOf::List }], None).await.unwrap();
+    index.apply(image(&alice, "app", "v1", HOLD, ""), None).await.unwrap();
+    index.apply(vec![Change { account: alice.clone(), kind: ChangeKind::List }], None).await.unwrap();
     let mut pauses = Vec::new();
     for _ in 0..12 {
-        index.handle_said(&alice, Err(())).await.unwrap();
-        index.hold_said(&hold, None).await.unwrap();
-        index.not_listed(&alice, Some(Duration::ZERO)).await.unwrap();
+        index.set_handle(&alice, Err(())).await.unwrap();
+        index.set_hold_is_public(&hold, None).await.unwrap();
+        index.listing_failed(&alice, Duration::ZERO).await.unwrap();
         let mut waited = [0_u64; 3];
         for step in 1.. {
             LATER.fetch_add(FIVE_MINUTES_US, Ordering::Relaxed);
@@ -51,9 +51,9 @@ async fn who_does_not_answer_is_asked_less_and_less() {
     assert_eq!(pauses[..4], [[5, 5, 5], [10, 10, 10], [20, 20, 20], [40, 40, 40]]);
     // No later than who answers.
     assert_eq!(pauses[11], [24 * 60, 60, 24 * 60]);
-    index.handle_said(&alice, Ok(None)).await.unwrap();
+    index.set_handle(&alice, Ok(None)).await.unwrap();
     LATER.fetch_add(24 * 12 * FIVE_MINUTES_US, Ordering::Relaxed);
-    index.handle_said(&alice, Err(())).await.unwrap();
+    index.set_handle(&alice, Err(())).await.unwrap();
     LATER.fetch_add(FIVE_MINUTES_US, Ordering::Relaxed);
     assert_eq!(index.due_handles(9).await.unwrap(), [alice], "an answer ends it");
 }
@@ -93,9 +93,9 @@ async fn who_asks_for_more_than_a_day_gets_a_day() {
     let database = schema::open(&folder.path().join("appview.db")).unwrap();
     let index = Index::new(database, IndexLimits::of_total(1000), || LATER.load(Ordering::Relaxed));
     let alice = plc(2);
-    index.take(vec![Change { account: alice.clone(), of: RecordOf::List }], None).await.unwrap();
+    index.apply(vec![Change { account: alice.clone(), kind: ChangeKind::List }], None).await.unwrap();
     for asked in [Duration::MAX, Duration::from_secs(u64::MAX)] {
-        index.not_listed(&alice, Some(asked)).await.unwrap();
+        index.listing_failed(&alice, asked).await.unwrap();
         LATER.fetch_add(24 * 60 * 60 * 1_000_000 - 1, Ordering::Relaxed);
         assert_eq!(index.due_lists(9).await.unwrap(), []);
         LATER.fetch_add(1, Ordering::Relaxed);

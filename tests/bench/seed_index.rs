@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use atcr_appview::index::{Change, Index, IndexLimits, RecordOf};
+use atcr_appview::index::{Change, ChangeKind, Index, IndexLimits};
 use atcr_appview::schema;
 use atproto::syntax::{Datetime, Did};
 
@@ -28,9 +28,9 @@ async fn main() -> Result<(), Failure> {
     // Nobody is asked about handles for as long as this is measured.
     let index = Index::new(database.clone(), IndexLimits::of_total(2_000_000), || u64::MAX / 4);
     for number in 0..count.parse::<u64>()? {
-        index.take(repository(number)?, None).await?;
+        index.apply(repository(number)?, None).await?;
         if number == 0 {
-            index.hold_said(&Did::parse(HOLD)?, Some(true)).await?;
+            index.set_hold_is_public(&Did::parse(HOLD)?, Some(true)).await?;
         }
     }
     database.settle().await;
@@ -58,7 +58,7 @@ fn repository(number: u64) -> Result<Vec<Change>, Failure> {
         let record = json!({ "repository": name, "tag": format!("v1.{tag}"), "manifest": uri, "updatedAt": at });
         changes.extend(Change::of(&account, "io.atcr.tag", &key, Some(&record), u64::MAX));
     }
-    assert!(changes.iter().all(|change| matches!(change.of, RecordOf::Tag { .. } | RecordOf::Manifest { .. })));
+    assert!(changes.iter().all(|change| matches!(change.kind, ChangeKind::Tag(_) | ChangeKind::Manifest(_))));
     Ok(changes)
 }
 

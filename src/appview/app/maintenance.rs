@@ -78,7 +78,7 @@ async fn deliver_to_webhooks(state: Arc<OciState>) {
 /// Keeps the index up to date, as long as the registry runs.
 async fn follow(state: Arc<OciState>) {
     let follow = &state.follow;
-    tokio::join!(follow.keep_asking(), follow.keep_listing(), follow.seed(), follow.keep_following());
+    tokio::join!(follow.keep_looking_up(), follow.keep_listing(), follow.seed(), follow.keep_following());
 }
 
 /// Removes stale uploads, expired sign-ins, old browser sessions and excess repositories of the index, as long as the

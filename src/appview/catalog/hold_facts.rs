@@ -9,7 +9,7 @@ use serde_json::Map;
 use super::Catalog;
 use super::kept::{Kept, Times, Unknown};
 use crate::holds::HoldsError;
-use crate::index::MAX_COUNT;
+use crate::index::{MAX_COUNT, PullCount};
 use atproto::lexicon::Captain;
 use atproto::syntax::{Did, HoldId, ImageName};
 
@@ -67,7 +67,8 @@ impl Catalog {
             let counts = |stats: atproto::lexicon::Stats| (stats.pull_count.min(MAX_COUNT), stats.push_count);
             let (pulls, pushes) = stats.map_or((0, 0), counts);
             // Keeps the search results consistent with the page.
-            if let Err(error) = index.counted(asked.did(), vec![(owner_did, image, pulls)]).await {
+            let count = PullCount::new(owner_did, image, pulls);
+            if let Err(error) = index.set_pull_counts(asked.did(), vec![count]).await {
                 tracing::warn!(%error, "the index was not told how often an image was pulled");
             }
             Ok(ImageCounts { pulls, pushes })

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::firehose::{self, Frame};
 use super::{Follow, jetstream};
-use crate::index::Change;
+use crate::index::{Change, SourceCursor};
 use server::egress::{EgressError, SocketMessage, WebSocket};
 use server::metrics::{Counter, CounterBy, Gauge};
 use server::storage::StorageError;
@@ -63,7 +63,7 @@ pub struct FollowCounts {
 }
 
 /// The content of one message.
-pub(super) struct Told {
+pub(super) struct SourceEvent {
     pub(super) kind: EventKind,
     /// Cursor of the source after this event.
     pub(super) cursor: Option<u64>,
@@ -106,7 +106,7 @@ enum Ended {
     #[error(transparent)]
     Storage(#[from] StorageError),
     #[error("it says: {0}")]
-    Said(String),
+    ByHost(String),
 }
 
 /// Changes that are not in the index yet.
@@ -119,7 +119,7 @@ struct Batch {
 
 impl Batch {
     /// Returns how long the batch waits for more events.
-    fn patience(&self) -> Duration {
+    fn wait(&self) -> Duration {
         let time = if self.changes.is_empty() { IDLE_BATCH_TIME } else { BATCH_TIME };
         self.since.map_or(Duration::from_secs(3600), |since| time.saturating_sub(since.elapsed()))
     }
@@ -159,14 +159,16 @@ impl Follow {
             let now_us = (self.clock)();
             match cursor {
                 // From this cursor on a restart misses no event, even if the first one takes hours to come.
-                None => self.index.take(Vec::new(), Some((name.clone(), now_us))).await?,
+                None => {
+                    self.index.apply(Vec::new(), Some(SourceCursor { source: name.clone(), cursor: now_us })).await?
+                }
                 Some(cursor) if now_us.saturating_sub(cursor) > KEPT_US => self.missed().await?,
                 Some(_) => {}
             }
         }
         let mut batch = Batch::default();
         let ended = loop {
-            if let Err(ended) = self.step(source, &name, &mut socket, &mut batch).await {
+            if let Err(ended) = self.receive(source, &name, &mut socket, &mut batch).await {
                 break ended;
             }
         };
@@ -175,46 +177,47 @@ impl Follow {
         Err(ended)
     }
 
-    async fn step(
+    /// Takes the next message into the batch, and writes the batch when it is due or no message comes in time.
+    async fn receive(
         &self,
         source: Source<'_>,
         name: &str,
         socket: &mut WebSocket,
         batch: &mut Batch,
     ) -> Result<(), Ended> {
-        let Some(message) = socket.next(batch.patience()).await? else { return Ok(self.flush(name, batch).await?) };
+        let Some(message) = socket.next(batch.wait()).await? else { return Ok(self.flush(name, batch).await?) };
         let now_us = (self.clock)();
         self.counts.heard_us.set(now_us);
-        let told = match (source, message) {
+        let event = match (source, message) {
             (Source::Jetstream(_), SocketMessage::Text(text)) => jetstream::read(&text, now_us),
             (Source::Firehose(_), SocketMessage::Binary(bytes)) => match firehose::read(&bytes, now_us) {
-                Ok(Frame::Told(told)) => Some(told),
+                Ok(Frame::Event(event)) => Some(event),
                 Ok(Frame::Gap) => return Ok(self.missed().await?),
                 Ok(Frame::BadCursor(message)) => {
                     // The host's cursors started again: list all accounts, and follow from now on.
                     self.missed().await?;
                     self.index.forget_cursor(name).await?;
-                    return Err(Ended::Said(message));
+                    return Err(Ended::ByHost(message));
                 }
-                Ok(Frame::End(message)) => return Err(Ended::Said(message)),
+                Ok(Frame::End(message)) => return Err(Ended::ByHost(message)),
                 Ok(Frame::Nothing) | Err(_) => None,
             },
             _ => None,
         };
-        let Some(told) = told else {
+        let Some(event) = event else {
             self.counts.events.inc(EventKind::Unknown);
             return Ok(());
         };
-        self.counts.events.inc(told.kind);
-        self.counts.refused.add(told.refused);
-        if let Some(at_us) = told.at_us {
+        self.counts.events.inc(event.kind);
+        self.counts.refused.add(event.refused);
+        if let Some(at_us) = event.at_us {
             self.counts.lag_us.set(now_us.saturating_sub(at_us));
         }
         batch.since.get_or_insert_with(Instant::now);
         // Cursors only increase: a smaller one is ignored.
-        batch.cursor = batch.cursor.max(told.cursor);
-        batch.changes.extend(told.changes);
-        let is_due = batch.changes.len() >= BATCH || batch.patience().is_zero();
+        batch.cursor = batch.cursor.max(event.cursor);
+        batch.changes.extend(event.changes);
+        let is_due = batch.changes.len() >= BATCH || batch.wait().is_zero();
         if is_due { Ok(self.flush(name, batch).await?) } else { Ok(()) }
     }
 
@@ -225,7 +228,7 @@ impl Follow {
             return Ok(());
         }
         self.counts.changes.add(changes.len() as u64);
-        self.index.take(changes, cursor.map(|cursor| (name.to_owned(), cursor))).await
+        self.index.apply(changes, cursor.map(|cursor| SourceCursor { source: name.to_owned(), cursor })).await
     }
 
     /// Lists the records of all known accounts again, after events were missed.

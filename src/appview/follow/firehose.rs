@@ -1,9 +1,9 @@
 //! The firehose of a relay or a PDS: `com.atproto.sync.subscribeRepos`.
 
-use super::events::{EventKind, Told};
+use super::events::{EventKind, SourceEvent};
 use super::is_wanted;
 use super::jetstream::of_account;
-use crate::index::{Change, RecordOf};
+use crate::index::{Change, ChangeKind};
 use atproto::lexicon::nsid;
 use atproto::repo::RepoError;
 use atproto::repo::cbor;
@@ -12,7 +12,7 @@ use atproto::repo::event::{CommitEvent, RepoEvent, RepoEventKind};
 /// The content of a frame.
 pub(super) enum Frame {
     /// An event.
-    Told(Told),
+    Event(SourceEvent),
     /// Events between the cursor and now are missing.
     Gap,
     /// The host ended the stream: the cursor is in the future.
@@ -35,8 +35,8 @@ pub(super) fn read(frame: &[u8], now_us: u64) -> Result<Frame, RepoError> {
     let mut refused = 0;
     let (kind, changes) = match event.kind {
         RepoEventKind::Commit(commit) => (EventKind::Commit, commit_changes(&commit, now_us, &mut refused)),
-        RepoEventKind::Sync(account) => (EventKind::Commit, vec![Change { account, of: RecordOf::Relist }]),
-        RepoEventKind::Identity(account) => (EventKind::Identity, vec![Change { account, of: RecordOf::Handle }]),
+        RepoEventKind::Sync(account) => (EventKind::Commit, vec![Change { account, kind: ChangeKind::Relist }]),
+        RepoEventKind::Identity(account) => (EventKind::Identity, vec![Change { account, kind: ChangeKind::Handle }]),
         RepoEventKind::Account(account, is_active, status) => {
             (EventKind::Account, vec![of_account(account, is_active, status.as_deref())])
         }
@@ -46,13 +46,13 @@ pub(super) fn read(frame: &[u8], now_us: u64) -> Result<Frame, RepoError> {
         RepoEventKind::Info(_) | RepoEventKind::Other => return Ok(Frame::Nothing),
     };
     let cursor = (event.seq > 0).then_some(event.seq);
-    Ok(Frame::Told(Told { kind, cursor, at_us: None, changes, refused }))
+    Ok(Frame::Event(SourceEvent { kind, cursor, at_us: None, changes, refused }))
 }
 
 /// Returns the changes of a commit. If it is incomplete or invalid, the account is listed again. Adds the number of
 /// records that do not match their lexicon to `refused`.
 fn commit_changes(commit: &CommitEvent, now_us: u64, refused: &mut u64) -> Vec<Change> {
-    let relist = || vec![Change { account: commit.account.clone(), of: RecordOf::Relist }];
+    let relist = || vec![Change { account: commit.account.clone(), kind: ChangeKind::Relist }];
     if commit.is_partial {
         return relist();
     }

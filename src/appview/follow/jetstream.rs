@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::COLLECTIONS;
-use super::events::{EventKind, Told};
-use crate::index::{Change, RecordOf};
+use super::events::{EventKind, SourceEvent};
+use crate::index::{Change, ChangeKind};
 use atproto::syntax::Did;
 use server::json;
 
@@ -60,7 +60,7 @@ pub(super) fn url(base: &str, cursor: Option<u64>) -> String {
 }
 
 /// Parses a message; `None` when it is no event.
-pub(super) fn read(text: &str, now_us: u64) -> Option<Told> {
+pub(super) fn read(text: &str, now_us: u64) -> Option<SourceEvent> {
     let event: Event = json::parse(text.as_bytes()).ok()?;
     let did = event.did;
     let mut refused = 0;
@@ -75,21 +75,27 @@ pub(super) fn read(text: &str, now_us: u64) -> Option<Told> {
             (EventKind::Commit, change)
         }
         (_, Some(account), _) => (EventKind::Account, Some(of_account(did, account.active, account.status.as_deref()))),
-        (_, _, Some(_)) => (EventKind::Identity, Some(Change { account: did, of: RecordOf::Handle })),
+        (_, _, Some(_)) => (EventKind::Identity, Some(Change { account: did, kind: ChangeKind::Handle })),
         _ => return None,
     };
     // A time in the future would skip later events.
     let cursor = event.time_us.min(now_us);
-    Some(Told { kind, cursor: Some(cursor), at_us: Some(cursor), changes: change.into_iter().collect(), refused })
+    Some(SourceEvent {
+        kind,
+        cursor: Some(cursor),
+        at_us: Some(cursor),
+        changes: change.into_iter().collect(),
+        refused,
+    })
 }
 
 /// Returns the change for the status of an account.
 pub(super) fn of_account(account: Did, is_active: bool, status: Option<&str>) -> Change {
-    let of = match status {
-        Some("deleted") if !is_active => RecordOf::Gone,
-        _ => RecordOf::Active(is_active),
+    let kind = match status {
+        Some("deleted") if !is_active => ChangeKind::Gone,
+        _ => ChangeKind::Active(is_active),
     };
-    Change { account, of }
+    Change { account, kind }
 }
 
 #[cfg(test)]
@@ -111,19 +117,19 @@ mod tests {
     #[test]
     fn whatever_comes_is_an_event_or_nothing() {
         let did = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
-        let told = |json: &str| read(&json.replace("DID", did), NOW);
+        let event = |json: &str| read(&json.replace("DID", did), NOW);
         let star = r#"{"did":"DID","time_us":5,"kind":"commit","commit":{"rev":"a","operation":"create","collection":
             "io.atcr.sailor.star","rkey":"a","record":{"subject":"at://DID/io.atcr.repo.page/app","createdAt":"2026-01-01T00:00:00Z"},"cid":"b"}}"#;
-        let found = told(star).unwrap();
+        let found = event(star).unwrap();
         assert_eq!((found.changes.len(), found.cursor, found.refused), (1, Some(5), 0));
-        let gone = told(&star.replace("create\"", "delete\"")).unwrap();
-        assert_eq!(gone.changes[0].of, RecordOf::NoStar("a".into()));
+        let gone = event(&star.replace("create\"", "delete\"")).unwrap();
+        assert_eq!(gone.changes[0].kind, ChangeKind::NoStar("a".into()));
         let account = r#"{"did":"DID","time_us":9999999999999999,"kind":"account","account":{"active":false,"did":"DID","seq":1,"status":"takendown"}}"#;
-        let found = told(account).unwrap();
-        assert_eq!((&found.changes[0].of, found.cursor), (&RecordOf::Active(false), Some(NOW)));
-        assert_eq!(told(&account.replace("takendown", "deleted")).unwrap().changes[0].of, RecordOf::Gone);
+        let found = event(account).unwrap();
+        assert_eq!((&found.changes[0].kind, found.cursor), (&ChangeKind::Active(false), Some(NOW)));
+        assert_eq!(event(&account.replace("takendown", "deleted")).unwrap().changes[0].kind, ChangeKind::Gone);
         let identity = r#"{"did":"DID","time_us":1,"kind":"identity","identity":{"did":"DID","handle":"a.b"}}"#;
-        assert_eq!(told(identity).unwrap().changes[0].of, RecordOf::Handle);
+        assert_eq!(event(identity).unwrap().changes[0].kind, ChangeKind::Handle);
         for nothing in [
             "",
             "null",
@@ -136,13 +142,13 @@ mod tests {
             r#"{"did":"DID","time_us":1,"commit":{"operation":7,"collection":"a","rkey":"b"}}"#,
             &"[".repeat(100_000),
         ] {
-            assert!(told(nothing).is_none(), "{nothing:.80}");
+            assert!(event(nothing).is_none(), "{nothing:.80}");
         }
         let record = r#""record":{"subject""#;
-        let other = told(&star.replace(record, r#""record":{"other""#)).unwrap();
+        let other = event(&star.replace(record, r#""record":{"other""#)).unwrap();
         assert_eq!((other.changes.len(), other.refused), (0, 1));
         assert!(
-            told(&star.replace("io.atcr.sailor.star\",\"rkey\":\"a\"", "x\",\"rkey\":\"../..\""))
+            event(&star.replace("io.atcr.sailor.star\",\"rkey\":\"a\"", "x\",\"rkey\":\"../..\""))
                 .unwrap()
                 .changes
                 .is_empty()

@@ -35,7 +35,8 @@ pub(super) const SLOTS: BulkheadLimits = BulkheadLimits {
 const MAX_PAGES: usize = 60;
 /// Time-out of all collections of an account together.
 const TIME: Duration = Duration::from_secs(120);
-const OFTEN: Duration = Duration::from_secs(30);
+/// Interval between looks for due listings.
+const INTERVAL: Duration = Duration::from_secs(30);
 /// Longest time for which a PDS is left alone as it asked, with all its accounts.
 const LONGEST_QUIET: Duration = Duration::from_hours(6);
 /// PDSes that are remembered to be left alone, at some 100 bytes each.
@@ -67,7 +68,7 @@ impl Follow {
                 Ok(due) => due.collect(),
                 Err(error) => {
                     tracing::warn!(%error, "what accounts have cannot be listed");
-                    tokio::time::sleep(OFTEN).await;
+                    tokio::time::sleep(INTERVAL).await;
                     continue;
                 }
             };
@@ -82,11 +83,11 @@ impl Follow {
                 Some((account, outcome)) = lists.next(), if !under_way.is_empty() => {
                     if let Err(error) = outcome {
                         tracing::warn!(%error, "what an account has cannot be listed");
-                        tokio::time::sleep(OFTEN).await;
+                        tokio::time::sleep(INTERVAL).await;
                     }
                     under_way.remove(&account);
                 }
-                _ = timeout(OFTEN, wakes.changed()), if under_way.len() < UNDER_WAY => {}
+                _ = timeout(INTERVAL, wakes.changed()), if under_way.len() < UNDER_WAY => {}
             }
         }
     }
@@ -121,11 +122,11 @@ impl Follow {
     async fn end(&self, account: &Did, listed: Listed) -> Result<(), StorageError> {
         match listed {
             Listed::Changes(changes) => self.index.replace(account, changes).await,
-            Listed::Refused => self.index.not_listed(account, None).await,
+            Listed::Refused => self.index.listing_refused(account).await,
             Listed::Later(wait) => self.index.list_later(account, wait).await,
             Listed::Failed(reason, asked) => {
                 tracing::info!(did = %account, "the records of {account} cannot be listed yet: {reason}");
-                self.index.not_listed(account, Some(asked)).await
+                self.index.listing_failed(account, asked).await
             }
         }
     }

@@ -5,11 +5,11 @@
 //! page of an image verifies its record. The cursor of a source is stored with its changes, in one transaction, so a
 //! restart loses nothing, and an event that comes twice changes nothing.
 
-mod asking;
 mod events;
 mod firehose;
 mod jetstream;
 mod listing;
+mod look_ups;
 mod seeding;
 
 use std::io;

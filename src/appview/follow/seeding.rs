@@ -6,7 +6,7 @@ use http::{Request, StatusCode};
 use serde::Deserialize;
 
 use super::Follow;
-use crate::index::{Change, RecordOf};
+use crate::index::{Change, ChangeKind, SourceCursor};
 use atproto::lexicon::nsid::{self, Method};
 use atproto::syntax::Did;
 use server::egress::{AnswerLimits, empty_body, retry_after};
@@ -121,8 +121,8 @@ impl Follow {
                 Err(error) => return Err(error),
             }
         }
-        let done = Some((name.to_owned(), (self.clock)()));
-        self.index.take(Vec::new(), done).await.map_err(|error| SeedError::Failed(error.to_string()))?;
+        let done = Some(SourceCursor { source: name.to_owned(), cursor: (self.clock)() });
+        self.index.apply(Vec::new(), done).await.map_err(|error| SeedError::Failed(error.to_string()))?;
         Ok(accounts)
     }
 
@@ -138,9 +138,9 @@ impl Follow {
         for _ in 0..max_pages {
             let page = self.page(relay, method, collection, cursor.as_deref()).await?;
             accounts += page.repos.len();
-            let list = |repo: Repo| Change { account: repo.did, of: RecordOf::List };
+            let list = |repo: Repo| Change { account: repo.did, kind: ChangeKind::List };
             let changes = page.repos.into_iter().map(list).collect();
-            self.index.take(changes, None).await.map_err(|error| SeedError::Failed(error.to_string()))?;
+            self.index.apply(changes, None).await.map_err(|error| SeedError::Failed(error.to_string()))?;
             cursor = page.cursor.filter(|cursor| !cursor.is_empty());
             if cursor.is_none() {
                 break;

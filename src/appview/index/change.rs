@@ -18,42 +18,16 @@ pub struct Change {
     /// Account that changed, or that owns the record.
     pub account: Did,
     /// The change.
-    pub of: RecordOf,
+    pub kind: ChangeKind,
 }
 
 /// The kind and content of a change.
 #[derive(Clone, Debug, PartialEq)]
-pub enum RecordOf {
+pub enum ChangeKind {
     /// A tag was written.
-    Tag {
-        /// Record key.
-        key: String,
-        /// Repository.
-        name: ImageName,
-        /// Tag.
-        tag: Tag,
-        /// Digest of the manifest.
-        digest: Digest,
-        /// Time of the write by the record, microseconds since 1970; not later than now.
-        written_us: u64,
-    },
+    Tag(WrittenTag),
     /// A manifest was written.
-    Manifest {
-        /// Digest.
-        digest: Digest,
-        /// Repository of the first push.
-        name: ImageName,
-        /// Hold with its blobs.
-        hold: Option<Did>,
-        /// Description from its annotations.
-        description: String,
-        /// Platforms, separated by spaces.
-        platforms: String,
-        /// Size of configuration and layers.
-        size_bytes: u64,
-        /// Time of the first push by the record, microseconds since 1970; not later than now.
-        created_us: u64,
-    },
+    Manifest(WrittenManifest),
     /// The page of a repository was written or deleted.
     Page {
         /// Repository.
@@ -78,14 +52,7 @@ pub enum RecordOf {
     /// The account is a hold whose crew has changed.
     Crew,
     /// The account is a hold that counted the pulls of an image.
-    Stats {
-        /// Owner of the image.
-        owner: Did,
-        /// Name of the image.
-        name: ImageName,
-        /// Number of manifest downloads.
-        pulls: u64,
-    },
+    Stats(PullCount),
     /// The tag with this record key was deleted.
     NoTag(String),
     /// The manifest was deleted.
@@ -108,21 +75,78 @@ pub enum RecordOf {
     Seen,
 }
 
+/// A tag, by its record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WrittenTag {
+    /// Record key.
+    pub key: String,
+    /// Repository.
+    pub name: ImageName,
+    /// Tag.
+    pub tag: Tag,
+    /// Digest of the manifest.
+    pub digest: Digest,
+    /// Time of the write by the record, microseconds since 1970; not later than now.
+    pub written_us: u64,
+}
+
+/// A manifest, by its record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WrittenManifest {
+    /// Digest.
+    pub digest: Digest,
+    /// Repository of the first push.
+    pub name: ImageName,
+    /// Hold with its blobs.
+    pub hold: Option<Did>,
+    /// Description from its annotations.
+    pub description: String,
+    /// Platforms, separated by spaces.
+    pub platforms: String,
+    /// Size of configuration and layers.
+    pub size_bytes: u64,
+    /// Time of the first push by the record, microseconds since 1970; not later than now.
+    pub created_us: u64,
+}
+
+/// The pull count of an image at a hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PullCount {
+    pub(super) owner: Did,
+    pub(super) name: ImageName,
+    /// Number of manifest downloads, [`MAX_COUNT`] at most.
+    pub(super) pulls: u64,
+}
+
+impl PullCount {
+    /// Returns the count of an image of `owner`, cut to [`MAX_COUNT`].
+    #[must_use]
+    pub fn new(owner: Did, name: ImageName, pulls: u64) -> Self {
+        Self { owner, name, pulls: pulls.min(MAX_COUNT) }
+    }
+}
+
+impl From<Stats> for PullCount {
+    fn from(stats: Stats) -> Self {
+        Self::new(stats.owner_did, stats.repository, stats.pull_count)
+    }
+}
+
 impl Change {
     /// Returns the change for a record that was written, or deleted if that is `None`. Returns `None` for collections
     /// that are not in the index, and for records that do not match their lexicon.
     #[must_use]
     pub fn of(account: &Did, collection: &str, key: &str, record: Option<&Value>, now_us: u64) -> Option<Self> {
         RecordKey::parse(key).ok()?;
-        let of = match record {
+        let kind = match record {
             Some(record) => written(account, collection, key, record, now_us)?,
             None => deleted(collection, key)?,
         };
-        Some(Self { account: account.clone(), of })
+        Some(Self { account: account.clone(), kind })
     }
 }
 
-fn written(account: &Did, collection: &str, key: &str, record: &Value, now_us: u64) -> Option<RecordOf> {
+fn written(account: &Did, collection: &str, key: &str, record: &Value, now_us: u64) -> Option<ChangeKind> {
     let owned = || record.clone();
     if collection == nsid::TAG.as_str() {
         return tag(account, key, record, now_us);
@@ -133,50 +157,48 @@ fn written(account: &Did, collection: &str, key: &str, record: &Value, now_us: u
     if collection == nsid::REPO_PAGE.as_str() {
         let name = page_of(key)?;
         let text = record.get("description").and_then(Value::as_str).filter(|_| is_named(record, &name))?;
-        return Some(RecordOf::Page { name, text: line(Some(text)) });
+        return Some(ChangeKind::Page { name, text: line(Some(text)) });
     }
     if collection == nsid::STAR.as_str() {
         let (owner, name) = serde_json::from_value::<Star>(owned()).ok()?.repository()?;
-        return Some(RecordOf::Star { key: key.to_owned(), owner, name });
+        return Some(ChangeKind::Star { key: key.to_owned(), owner, name });
     }
     if collection == nsid::CAPTAIN.as_str() && key == SELF_KEY {
-        return Some(RecordOf::Captain { is_public: serde_json::from_value::<Captain>(owned()).ok()?.public });
+        return Some(ChangeKind::Captain { is_public: serde_json::from_value::<Captain>(owned()).ok()?.public });
     }
     if collection == nsid::SAILOR_PROFILE.as_str() {
-        return Some(RecordOf::Seen);
+        return Some(ChangeKind::Seen);
     }
     if collection == nsid::CREW.as_str() {
-        return Some(RecordOf::Crew);
+        return Some(ChangeKind::Crew);
     }
     if collection == nsid::STATS.as_str() {
-        let Stats { owner_did, repository, pull_count, .. } = serde_json::from_value(owned()).ok()?;
-        let pulls = pull_count.min(MAX_COUNT);
-        return Some(RecordOf::Stats { owner: owner_did, name: repository, pulls });
+        return Some(ChangeKind::Stats(serde_json::from_value::<Stats>(owned()).ok()?.into()));
     }
     None
 }
 
-fn deleted(collection: &str, key: &str) -> Option<RecordOf> {
+fn deleted(collection: &str, key: &str) -> Option<ChangeKind> {
     if collection == nsid::TAG.as_str() {
-        return Some(RecordOf::NoTag(key.to_owned()));
+        return Some(ChangeKind::NoTag(key.to_owned()));
     }
     if collection == nsid::MANIFEST.as_str() {
-        return Some(RecordOf::NoManifest(Digest::parse(&format!("sha256:{key}")).ok()?));
+        return Some(ChangeKind::NoManifest(Digest::parse(&format!("sha256:{key}")).ok()?));
     }
     if collection == nsid::REPO_PAGE.as_str() {
-        return Some(RecordOf::Page { name: page_of(key)?, text: String::new() });
+        return Some(ChangeKind::Page { name: page_of(key)?, text: String::new() });
     }
     if collection == nsid::STAR.as_str() {
-        return Some(RecordOf::NoStar(key.to_owned()));
+        return Some(ChangeKind::NoStar(key.to_owned()));
     }
     if collection == nsid::CREW.as_str() {
-        return Some(RecordOf::Crew);
+        return Some(ChangeKind::Crew);
     }
     // A hold without a captain record is not public.
-    (collection == nsid::CAPTAIN.as_str() && key == SELF_KEY).then_some(RecordOf::Captain { is_public: false })
+    (collection == nsid::CAPTAIN.as_str() && key == SELF_KEY).then_some(ChangeKind::Captain { is_public: false })
 }
 
-fn tag(account: &Did, key: &str, record: &Value, now_us: u64) -> Option<RecordOf> {
+fn tag(account: &Did, key: &str, record: &Value, now_us: u64) -> Option<ChangeKind> {
     let record = TagRecord::read(record)?;
     let (name, tag) = (ImageName::parse(&record.repository).ok()?, Tag::parse(&record.tag).ok()?);
     let is_its_own = TagRecord::key_of(&name, &tag).as_str() == key;
@@ -186,16 +208,16 @@ fn tag(account: &Did, key: &str, record: &Value, now_us: u64) -> Option<RecordOf
     let digest = record.digest(account)?;
     let written = record.updated_at.or(record.created_at);
     let written_us = written.as_ref().map_or(0, Datetime::to_micros).min(now_us);
-    Some(RecordOf::Tag { key: key.to_owned(), name, tag, digest, written_us })
+    Some(ChangeKind::Tag(WrittenTag { key: key.to_owned(), name, tag, digest, written_us }))
 }
 
-fn manifest(key: &str, record: Manifest, now_us: u64) -> Option<RecordOf> {
+fn manifest(key: &str, record: Manifest, now_us: u64) -> Option<ChangeKind> {
     let digest = Digest::parse(&record.digest).ok().filter(|digest| digest.hex() == key)?;
     if record.has_subject() {
         return None;
     }
     let created = record.other.get("createdAt").and_then(Value::as_str).and_then(|at| Datetime::parse(at).ok());
-    Some(RecordOf::Manifest {
+    Some(ChangeKind::Manifest(WrittenManifest {
         digest,
         name: ImageName::parse(&record.repository).ok()?,
         hold: record.hold().map(|hold| hold.did().clone()),
@@ -203,7 +225,7 @@ fn manifest(key: &str, record: Manifest, now_us: u64) -> Option<RecordOf> {
         platforms: platforms(&record),
         size_bytes: record.size_bytes().min(MAX_COUNT << 10),
         created_us: created.as_ref().map_or(0, Datetime::to_micros).min(now_us),
-    })
+    }))
 }
 
 /// Returns the platforms of an index, separated by spaces.

@@ -1,6 +1,6 @@
 //! The search index: repositories by owner, name, description and tags, with their stars.
 //!
-//! It gets the records that this program writes ([`Index::written`]), and those from the network ([`Index::take`]).
+//! It gets the records that this program writes ([`Index::written`]), and those from the network ([`Index::apply`]).
 //! Records are checked for their form only: their content is unproven, and pages say so. The records of each account
 //! are limited, and so are those of all together: the oldest repositories are forgotten.
 //!
@@ -22,11 +22,11 @@ use atproto::syntax::{Did, Handle, ImageName, RecordKey};
 use server::sqlite::Database;
 use server::storage::StorageError;
 
-pub use change::{Change, MAX_COUNT, RecordOf};
+pub use change::{Change, ChangeKind, MAX_COUNT, PullCount, WrittenManifest, WrittenTag};
 pub use indexed::{IndexedAccount, IndexedManifest, IndexedRepository, IndexedStar, IndexedTag};
 pub use query::{Position, RepositoryOrder, SearchWords};
 use replacing::{BATCH, Listings};
-use retries::{Asked, Retries};
+use retries::{LookUpKind, Retries};
 pub use search::{FoundRepositories, FoundRepository};
 pub use tables::IndexTotals;
 
@@ -39,8 +39,14 @@ const HANDLE_FRESH_US: u64 = 24 * 60 * 60 * 1_000_000;
 /// Longest interval after a failed listing.
 const LIST_AGAIN_US: u64 = 24 * 60 * 60 * 1_000_000;
 
-/// The owner, the name and the pull count of an image.
-pub type PullCount = (Did, ImageName, u64);
+/// The position in a source of events up to which its events are in the index.
+#[derive(Clone, Debug)]
+pub struct SourceCursor {
+    /// Name of the source.
+    pub source: String,
+    /// The position, as the source counts it.
+    pub cursor: u64,
+}
 
 /// Limits of the index.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +98,7 @@ impl Index {
         let Some(change) = Change::of(account, collection.as_str(), key.as_str(), record, (self.clock)()) else {
             return;
         };
-        if let Err(error) = self.take(vec![change], None).await {
+        if let Err(error) = self.apply(vec![change], None).await {
             tracing::warn!(did = %account, "the index was not told of a record: {error}");
         }
     }
@@ -101,16 +107,16 @@ impl Index {
     ///
     /// # Errors
     /// When the database fails; the same below.
-    pub async fn take(&self, changes: Vec<Change>, cursor: Option<(String, u64)>) -> Result<(), StorageError> {
+    pub async fn apply(&self, changes: Vec<Change>, cursor: Option<SourceCursor>) -> Result<(), StorageError> {
         self.listings.keep(&changes);
         self.write(changes, cursor).await
     }
 
-    async fn write(&self, changes: Vec<Change>, cursor: Option<(String, u64)>) -> Result<(), StorageError> {
+    async fn write(&self, changes: Vec<Change>, cursor: Option<SourceCursor>) -> Result<(), StorageError> {
         let (limits, now_us) = (self.limits, (self.clock)());
-        let asks =
-            self.database.write(move |write| tables::take(write, &changes, cursor.as_ref(), limits, now_us)).await?;
-        if asks {
+        let has_due =
+            self.database.write(move |write| tables::apply(write, &changes, cursor.as_ref(), limits, now_us)).await?;
+        if has_due {
             self.wake.send_replace(());
         }
         Ok(())
@@ -119,7 +125,7 @@ impl Index {
     /// Returns the stored cursor of a source.
     ///
     /// # Errors
-    /// As [`Index::take`].
+    /// As [`Index::apply`].
     pub async fn cursor(&self, source: &str) -> Result<Option<u64>, StorageError> {
         let source = source.to_owned();
         self.database.read(move |read| tables::cursor(read, &source)).await
@@ -134,7 +140,7 @@ impl Index {
     /// Forgets the cursor of a source.
     ///
     /// # Errors
-    /// As [`Index::take`].
+    /// As [`Index::apply`].
     pub async fn forget_cursor(&self, source: &str) -> Result<(), StorageError> {
         let source = source.to_owned();
         self.database.write(move |write| tables::forget_cursor(write, &source)).await
@@ -143,7 +149,7 @@ impl Index {
     /// Returns holds that are to be asked whether they are public. Forgets those that no repository names any more.
     ///
     /// # Errors
-    /// As [`Index::take`].
+    /// As [`Index::apply`].
     pub async fn due_holds(&self, limit: usize) -> Result<Vec<Did>, StorageError> {
         let now_us = (self.clock)();
         loop {
@@ -162,16 +168,16 @@ impl Index {
     /// Stores the accounts with write permission at a hold, as read from it.
     ///
     /// # Errors
-    /// As [`Index::take`].
-    pub async fn crew_said(&self, hold: &Did, members: Vec<Did>) -> Result<(), StorageError> {
+    /// As [`Index::apply`].
+    pub async fn set_crew(&self, hold: &Did, members: Vec<Did>) -> Result<(), StorageError> {
         let hold = hold.clone();
-        self.database.write(move |write| tables::holds::crew_said(write, &hold, &members)).await
+        self.database.write(move |write| tables::holds::set_crew(write, &hold, &members)).await
     }
 
     /// Returns the holds at which an account has write permission, as last read from them.
     ///
     /// # Errors
-    /// As [`Index::take`].
+    /// As [`Index::apply`].
     pub async fn holds_of(&self, member: &Did, limit: usize) -> Result<Vec<Did>, StorageError> {
         let member = member.clone();
         self.database.read(move |read| tables::holds::of_member(read, &member, limit)).await
@@ -180,16 +186,13 @@ impl Index {
     /// Stores the pull counts of images, as read from a hold.
     ///
     /// # Errors
-    /// As [`Index::take`].
-    pub async fn counted(&self, hold: &Did, counts: Vec<PullCount>) -> Result<(), StorageError> {
-        let change = |(owner, name, pulls): PullCount| {
-            let of = RecordOf::Stats { owner, name, pulls: pulls.min(MAX_COUNT) };
-            Change { account: hold.clone(), of }
-        };
+    /// As [`Index::apply`].
+    pub async fn set_pull_counts(&self, hold: &Did, counts: Vec<PullCount>) -> Result<(), StorageError> {
+        let change = |count| Change { account: hold.clone(), kind: ChangeKind::Stats(count) };
         let mut changes = counts.into_iter().map(change).peekable();
         // In batches, so that other writes come between them.
         while changes.peek().is_some() {
-            self.take(changes.by_ref().take(BATCH).collect(), None).await?;
+            self.apply(changes.by_ref().take(BATCH).collect(), None).await?;
         }
         Ok(())
     }
@@ -197,17 +200,17 @@ impl Index {
     /// Stores whether a hold is public; `None` when it did not answer, which keeps the last answer.
     ///
     /// # Errors
-    /// As [`Index::take`].
-    pub async fn hold_said(&self, hold: &Did, is_public: Option<bool>) -> Result<(), StorageError> {
+    /// As [`Index::apply`].
+    pub async fn set_hold_is_public(&self, hold: &Did, is_public: Option<bool>) -> Result<(), StorageError> {
         let (hold, now_us) = (hold.clone(), (self.clock)());
-        let next_us = now_us + self.retries.pause_us((Asked::Hold, &hold), is_public.is_some(), HOLD_FRESH_US);
-        self.database.write(move |write| tables::holds::said(write, &hold, is_public, next_us)).await
+        let next_us = now_us + self.retries.pause_us(LookUpKind::Hold, &hold, is_public.is_some(), HOLD_FRESH_US);
+        self.database.write(move |write| tables::holds::store_answer(write, &hold, is_public, next_us)).await
     }
 
     /// Returns accounts whose handles are to be checked.
     ///
     /// # Errors
-    /// As [`Index::take`].
+    /// As [`Index::apply`].
     pub async fn due_handles(&self, limit: usize) -> Result<Vec<Did>, StorageError> {
         let now_us = (self.clock)();
         self.database.read(move |read| tables::accounts::due_handles(read, now_us, limit)).await
@@ -217,17 +220,17 @@ impl Index {
     /// checked.
     ///
     /// # Errors
-    /// As [`Index::take`].
-    pub async fn handle_said(&self, account: &Did, handle: Result<Option<Handle>, ()>) -> Result<(), StorageError> {
+    /// As [`Index::apply`].
+    pub async fn set_handle(&self, account: &Did, handle: Result<Option<Handle>, ()>) -> Result<(), StorageError> {
         let (account, now_us) = (account.clone(), (self.clock)());
-        let next_us = now_us + self.retries.pause_us((Asked::Handle, &account), handle.is_ok(), HANDLE_FRESH_US);
-        self.database.write(move |write| tables::accounts::handle_said(write, &account, handle, next_us)).await
+        let next_us = now_us + self.retries.pause_us(LookUpKind::Handle, &account, handle.is_ok(), HANDLE_FRESH_US);
+        self.database.write(move |write| tables::accounts::set_handle(write, &account, handle, next_us)).await
     }
 
     /// Returns accounts whose records are to be listed.
     ///
     /// # Errors
-    /// As [`Index::take`].
+    /// As [`Index::apply`].
     pub async fn due_lists(&self, limit: usize) -> Result<Vec<Did>, StorageError> {
         let now_us = (self.clock)();
         self.database.read(move |read| tables::accounts::due_lists(read, now_us, limit)).await
@@ -237,7 +240,7 @@ impl Index {
     /// accounts. For an index that lost rows, or whose full-text index is damaged.
     ///
     /// # Errors
-    /// As [`Index::take`].
+    /// As [`Index::apply`].
     pub async fn restore(&self, accounts: Vec<Did>) -> Result<usize, StorageError> {
         self.database.write(tables::search::clear_words).await?;
         let mut last = Some(0);
@@ -245,7 +248,7 @@ impl Index {
             // In batches, so that other writes come between them.
             last = self.database.write(move |write| tables::records::words_behind(write, after)).await?;
         }
-        let list = |account| Change { account, of: RecordOf::List };
+        let list = |account| Change { account, kind: ChangeKind::List };
         self.write(accounts.into_iter().map(list).collect(), None).await?;
         self.rebuild().await
     }
@@ -253,7 +256,7 @@ impl Index {
     /// Has the records of all known accounts listed again. Returns the number of accounts.
     ///
     /// # Errors
-    /// As [`Index::take`].
+    /// As [`Index::apply`].
     pub async fn rebuild(&self) -> Result<usize, StorageError> {
         let now_us = (self.clock)();
         let accounts = self.database.write(move |write| tables::accounts::list_all(write, now_us)).await?;
@@ -264,7 +267,7 @@ impl Index {
     /// Returns the number of stars of a repository, and the key of `viewer`'s own star record, if there is one.
     ///
     /// # Errors
-    /// As [`Index::take`].
+    /// As [`Index::apply`].
     pub async fn stars(
         &self,
         owner: &Did,
@@ -285,7 +288,7 @@ impl Index {
     /// Forgets the oldest repositories beyond the limit. Returns the number that were forgotten.
     ///
     /// # Errors
-    /// As [`Index::take`].
+    /// As [`Index::apply`].
     pub async fn sweep(&self) -> Result<usize, StorageError> {
         let mut swept = 0;
         loop {
@@ -301,7 +304,7 @@ impl Index {
     /// Returns the totals of the index.
     ///
     /// # Errors
-    /// As [`Index::take`].
+    /// As [`Index::apply`].
     pub async fn totals(&self) -> Result<IndexTotals, StorageError> {
         self.database.read(tables::totals).await
     }
@@ -309,7 +312,7 @@ impl Index {
     /// Forgets an account and all of its records. Returns whether it was known.
     ///
     /// # Errors
-    /// As [`Index::take`].
+    /// As [`Index::apply`].
     pub async fn forget(&self, account: &Did) -> Result<bool, StorageError> {
         let account = account.clone();
         self.database.write(move |write| tables::accounts::forget(write, &account)).await

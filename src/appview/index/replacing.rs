@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{Asked, Change, Index, LIST_AGAIN_US, RecordOf, tables};
+use super::{Change, ChangeKind, Index, LIST_AGAIN_US, LookUpKind, tables};
 use atproto::syntax::{Did, micros};
 use server::storage::StorageError;
 
@@ -14,7 +14,7 @@ pub(super) const BATCH: usize = 500;
 /// Maximum number of kept changes of one account; beyond it the account is listed again.
 const MAX_KEPT: usize = 2000;
 
-/// Time until an account is listed for which no place was free, in microseconds: five minutes.
+/// Time until an account is listed for which no slot was free, in microseconds: five minutes.
 const LIST_LATER_US: u64 = 5 * 60 * 1_000_000;
 
 /// Changes that came for accounts during their listing.
@@ -36,7 +36,7 @@ impl Listings {
                 match listings.get_mut(&change.account) {
                     Some(kept) if kept.len() < MAX_KEPT => kept.push(change.clone()),
                     Some(kept) if kept.len() == MAX_KEPT => {
-                        kept.push(Change { account: change.account.clone(), of: RecordOf::Relist });
+                        kept.push(Change { account: change.account.clone(), kind: ChangeKind::Relist });
                     }
                     _ => {}
                 }
@@ -69,12 +69,12 @@ impl Index {
     pub async fn replace(&self, account: &Did, listed: Vec<Change>) -> Result<(), StorageError> {
         let replaced = self.replace_by(account, listed).await;
         self.listings.with(|listings| listings.remove(account));
-        self.retries.answered((Asked::Records, account));
+        self.retries.answered(LookUpKind::Records, account);
         replaced
     }
 
     async fn replace_by(&self, account: &Did, listed: Vec<Change>) -> Result<(), StorageError> {
-        let clear = Change { account: account.clone(), of: RecordOf::Clear };
+        let clear = Change { account: account.clone(), kind: ChangeKind::Clear };
         let mut changes = std::iter::once(clear).chain(listed).peekable();
         // In batches, so that other writes come between them. After a crash between two the account is listed again.
         while changes.peek().is_some() {
@@ -90,19 +90,28 @@ impl Index {
         }
     }
 
-    /// Ends the listing of an account that failed. With `again` it is tried again later: after that time at the earliest, a
-    /// day at most.
+    /// Ends the listing of an account that failed. It is tried again later: after the time that its server asked for at
+    /// the earliest, a day at most.
     ///
     /// # Errors
     /// As [`Index::replace`].
-    pub async fn not_listed(&self, account: &Did, again: Option<Duration>) -> Result<(), StorageError> {
+    pub async fn listing_failed(&self, account: &Did, asked: Duration) -> Result<(), StorageError> {
         self.listings.with(|listings| listings.remove(account));
-        let pause_us = self.retries.pause_us((Asked::Records, account), again.is_none(), LIST_AGAIN_US);
-        let at_us = |asked| (self.clock)() + pause_us.max(bounded_us(asked));
-        self.set_list_time(account, again.map(at_us)).await
+        let pause_us = self.retries.pause_us(LookUpKind::Records, account, false, LIST_AGAIN_US);
+        self.set_list_time(account, Some((self.clock)() + pause_us.max(bounded_us(asked)))).await
     }
 
-    /// Has an account listed later that was not listed now, as others had the places, or its server takes nothing: in some
+    /// Ends the listing of an account that does not exist, or whose server refuses it.
+    ///
+    /// # Errors
+    /// As [`Index::replace`].
+    pub async fn listing_refused(&self, account: &Did) -> Result<(), StorageError> {
+        self.listings.with(|listings| listings.remove(account));
+        self.retries.answered(LookUpKind::Records, account);
+        self.set_list_time(account, None).await
+    }
+
+    /// Has an account listed later that was not listed now, as others had the slots, or its server takes nothing: in some
     /// minutes, after `wait` at the earliest, and a day at most.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ const MAX_REMEMBERED: usize = 65_536;
 
 /// The kind of a look-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Asked {
+pub(super) enum LookUpKind {
     /// The handle of an account.
     Handle,
     /// The captain's record of a hold.
@@ -24,7 +24,7 @@ pub(super) enum Asked {
 }
 
 /// Number of failures in a row of each look-up.
-pub(super) struct Retries(Mutex<Cache<(Asked, Did), u32>>);
+pub(super) struct Retries(Mutex<Cache<(LookUpKind, Did), u32>>);
 
 impl Default for Retries {
     fn default() -> Self {
@@ -34,23 +34,23 @@ impl Default for Retries {
 
 impl Retries {
     /// Counts an outcome. Returns the interval until the next look-up in microseconds: `longest_us` after a success, and at most.
-    pub(super) fn pause_us(&self, asked: (Asked, &Did), has_answered: bool, longest_us: u64) -> u64 {
+    pub(super) fn pause_us(&self, kind: LookUpKind, of: &Did, has_answered: bool, longest_us: u64) -> u64 {
         if has_answered {
-            self.answered(asked);
+            self.answered(kind, of);
             return longest_us;
         }
-        let (mut failures, key) = (self.failures(), (asked.0, asked.1.clone()));
+        let (mut failures, key) = (self.failures(), (kind, of.clone()));
         let before = failures.get(&key).copied().unwrap_or_default();
         failures.insert(key, before.saturating_add(1));
         (FIRST_PAUSE_US << before.min(16)).min(longest_us)
     }
 
     /// Forgets the failures of a look-up that succeeded.
-    pub(super) fn answered(&self, (asked, of): (Asked, &Did)) {
-        self.failures().remove(&(asked, of.clone()));
+    pub(super) fn answered(&self, kind: LookUpKind, of: &Did) {
+        self.failures().remove(&(kind, of.clone()));
     }
 
-    fn failures(&self) -> MutexGuard<'_, Cache<(Asked, Did), u32>> {
+    fn failures(&self) -> MutexGuard<'_, Cache<(LookUpKind, Did), u32>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

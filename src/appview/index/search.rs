@@ -1,5 +1,6 @@
 //! Search for repositories. Each query reads a limited number of rows, however large the index is.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::query::{Position, RepositoryOrder, SearchWords};
@@ -43,6 +44,17 @@ pub struct FoundRepository {
     pub stars: u64,
 }
 
+impl FoundRepository {
+    /// Returns the value by which an order sorts, the greatest first.
+    fn value(&self, order: RepositoryOrder) -> u64 {
+        match order {
+            RepositoryOrder::Pushed => self.pushed_us,
+            RepositoryOrder::Stars => self.stars,
+            RepositoryOrder::Pulls => self.pulls,
+        }
+    }
+}
+
 /// A page of repositories.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FoundRepositories {
@@ -82,12 +94,7 @@ impl Index {
         found.sort_by_cached_key(|repository| {
             let is_named =
                 repository.name.as_str() == whole || repository.name.as_str().rsplit('/').next() == Some(&whole);
-            let value = match order {
-                RepositoryOrder::Pushed => repository.pushed_us,
-                RepositoryOrder::Stars => repository.stars,
-                RepositoryOrder::Pulls => repository.pulls,
-            };
-            (!is_named, std::cmp::Reverse((value, repository.pushed_us)), repository.id)
+            (!is_named, Reverse((repository.value(order), repository.pushed_us)), repository.id)
         });
         found.dedup_by_key(|repository| repository.id);
         let more = found.len() > skipped.saturating_add(limit);
@@ -118,14 +125,7 @@ impl Index {
         let mut found = self.database.read(find).await?;
         let more = found.len() > limit;
         found.truncate(limit);
-        let position = |last: &FoundRepository| {
-            let value = match order {
-                RepositoryOrder::Stars => last.stars,
-                RepositoryOrder::Pulls => last.pulls,
-                RepositoryOrder::Pushed => last.pushed_us,
-            };
-            Position { value: value.cast_signed(), id: last.id }
-        };
+        let position = |last: &FoundRepository| Position { value: last.value(order).cast_signed(), id: last.id };
         let next = found.last().filter(|_| more).map(position);
         Ok(FoundRepositories { repositories: found, next, is_partial: false })
     }

@@ -59,9 +59,9 @@ impl Registry {
         if !indexed.is_empty() {
             let database = schema::open(&path).unwrap();
             let index = Index::new(database.clone(), IndexLimits::of_total(1000), || 1_700_000_000_000_000);
-            index.take(indexed, None).await.unwrap();
+            index.apply(indexed, None).await.unwrap();
             for hold in index.due_holds(10).await.unwrap() {
-                index.hold_said(&hold, Some(hold.as_str().contains("public"))).await.unwrap();
+                index.set_hold_is_public(&hold, Some(hold.as_str().contains("public"))).await.unwrap();
             }
             database.settle().await;
         }

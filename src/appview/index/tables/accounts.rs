@@ -1,6 +1,6 @@
 //! The SQL of the accounts in the index.
 
-use super::{Taking, records};
+use super::{Applying, records};
 use atproto::syntax::{Did, Handle};
 use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
@@ -12,14 +12,14 @@ pub(super) struct AccountRow {
 }
 
 /// Returns the account of a DID. A new one is added, and the check of its handle becomes due.
-pub(super) fn of(taking: &mut Taking<'_, '_>, did: &Did) -> Result<AccountRow, StorageError> {
-    if let Some(known) = known(taking.write, did)? {
+pub(super) fn of(applying: &mut Applying<'_, '_>, did: &Did) -> Result<AccountRow, StorageError> {
+    if let Some(known) = known(applying.write, did)? {
         return Ok(known);
     }
-    taking.asks = true;
-    let list_us = taking.limits.lists_new.then_some(taking.now_us.cast_signed());
+    applying.has_due = true;
+    let list_us = applying.limits.lists_new.then_some(applying.now_us.cast_signed());
     let sql = "INSERT INTO index_account (did, ask_us, list_us) VALUES (?1, ?2, ?3) RETURNING id";
-    let id = taking.write.first(sql, (did.as_str(), taking.now_us.cast_signed(), list_us), |row| row.get(0))?;
+    let id = applying.write.first(sql, (did.as_str(), applying.now_us.cast_signed(), list_us), |row| row.get(0))?;
     Ok(AccountRow { id: id.unwrap_or_default(), records: 0 })
 }
 
@@ -35,34 +35,32 @@ pub(super) fn count(write: &Write<'_>, account: i64, more: i64) -> Result<(), St
 }
 
 /// Makes the check of an account's handle due.
-pub(super) fn ask(taking: &mut Taking<'_, '_>, did: &Did) -> Result<(), StorageError> {
+pub(super) fn check_handle(applying: &mut Applying<'_, '_>, did: &Did) -> Result<(), StorageError> {
     let sql = "UPDATE index_account SET ask_us = ?2 WHERE did = ?1";
-    taking.asks |= taking.write.execute(sql, (did.as_str(), taking.now_us.cast_signed()))? > 0;
+    applying.has_due |= applying.write.execute(sql, (did.as_str(), applying.now_us.cast_signed()))? > 0;
     Ok(())
 }
 
 /// Makes the listing of an account's records due.
-pub(super) fn list(taking: &mut Taking<'_, '_>, did: &Did) -> Result<(), StorageError> {
-    let account = of(taking, did)?;
-    taking.asks = true;
+pub(super) fn list(applying: &mut Applying<'_, '_>, did: &Did) -> Result<(), StorageError> {
+    let account = of(applying, did)?;
+    applying.has_due = true;
     let sql = "UPDATE index_account SET list_us = ?2 WHERE id = ?1";
-    taking.write.execute(sql, (account.id, taking.now_us.cast_signed())).map(drop)
+    applying.write.execute(sql, (account.id, applying.now_us.cast_signed())).map(drop)
 }
 
 /// Stores whether an account is active at its server.
-pub(super) fn set_active(taking: &mut Taking<'_, '_>, did: &Did, is_active: bool) -> Result<(), StorageError> {
+pub(super) fn set_active(applying: &mut Applying<'_, '_>, did: &Did, is_active: bool) -> Result<(), StorageError> {
     let sql = "UPDATE index_account SET is_active = ?2 WHERE did = ?1 AND is_active <> ?2";
-    if taking.write.execute(sql, (did.as_str(), i64::from(is_active)))? > 0 {
-        touch_all(taking, did)?;
+    if applying.write.execute(sql, (did.as_str(), i64::from(is_active)))? > 0 {
+        applying.touched.extend(repositories_of(applying.write, did)?);
     }
     Ok(())
 }
 
-fn touch_all(taking: &mut Taking<'_, '_>, did: &Did) -> Result<(), StorageError> {
+fn repositories_of(read: &Read<'_>, did: &Did) -> Result<Vec<i64>, StorageError> {
     let sql = "SELECT id FROM index_repository WHERE account = (SELECT id FROM index_account WHERE did = ?1)";
-    let ids = taking.write.all(sql, [did.as_str()], |row| row.get::<_, i64>(0))?;
-    taking.touched.extend(ids);
-    Ok(())
+    read.all(sql, [did.as_str()], |row| row.get(0))
 }
 
 /// Returns accounts whose handles are to be checked.
@@ -92,7 +90,7 @@ pub(super) fn dids(read: &Read<'_>, sql: &str, now_us: u64, limit: usize) -> Res
 ///
 /// # Errors
 /// As [`due_handles`].
-pub fn handle_said(
+pub fn set_handle(
     write: &Write<'_>,
     did: &Did,
     handle: Result<Option<Handle>, ()>,
@@ -105,8 +103,7 @@ pub fn handle_said(
     if write.execute(sql, (did.as_str(), handle))? == 0 {
         return Ok(());
     }
-    let sql = "SELECT id FROM index_repository WHERE account = (SELECT id FROM index_account WHERE did = ?1)";
-    for id in write.all(sql, [did.as_str()], |row| row.get::<_, i64>(0))? {
+    for id in repositories_of(write, did)? {
         records::refresh_words(write, id)?;
     }
     Ok(())

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Taking, accounts, records};
-use atproto::syntax::{Did, ImageName};
+use super::{Applying, accounts, records};
+use crate::index::PullCount;
+use atproto::syntax::Did;
 use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
@@ -14,28 +15,24 @@ const MAX_OF_ACCOUNT: i64 = 32;
 
 /// Returns whether a hold is public, by its last answer. A new hold becomes due for a look-up, unless `account` names
 /// too many.
-pub(super) fn known(taking: &mut Taking<'_, '_>, account: i64, hold: &str) -> Result<bool, StorageError> {
+pub(super) fn known(applying: &mut Applying<'_, '_>, account: i64, hold: &str) -> Result<bool, StorageError> {
     let sql = "SELECT is_public FROM index_hold WHERE did = ?1";
-    if let Some(is_public) = taking.write.first(sql, [hold], |row| row.get::<_, i64>(0))? {
+    if let Some(is_public) = applying.write.first(sql, [hold], |row| row.get::<_, i64>(0))? {
         return Ok(is_public == 1);
     }
     let sql = "SELECT count(*) FROM (SELECT DISTINCT hold FROM index_repository WHERE account = ?1 LIMIT ?2)";
-    let named = taking.write.first(sql, (account, MAX_OF_ACCOUNT + 1), |row| row.get::<_, i64>(0))?;
+    let named = applying.write.first(sql, (account, MAX_OF_ACCOUNT + 1), |row| row.get::<_, i64>(0))?;
     if named.unwrap_or_default() > MAX_OF_ACCOUNT {
         return Ok(false);
     }
-    taking.asks = true;
+    applying.has_due = true;
     let sql = "INSERT INTO index_hold (did, ask_us) VALUES (?1, ?2)";
-    taking.write.execute(sql, (hold, taking.now_us.cast_signed()))?;
+    applying.write.execute(sql, (hold, applying.now_us.cast_signed()))?;
     Ok(false)
 }
 
-/// Stores whether a hold is public, by its captain record. A hold that no repository names is ignored.
-pub(super) fn is_public(taking: &mut Taking<'_, '_>, hold: &Did, is_public: bool) -> Result<(), StorageError> {
-    set(taking.write, hold, is_public)
-}
-
-fn set(write: &Write<'_>, hold: &Did, is_public: bool) -> Result<(), StorageError> {
+/// Stores whether a hold is public. A hold that no repository names is ignored.
+pub(super) fn set_is_public(write: &Write<'_>, hold: &Did, is_public: bool) -> Result<(), StorageError> {
     let sql = "UPDATE index_hold SET is_public = ?2 WHERE did = ?1 AND is_public <> ?2";
     if write.execute(sql, (hold.as_str(), i64::from(is_public)))? == 0 {
         return Ok(());
@@ -46,17 +43,17 @@ fn set(write: &Write<'_>, hold: &Did, is_public: bool) -> Result<(), StorageErro
 }
 
 /// Makes the look-up at a hold due in a minute, however often its crew changes meanwhile.
-pub(super) fn ask_soon(taking: &mut Taking<'_, '_>, hold: &Did) -> Result<(), StorageError> {
+pub(super) fn look_up_soon(applying: &mut Applying<'_, '_>, hold: &Did) -> Result<(), StorageError> {
     let sql = "UPDATE index_hold SET ask_us = ?2 WHERE did = ?1 AND ask_us > ?2";
-    let soon_us = (taking.now_us + SOON_US).cast_signed();
-    taking.write.execute(sql, (hold.as_str(), soon_us)).map(drop)
+    let soon_us = (applying.now_us + SOON_US).cast_signed();
+    applying.write.execute(sql, (hold.as_str(), soon_us)).map(drop)
 }
 
 /// Stores the accounts with write permission at a hold, if the hold is known.
 ///
 /// # Errors
 /// When the database fails or has an invalid row; the same below.
-pub fn crew_said(write: &Write<'_>, hold: &Did, members: &[Did]) -> Result<(), StorageError> {
+pub fn set_crew(write: &Write<'_>, hold: &Did, members: &[Did]) -> Result<(), StorageError> {
     let sql = "SELECT member FROM index_crew WHERE hold = ?1 ORDER BY member";
     let before = write.all(sql, [hold.as_str()], |row| row.get::<_, String>(0))?;
     let now: BTreeSet<&str> = members.iter().map(Did::as_str).collect();
@@ -71,7 +68,7 @@ pub fn crew_said(write: &Write<'_>, hold: &Did, members: &[Did]) -> Result<(), S
 /// Returns the holds at which an account has write permission.
 ///
 /// # Errors
-/// As [`crew_said`].
+/// As [`set_crew`].
 pub fn of_member(read: &Read<'_>, member: &Did, limit: usize) -> Result<Vec<Did>, StorageError> {
     let sql = "SELECT hold FROM index_crew WHERE member = ?1 ORDER BY hold LIMIT ?2";
     let parameters = (member.as_str(), i64::try_from(limit).unwrap_or(i64::MAX));
@@ -79,29 +76,29 @@ pub fn of_member(read: &Read<'_>, member: &Did, limit: usize) -> Result<Vec<Did>
 }
 
 /// Stores the pull count of an image, if the index has the image at this hold.
-pub(super) fn counted(
-    taking: &mut Taking<'_, '_>,
+pub(super) fn set_pull_count(
+    applying: &mut Applying<'_, '_>,
     hold: &Did,
-    (owner, name): (&Did, &ImageName),
-    pulls: u64,
+    count: &PullCount,
 ) -> Result<(), StorageError> {
-    let Some(account) = accounts::known(taking.write, owner)? else { return Ok(()) };
-    if !taking.touched.is_empty() {
+    let PullCount { owner, name, pulls } = count;
+    let Some(account) = accounts::known(applying.write, owner)? else { return Ok(()) };
+    if !applying.touched.is_empty() {
         // The image may have come with the same batch: its row does not name the hold yet.
         let sql = "SELECT id FROM index_repository WHERE account = ?1 AND name = ?2";
-        let repository = taking.write.first(sql, (account.id, name.as_str()), |row| row.get::<_, i64>(0))?;
-        if let Some(repository) = repository.filter(|repository| taking.touched.remove(repository)) {
-            records::refresh(taking, repository)?;
+        let repository = applying.write.first(sql, (account.id, name.as_str()), |row| row.get::<_, i64>(0))?;
+        if let Some(repository) = repository.filter(|repository| applying.touched.remove(repository)) {
+            records::refresh(applying, repository)?;
         }
     }
     let sql = "UPDATE index_repository SET pulls = ?4 WHERE account = ?1 AND name = ?2 AND hold = ?3 AND pulls <> ?4";
-    taking.write.execute(sql, (account.id, name.as_str(), hold.as_str(), pulls.cast_signed())).map(drop)
+    applying.write.execute(sql, (account.id, name.as_str(), hold.as_str(), pulls.cast_signed())).map(drop)
 }
 
 /// Forgets those of the holds due for a look-up that no repository names any more. Returns their number.
 ///
 /// # Errors
-/// As [`crew_said`].
+/// As [`set_crew`].
 pub fn forget_unnamed(write: &Write<'_>, now_us: u64, limit: usize) -> Result<usize, StorageError> {
     let sql = "DELETE FROM index_hold
                WHERE did IN (SELECT did FROM index_hold WHERE ask_us <= ?1 ORDER BY ask_us LIMIT ?2)
@@ -112,7 +109,7 @@ pub fn forget_unnamed(write: &Write<'_>, now_us: u64, limit: usize) -> Result<us
 /// Returns holds that are to be asked whether they are public.
 ///
 /// # Errors
-/// As [`crew_said`].
+/// As [`set_crew`].
 pub fn due(read: &Read<'_>, now_us: u64, limit: usize) -> Result<Vec<Did>, StorageError> {
     let sql = "SELECT did FROM index_hold WHERE ask_us <= ?1 ORDER BY ask_us LIMIT ?2";
     accounts::dids(read, sql, now_us, limit)
@@ -121,11 +118,11 @@ pub fn due(read: &Read<'_>, now_us: u64, limit: usize) -> Result<Vec<Did>, Stora
 /// Stores the answer of a hold, and the time of the next look-up. `None`: the last answer stays.
 ///
 /// # Errors
-/// As [`crew_said`].
-pub fn said(write: &Write<'_>, hold: &Did, is_public: Option<bool>, next_us: u64) -> Result<(), StorageError> {
+/// As [`set_crew`].
+pub fn store_answer(write: &Write<'_>, hold: &Did, is_public: Option<bool>, next_us: u64) -> Result<(), StorageError> {
     write.execute("UPDATE index_hold SET ask_us = ?2 WHERE did = ?1", (hold.as_str(), next_us.cast_signed()))?;
     match is_public {
-        Some(is_public) => set(write, hold, is_public),
+        Some(is_public) => set_is_public(write, hold, is_public),
         None => Ok(()),
     }
 }

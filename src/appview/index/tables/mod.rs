@@ -11,7 +11,7 @@ pub mod stars;
 
 use std::collections::BTreeSet;
 
-use super::{Change, IndexLimits, RecordOf};
+use super::{Change, ChangeKind, IndexLimits, SourceCursor};
 use atproto::syntax::Did;
 use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
@@ -35,68 +35,68 @@ pub struct IndexTotals {
 }
 
 /// State of one transaction that applies changes.
-pub(super) struct Taking<'w, 'c> {
+pub(super) struct Applying<'w, 'c> {
     pub(super) write: &'w Write<'c>,
     pub(super) limits: IndexLimits,
     pub(super) now_us: u64,
     /// Repositories whose row is not consistent with their records yet.
     pub(super) touched: BTreeSet<i64>,
     /// Whether look-ups or listings became due.
-    pub(super) asks: bool,
+    pub(super) has_due: bool,
 }
 
 /// Applies changes, and stores the cursor of their source. Returns whether look-ups or listings became due.
 ///
 /// # Errors
 /// When the database fails or has an invalid row; the same below.
-pub fn take(
+pub fn apply(
     write: &Write<'_>,
     changes: &[Change],
-    cursor: Option<&(String, u64)>,
+    cursor: Option<&SourceCursor>,
     limits: IndexLimits,
     now_us: u64,
 ) -> Result<bool, StorageError> {
-    let mut taking = Taking { write, limits, now_us, touched: BTreeSet::new(), asks: false };
+    let mut applying = Applying { write, limits, now_us, touched: BTreeSet::new(), has_due: false };
     for change in changes {
-        taking.one(change)?;
+        applying.one(change)?;
     }
-    for repository in std::mem::take(&mut taking.touched) {
-        records::refresh(&mut taking, repository)?;
+    for repository in std::mem::take(&mut applying.touched) {
+        records::refresh(&mut applying, repository)?;
     }
-    if let Some((source, cursor)) = cursor {
+    if let Some(SourceCursor { source, cursor }) = cursor {
         let sql = "INSERT INTO index_cursor (source, cursor) VALUES (?1, ?2)
                    ON CONFLICT (source) DO UPDATE SET cursor = excluded.cursor";
         write.execute(sql, (source.as_str(), cursor.cast_signed()))?;
     }
-    Ok(taking.asks)
+    Ok(applying.has_due)
 }
 
-impl Taking<'_, '_> {
+impl Applying<'_, '_> {
     fn one(&mut self, change: &Change) -> Result<(), StorageError> {
         let did = &change.account;
-        match &change.of {
-            RecordOf::Tag { .. } | RecordOf::Manifest { .. } | RecordOf::Page { .. } => records::put(self, change),
-            RecordOf::NoTag(key) => records::remove_tag(self, did, key),
-            RecordOf::NoManifest(digest) => records::remove_manifest(self, did, digest),
-            RecordOf::Star { key, owner, name } => stars::put(self, did, key, (owner, name)),
-            RecordOf::NoStar(key) => stars::remove(self, did, key),
-            RecordOf::Captain { is_public } => holds::is_public(self, did, *is_public),
-            RecordOf::Crew => holds::ask_soon(self, did),
-            RecordOf::Stats { owner, name, pulls } => holds::counted(self, did, (owner, name), *pulls),
-            RecordOf::Handle => accounts::ask(self, did),
-            RecordOf::Active(is_active) => accounts::set_active(self, did, *is_active),
-            RecordOf::Gone => accounts::forget(self.write, did).map(drop),
-            RecordOf::List => accounts::list(self, did),
-            RecordOf::Relist if accounts::known(self.write, did)?.is_none() => Ok(()),
-            RecordOf::Relist => accounts::list(self, did),
-            RecordOf::Clear => self.clear(did),
-            RecordOf::Seen if !self.limits.lists_new => Ok(()),
-            RecordOf::Seen => accounts::of(self, did).map(drop),
+        match &change.kind {
+            ChangeKind::Tag(tag) => records::put_tag(self, did, tag),
+            ChangeKind::Manifest(manifest) => records::put_manifest(self, did, manifest),
+            ChangeKind::Page { name, text } => records::put_page(self, did, name, text),
+            ChangeKind::NoTag(key) => records::remove_tag(self, did, key),
+            ChangeKind::NoManifest(digest) => records::remove_manifest(self, did, digest),
+            ChangeKind::Star { key, owner, name } => stars::put(self, did, key, owner, name),
+            ChangeKind::NoStar(key) => stars::remove(self, did, key),
+            ChangeKind::Captain { is_public } => holds::set_is_public(self.write, did, *is_public),
+            ChangeKind::Crew => holds::look_up_soon(self, did),
+            ChangeKind::Stats(count) => holds::set_pull_count(self, did, count),
+            ChangeKind::Handle => accounts::check_handle(self, did),
+            ChangeKind::Active(is_active) => accounts::set_active(self, did, *is_active),
+            ChangeKind::Gone => accounts::forget(self.write, did).map(drop),
+            ChangeKind::List => accounts::list(self, did),
+            ChangeKind::Relist if accounts::known(self.write, did)?.is_none() => Ok(()),
+            ChangeKind::Relist => accounts::list(self, did),
+            ChangeKind::Clear => self.clear(did),
+            ChangeKind::Seen if !self.limits.lists_new => Ok(()),
+            ChangeKind::Seen => accounts::of(self, did).map(drop),
         }
     }
-}
 
-impl Taking<'_, '_> {
     fn clear(&mut self, did: &Did) -> Result<(), StorageError> {
         self.touched.clear();
         accounts::clear(self.write, did)
@@ -106,7 +106,7 @@ impl Taking<'_, '_> {
 /// Returns the stored cursor of a source.
 ///
 /// # Errors
-/// As [`take`].
+/// As [`apply`].
 pub fn cursor(read: &Read<'_>, source: &str) -> Result<Option<u64>, StorageError> {
     let sql = "SELECT cursor FROM index_cursor WHERE source = ?1";
     read.first(sql, [source], |row| row.number(0))
@@ -115,7 +115,7 @@ pub fn cursor(read: &Read<'_>, source: &str) -> Result<Option<u64>, StorageError
 /// Forgets the cursor of a source.
 ///
 /// # Errors
-/// As [`take`].
+/// As [`apply`].
 pub fn forget_cursor(write: &Write<'_>, source: &str) -> Result<(), StorageError> {
     write.execute("DELETE FROM index_cursor WHERE source = ?1", [source]).map(drop)
 }
@@ -124,7 +124,7 @@ pub fn forget_cursor(write: &Write<'_>, source: &str) -> Result<(), StorageError
 /// Returns the number of repositories, or 1 for an account whose stars were forgotten as there are no repositories.
 ///
 /// # Errors
-/// As [`take`].
+/// As [`apply`].
 pub fn sweep(write: &Write<'_>, total: u64) -> Result<usize, StorageError> {
     let empty = "DELETE FROM index_account WHERE id IN
                  (SELECT id FROM index_account WHERE records = 0 AND list_us IS NULL LIMIT 1000)";
@@ -147,7 +147,7 @@ pub fn sweep(write: &Write<'_>, total: u64) -> Result<usize, StorageError> {
 /// Returns the totals of the index.
 ///
 /// # Errors
-/// As [`take`].
+/// As [`apply`].
 pub fn totals(read: &Read<'_>) -> Result<IndexTotals, StorageError> {
     let sql = "SELECT (SELECT count(*) FROM index_account WHERE records > 0),
                (SELECT coalesce(sum(records), 0) FROM index_account),

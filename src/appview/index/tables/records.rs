@@ -1,7 +1,7 @@
 //! The SQL of tags, manifests and pages, and of the repositories made of them.
 
-use super::{Taking, accounts, holds};
-use crate::index::{Change, RecordOf};
+use super::{Applying, accounts, holds};
+use crate::index::{WrittenManifest, WrittenTag};
 use atproto::syntax::{Did, Digest, ImageName};
 use server::sqlite::Write;
 use server::storage::StorageError;
@@ -11,51 +11,39 @@ const MAX_WORD_TAGS: i64 = 64;
 /// Maximum number of tags that are counted.
 const MAX_COUNTED_TAGS: i64 = 1000;
 
-/// Applies the write of a tag, a manifest or a page.
-pub(super) fn put(taking: &mut Taking<'_, '_>, change: &Change) -> Result<(), StorageError> {
-    match &change.of {
-        RecordOf::Tag { key, name, written_us, .. } => {
-            remove_tag(taking, &change.account, key)?;
-            let Some((account, repository)) = place(taking, &change.account, name, *written_us)? else { return Ok(()) };
-            put_tag(taking, &change.of, (account, repository))
-        }
-        RecordOf::Manifest { digest, name, created_us, .. } => {
-            remove_manifest(taking, &change.account, digest)?;
-            let Some((account, repository)) = place(taking, &change.account, name, *created_us)? else { return Ok(()) };
-            put_manifest(taking, &change.of, (account, repository))
-        }
-        RecordOf::Page { name, text } => {
-            // An empty page adds no account.
-            if text.is_empty() && accounts::known(taking.write, &change.account)?.is_none() {
-                return Ok(());
-            }
-            let Some((_, repository)) = place(taking, &change.account, name, 0)? else { return Ok(()) };
-            taking.touched.insert(repository);
-            let sql = "UPDATE index_repository SET page = ?2 WHERE id = ?1";
-            taking.write.execute(sql, (repository, text.as_str())).map(drop)
-        }
-        _ => Ok(()),
-    }
+/// The ids of a repository and of its owner.
+#[derive(Clone, Copy)]
+struct RepositoryIds {
+    account: i64,
+    repository: i64,
 }
 
-fn put_tag(taking: &mut Taking<'_, '_>, of: &RecordOf, at: (i64, i64)) -> Result<(), StorageError> {
-    let RecordOf::Tag { key, tag, digest, written_us, .. } = of else { return Ok(()) };
-    let (account, repository) = at;
-    taking.touched.insert(repository);
+/// Stores a tag.
+pub(super) fn put_tag(applying: &mut Applying<'_, '_>, did: &Did, tag: &WrittenTag) -> Result<(), StorageError> {
+    let WrittenTag { key, name, tag, digest, written_us } = tag;
+    remove_tag(applying, did, key)?;
+    let Some(ids) = find_or_add(applying, did, name, *written_us)? else { return Ok(()) };
+    let RepositoryIds { account, repository } = ids;
+    applying.touched.insert(repository);
     let sql = "INSERT INTO index_tag (account, key, repository, tag, digest, written_us)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let digest = digest.as_bytes();
     let row = (account, key.as_str(), repository, tag.as_str(), digest.as_slice(), written_us.cast_signed());
-    taking.write.execute(sql, row)?;
-    accounts::count(taking.write, account, 1)
+    applying.write.execute(sql, row)?;
+    accounts::count(applying.write, account, 1)
 }
 
-fn put_manifest(taking: &mut Taking<'_, '_>, of: &RecordOf, at: (i64, i64)) -> Result<(), StorageError> {
-    let RecordOf::Manifest { digest, hold, description, platforms, size_bytes, created_us, .. } = of else {
-        return Ok(());
-    };
-    let (account, repository) = at;
-    taking.touched.insert(repository);
+/// Stores a manifest.
+pub(super) fn put_manifest(
+    applying: &mut Applying<'_, '_>,
+    did: &Did,
+    manifest: &WrittenManifest,
+) -> Result<(), StorageError> {
+    let WrittenManifest { digest, name, hold, description, platforms, size_bytes, created_us } = manifest;
+    remove_manifest(applying, did, digest)?;
+    let Some(ids) = find_or_add(applying, did, name, *created_us)? else { return Ok(()) };
+    let RepositoryIds { account, repository } = ids;
+    applying.touched.insert(repository);
     let sql = "INSERT INTO index_manifest
                (account, digest, repository, hold, description, platforms, size_bytes, created_us)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
@@ -63,75 +51,91 @@ fn put_manifest(taking: &mut Taking<'_, '_>, of: &RecordOf, at: (i64, i64)) -> R
     let (size, created) = (size_bytes.cast_signed(), created_us.cast_signed());
     let digest = digest.as_bytes();
     let row = (account, digest.as_slice(), repository, hold, description.as_str(), platforms.as_str(), size, created);
-    taking.write.execute(sql, row)?;
-    accounts::count(taking.write, account, 1)?;
+    applying.write.execute(sql, row)?;
+    accounts::count(applying.write, account, 1)?;
     // Another repository's tag may name this manifest, and may have come first.
     let sql = "SELECT repository FROM index_tag WHERE account = ?1 AND digest = ?2 LIMIT 100";
-    let tagged = taking.write.all(sql, (account, digest.as_slice()), |row| row.get::<_, i64>(0))?;
-    taking.touched.extend(tagged);
+    let tagged = applying.write.all(sql, (account, digest.as_slice()), |row| row.get::<_, i64>(0))?;
+    applying.touched.extend(tagged);
     Ok(())
 }
 
-/// Returns the ids of an account and its repository, which is added if it is new. If the account has too many records,
+/// Stores the beginning of a repository's page; an empty one adds no account.
+pub(super) fn put_page(
+    applying: &mut Applying<'_, '_>,
+    did: &Did,
+    name: &ImageName,
+    text: &str,
+) -> Result<(), StorageError> {
+    if text.is_empty() && accounts::known(applying.write, did)?.is_none() {
+        return Ok(());
+    }
+    let Some(RepositoryIds { repository, .. }) = find_or_add(applying, did, name, 0)? else { return Ok(()) };
+    applying.touched.insert(repository);
+    let sql = "UPDATE index_repository SET page = ?2 WHERE id = ?1";
+    applying.write.execute(sql, (repository, text)).map(drop)
+}
+
+/// Returns the ids of an account's repository, which is added if it is new. If the account has too many records,
 /// its oldest repository is forgotten; `None` if that is this one. `at_us` is the time of the record that is written:
 /// until the end of the transaction the repository counts as pushed then, or it would be the oldest.
-fn place(
-    taking: &mut Taking<'_, '_>,
+fn find_or_add(
+    applying: &mut Applying<'_, '_>,
     did: &Did,
     name: &ImageName,
     at_us: u64,
-) -> Result<Option<(i64, i64)>, StorageError> {
-    let (account, at_us) = (accounts::of(taking, did)?, at_us.cast_signed());
+) -> Result<Option<RepositoryIds>, StorageError> {
+    let (account, at_us) = (accounts::of(applying, did)?, at_us.cast_signed());
     let sql = "SELECT id FROM index_repository WHERE account = ?1 AND name = ?2";
-    let known = taking.write.first(sql, (account.id, name.as_str()), |row| row.get::<_, i64>(0))?;
+    let known = applying.write.first(sql, (account.id, name.as_str()), |row| row.get::<_, i64>(0))?;
     if let Some(id) = known {
         let sql = "UPDATE index_repository SET pushed_us = ?2 WHERE id = ?1 AND pushed_us < ?2";
-        if taking.write.execute(sql, (id, at_us))? > 0 {
-            taking.touched.insert(id);
+        if applying.write.execute(sql, (id, at_us))? > 0 {
+            applying.touched.insert(id);
         }
     }
-    if account.records >= taking.limits.of_account {
+    if account.records >= applying.limits.of_account {
         let sql = "SELECT id FROM index_repository WHERE account = ?1 ORDER BY pushed_us LIMIT 1";
-        let oldest = taking.write.first(sql, [account.id], |row| row.get::<_, i64>(0))?;
+        let oldest = applying.write.first(sql, [account.id], |row| row.get::<_, i64>(0))?;
         match oldest {
             Some(oldest) if Some(oldest) != known => {
-                taking.touched.remove(&oldest);
-                forget(taking.write, oldest)?;
+                applying.touched.remove(&oldest);
+                forget(applying.write, oldest)?;
             }
             _ => return Ok(None),
         }
     }
     if let Some(id) = known {
-        return Ok(Some((account.id, id)));
+        return Ok(Some(RepositoryIds { account: account.id, repository: id }));
     }
     let sql = "INSERT INTO index_repository (account, name, pushed_us, stars) VALUES (?1, ?2, ?4,
                (SELECT count(*) FROM index_star WHERE owner = ?3 AND name = ?2)) RETURNING id";
-    let id = taking.write.first(sql, (account.id, name.as_str(), did.as_str(), at_us), |row| row.get::<_, i64>(0))?;
-    accounts::count(taking.write, account.id, 1)?;
-    Ok(id.map(|id| (account.id, id)))
+    let id = applying.write.first(sql, (account.id, name.as_str(), did.as_str(), at_us), |row| row.get::<_, i64>(0))?;
+    accounts::count(applying.write, account.id, 1)?;
+    Ok(id.map(|id| RepositoryIds { account: account.id, repository: id }))
 }
 
 /// Deletes a tag.
-pub(super) fn remove_tag(taking: &mut Taking<'_, '_>, did: &Did, key: &str) -> Result<(), StorageError> {
-    let Some(account) = accounts::known(taking.write, did)? else { return Ok(()) };
+pub(super) fn remove_tag(applying: &mut Applying<'_, '_>, did: &Did, key: &str) -> Result<(), StorageError> {
+    let Some(account) = accounts::known(applying.write, did)? else { return Ok(()) };
     let sql = "DELETE FROM index_tag WHERE account = ?1 AND key = ?2 RETURNING repository";
-    let gone = taking.write.first(sql, (account.id, key), |row| row.get::<_, i64>(0))?;
-    removed(taking, account.id, gone)
+    let gone = applying.write.first(sql, (account.id, key), |row| row.get::<_, i64>(0))?;
+    removed(applying, account.id, gone)
 }
 
 /// Deletes a manifest.
-pub(super) fn remove_manifest(taking: &mut Taking<'_, '_>, did: &Did, digest: &Digest) -> Result<(), StorageError> {
-    let Some(account) = accounts::known(taking.write, did)? else { return Ok(()) };
+pub(super) fn remove_manifest(applying: &mut Applying<'_, '_>, did: &Did, digest: &Digest) -> Result<(), StorageError> {
+    let Some(account) = accounts::known(applying.write, did)? else { return Ok(()) };
     let sql = "DELETE FROM index_manifest WHERE account = ?1 AND digest = ?2 RETURNING repository";
     let digest = digest.as_bytes().as_slice();
-    let gone = taking.write.first(sql, (account.id, digest), |row| row.get::<_, i64>(0))?;
-    removed(taking, account.id, gone)
+    let gone = applying.write.first(sql, (account.id, digest), |row| row.get::<_, i64>(0))?;
+    removed(applying, account.id, gone)
 }
 
-fn removed(taking: &mut Taking<'_, '_>, account: i64, repository: Option<i64>) -> Result<(), StorageError> {
+fn removed(applying: &mut Applying<'_, '_>, account: i64, repository: Option<i64>) -> Result<(), StorageError> {
     let Some(repository) = repository else { return Ok(()) };
-    taking.touched.insert(repository);
-    accounts::count(taking.write, account, -1)
+    applying.touched.insert(repository);
+    accounts::count(applying.write, account, -1)
 }
 
 /// Forgets a repository with all of its tags and manifests.
@@ -158,8 +162,8 @@ struct Newest {
 }
 
 /// Updates the row of a repository, and its full-text row, from its records; forgets it if there are none.
-pub(super) fn refresh(taking: &mut Taking<'_, '_>, repository: i64) -> Result<(), StorageError> {
-    let write = taking.write;
+pub(super) fn refresh(applying: &mut Applying<'_, '_>, repository: i64) -> Result<(), StorageError> {
+    let write = applying.write;
     let sql = "SELECT account, page <> '' FROM index_repository WHERE id = ?1";
     let row = write.first(sql, [repository], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?)))?;
     let Some((account, has_page)) = row else { return Ok(()) };
@@ -196,7 +200,7 @@ pub(super) fn refresh(taking: &mut Taking<'_, '_>, repository: i64) -> Result<()
     let has_image = image.is_some();
     let image = image.unwrap_or_default();
     let (newest_tag, pushed_us) = tag.map_or((String::new(), image.created_us), |(tag, _, at)| (tag, at));
-    let is_public = has_image && holds::known(taking, account, &image.hold)?;
+    let is_public = has_image && holds::known(applying, account, &image.hold)?;
     let sql =
         "UPDATE index_repository SET hold = ?2, description = ?3, platforms = ?4, size_bytes = ?5, newest_tag = ?6,
                pushed_us = max(?7, 1), tags = (SELECT count(*) FROM

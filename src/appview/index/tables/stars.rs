@@ -1,24 +1,25 @@
 //! The SQL of stars.
 
-use super::{Taking, accounts};
+use super::{Applying, accounts};
 use atproto::syntax::{Did, ImageName, RecordKey};
 use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
 /// Stores a star. It is ignored if the account has too many records.
 pub(super) fn put(
-    taking: &mut Taking<'_, '_>,
+    applying: &mut Applying<'_, '_>,
     did: &Did,
     key: &str,
-    (owner, name): (&Did, &ImageName),
+    owner: &Did,
+    name: &ImageName,
 ) -> Result<(), StorageError> {
-    let account = accounts::of(taking, did)?;
-    if account.records >= taking.limits.of_account {
+    let account = accounts::of(applying, did)?;
+    if account.records >= applying.limits.of_account {
         return Ok(());
     }
-    remove(taking, did, key)?;
+    remove(applying, did, key)?;
     // Another record of the same account may have the same subject: it counts once.
-    let write = taking.write;
+    let write = applying.write;
     let subject = (owner.as_str(), name.as_str(), account.id);
     let twice = write.execute("DELETE FROM index_star WHERE owner = ?1 AND name = ?2 AND account = ?3", subject)?;
     let sql = "INSERT INTO index_star (account, key, owner, name) VALUES (?1, ?2, ?3, ?4)";
@@ -28,8 +29,8 @@ pub(super) fn put(
 }
 
 /// Deletes a star.
-pub(super) fn remove(taking: &mut Taking<'_, '_>, did: &Did, key: &str) -> Result<(), StorageError> {
-    let write = taking.write;
+pub(super) fn remove(applying: &mut Applying<'_, '_>, did: &Did, key: &str) -> Result<(), StorageError> {
+    let write = applying.write;
     let Some(account) = accounts::known(write, did)? else { return Ok(()) };
     let sql = "DELETE FROM index_star WHERE account = ?1 AND key = ?2 RETURNING owner, name";
     let gone = write.first(sql, (account.id, key), |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;

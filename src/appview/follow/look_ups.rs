@@ -21,76 +21,75 @@ const TIME: Duration = Duration::from_secs(5);
 const LIST_TIME: Duration = Duration::from_secs(20);
 const MAX_STATS_PAGES: usize = 50;
 /// Interval between looks for due look-ups.
-const OFTEN: Duration = Duration::from_secs(30);
+const INTERVAL: Duration = Duration::from_secs(30);
 
 impl Follow {
     /// Makes the look-ups that are due, as long as the registry runs.
-    pub async fn keep_asking(&self) {
+    pub async fn keep_looking_up(&self) {
         let mut wakes = self.index.wakes();
         loop {
-            match self.ask_due().await {
+            match self.look_up_due().await {
                 // The round was full: more may be due.
-                Ok(asked) if asked >= ROUND => {}
-                Ok(_) => drop(timeout(OFTEN, wakes.changed()).await),
+                Ok(due) if due >= ROUND => {}
+                Ok(_) => drop(timeout(INTERVAL, wakes.changed()).await),
                 Err(error) => {
                     tracing::warn!(%error, "the index cannot be kept up");
-                    tokio::time::sleep(OFTEN).await;
+                    tokio::time::sleep(INTERVAL).await;
                 }
             }
         }
     }
 
     /// Makes a round of look-ups. Returns their number.
-    async fn ask_due(&self) -> Result<usize, StorageError> {
+    async fn look_up_due(&self) -> Result<usize, StorageError> {
         let (holds, accounts) = (self.index.due_holds(ROUND).await?, self.index.due_handles(ROUND).await?);
-        let asked = holds.len() + accounts.len();
-        let mut holds = stream::iter(holds.into_iter().map(|hold| self.ask_hold(hold))).buffer_unordered(AT_ONCE);
+        let due = holds.len() + accounts.len();
+        let mut holds = stream::iter(holds.into_iter().map(|hold| self.look_up_hold(hold))).buffer_unordered(AT_ONCE);
         while let Some(outcome) = holds.next().await {
             outcome?;
         }
-        let asking = accounts.into_iter().map(|account| self.ask_handle(account));
-        let mut accounts = stream::iter(asking).buffer_unordered(AT_ONCE);
+        let look_ups = accounts.into_iter().map(|account| self.look_up_handle(account));
+        let mut accounts = stream::iter(look_ups).buffer_unordered(AT_ONCE);
         while let Some(outcome) = accounts.next().await {
             outcome?;
         }
-        Ok(asked)
+        Ok(due)
     }
 
-    async fn ask_hold(&self, hold: Did) -> Result<(), StorageError> {
+    /// Asks a hold whether it is public, who may write, and, if it is public, for its pull counts.
+    async fn look_up_hold(&self, hold: Did) -> Result<(), StorageError> {
         // A DID of another form is a hold from which nobody can read.
-        let Ok(known) = HoldId::of_did(&hold) else { return self.index.hold_said(&hold, Some(false)).await };
+        let Ok(known) = HoldId::of_did(&hold) else { return self.index.set_hold_is_public(&hold, Some(false)).await };
         let captain = timeout(TIME, self.holds.captain(&known)).await;
         let is_public = captain.ok().and_then(Result::ok).map(|captain| captain.public);
-        self.index.hold_said(&hold, is_public).await?;
+        self.index.set_hold_is_public(&hold, is_public).await?;
         if is_public.is_none() {
             return Ok(());
         }
         // What cannot be read stays as it was.
         if let Ok(Ok(crew)) = timeout(LIST_TIME, self.holds.writers(&known)).await {
-            self.index.crew_said(&hold, crew).await?;
+            self.index.set_crew(&hold, crew).await?;
         }
         if is_public == Some(false) {
             return Ok(());
         }
         match timeout(LIST_TIME, self.holds.all_stats(&known, MAX_STATS_PAGES)).await {
-            Ok(Ok(stats)) => {
-                let counts = stats.into_iter().map(|stats| (stats.owner_did, stats.repository, stats.pull_count));
-                self.index.counted(&hold, counts.collect()).await
-            }
+            Ok(Ok(stats)) => self.index.set_pull_counts(&hold, stats.into_iter().map(Into::into).collect()).await,
             _ => Ok(()),
         }
     }
 
-    async fn ask_handle(&self, account: Did) -> Result<(), StorageError> {
-        let ask = async {
+    /// Looks whether an account's domain confirms its handle.
+    async fn look_up_handle(&self, account: Did) -> Result<(), StorageError> {
+        let look_up = async {
             let found = self.owners.find(&Owner::Did(account.clone()), &Caller::Program).await?;
             self.owners.proven_handle(&found, &Caller::Program).await
         };
-        let handle = match timeout(TIME, ask).await {
+        let handle = match timeout(TIME, look_up).await {
             Ok(Err(ResolveError::NotFound | ResolveError::Invalid(_) | ResolveError::Unsupported(_))) => Ok(None),
             Ok(answer) => answer.map_err(drop),
             Err(_) => Err(()),
         };
-        self.index.handle_said(&account, handle).await
+        self.index.set_handle(&account, handle).await
     }
 }
