@@ -215,7 +215,8 @@ impl Sessions {
     pub(super) async fn adopt(
         &self,
         account: &Did,
-        (server, binding): (&AuthorizationServer, Binding),
+        server: &AuthorizationServer,
+        binding: Binding,
         tokens: NewTokens,
     ) -> Result<(Login, LockGuard<Did>), AccountsError> {
         let guard = self.lock(account).await;

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::error::{AccountsError, SignInError};
 use super::sessions::{Login, Sessions};
 use crate::accounts::tables::{self, Binding, SignInRow};
-use crate::oauth::{AuthorizationServer, OauthError, Sought};
+use crate::oauth::{AuthorizationCode, AuthorizationRequest, AuthorizationServer, OauthError};
 use atproto::keys::P256Key;
 use atproto::syntax::Did;
 use server::bulkhead::LockGuard;
@@ -106,8 +106,8 @@ impl SignIns {
     ) -> Result<String, SignInError> {
         let sessions = &self.sessions;
         let (state, verifier, key) = (self.text()?, self.text()?, self.key()?);
-        let sought = Sought { state: &state, verifier: &verifier, account };
-        let url = sessions.oauth.push(server, &sought, &key).await?;
+        let request = AuthorizationRequest { state: &state, verifier: &verifier, account };
+        let url = sessions.oauth.push(server, &request, &key).await?;
         let row = SignInRow {
             browser,
             account: account.cloned(),
@@ -198,7 +198,8 @@ async fn end(sessions: &Sessions, browser: [u8; 32], callback: Callback) -> Resu
     }
     let binding = Binding { issuer: row.issuer, key: row.key };
     let key = binding.key()?;
-    let redeemed = sessions.oauth.redeem(&server, (&code, &row.verifier), row.account.as_ref(), &key).await;
+    let code = AuthorizationCode { code: &code, verifier: &row.verifier };
+    let redeemed = sessions.oauth.redeem(&server, code, row.account.as_ref(), &key).await;
     let (account, tokens) = redeemed?;
     // The account is only the server's claim until its own document confirms it.
     if row.account.is_none() {
@@ -214,7 +215,7 @@ async fn end(sessions: &Sessions, browser: [u8; 32], callback: Callback) -> Resu
             return Err(refusal);
         }
     }
-    let (login, guard) = sessions.adopt(&account, (&server, binding), tokens).await?;
+    let (login, guard) = sessions.adopt(&account, &server, binding, tokens).await?;
     Ok(SignedIn { login, return_to: row.return_to, guard })
 }
 

@@ -147,9 +147,7 @@ impl Catalog {
     pub async fn inventory(&self, account: &Arc<Account>) -> Result<Arc<Inventory>, Unknown> {
         let (repos, looks, owner) = (Arc::clone(&self.repos), self.looks.clone(), Arc::clone(account));
         let (last, clock) = (self.inventories.last(&account.did), self.clock);
-        self.inventories
-            .get(account.did.clone(), async move { ask(&repos, &looks, &owner, (last, clock())).await })
-            .await
+        self.inventories.get(account.did.clone(), async move { ask(&repos, &looks, &owner, last, clock()).await }).await
     }
 }
 
@@ -157,7 +155,8 @@ async fn ask(
     repos: &Repos,
     looks: &Bulkhead<String>,
     account: &Account,
-    (last, read_us): (Option<Arc<Inventory>>, u64),
+    last: Option<Arc<Inventory>>,
+    read_us: u64,
 ) -> Result<Arc<Inventory>, Unknown> {
     let _slot = look(looks, repos, account).await?;
     let unknown = |error: ReposError| Unknown(error.to_string());

@@ -31,7 +31,7 @@ pub use hold_facts::ImageCounts;
 use inventory::Inventories;
 pub use inventory::{Content, Inventory, ListedManifest, ListedTag, is_image_config};
 pub use kept::{Answer, Kept, Times, Unknown};
-pub use page_writing::NewPicture;
+pub use page_writing::{NewPicture, PageChange};
 pub use profile::{PageOf, PersonProfile, Picture, is_drawable, looks_like};
 use profile::{Pages, Pictures, Profiles};
 use proofs::Proofs;

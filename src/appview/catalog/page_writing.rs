@@ -21,19 +21,27 @@ pub enum NewPicture {
     Bytes(&'static str, Bytes),
 }
 
+/// Change of a page.
+pub struct PageChange {
+    /// The new text; `None` keeps the old one.
+    pub text: Option<String>,
+    /// The new picture.
+    pub picture: NewPicture,
+}
+
 impl Catalog {
-    /// Writes the page of a repository at `now_us`. Fields that are not given are kept, also those of other programs.
+    /// Writes the page of a repository. Fields that are not given are kept, also those of other programs.
     ///
     /// # Errors
     /// [`ReposError`]
     pub async fn write_page(
         &self,
-        (login, now_us): (&Login, u64),
+        login: &Login,
         account: &Account,
         name: &ImageName,
-        (text, picture): (Option<String>, NewPicture),
+        change: PageChange,
     ) -> Result<(), ReposError> {
-        let now = Datetime::from_micros(now_us);
+        let (now, PageChange { text, picture }) = (Datetime::from_micros((self.clock)()), change);
         let picture = match picture {
             NewPicture::Same => None,
             NewPicture::None => Some(Value::Null),
@@ -50,7 +58,7 @@ impl Catalog {
                 Some(picture) => drop(record.insert("avatar".into(), picture.clone())),
             }
         };
-        let written = self.repos.rewrite((login, account), nsid::REPO_PAGE, &RepoPage::key_of(name), &now, edit).await;
+        let written = self.repos.rewrite(login, account, nsid::REPO_PAGE, &RepoPage::key_of(name), &now, edit).await;
         self.pages.forget(&(account.did.clone(), name.clone()));
         written
     }

@@ -45,7 +45,8 @@ pub(super) enum Said {
 }
 
 impl Said {
-    fn place(&self) -> (Collection, RecordKey) {
+    /// Returns where the record is in its owner's repository.
+    fn path(&self) -> (Collection, RecordKey) {
         match self {
             Self::Manifest(digest) => (nsid::MANIFEST, manifest_key(digest)),
             Self::Tag(name, tag, _) => (nsid::TAG, TagRecord::key_of(name, tag)),
@@ -89,7 +90,8 @@ impl Catalog {
     pub async fn tag_proof(
         &self,
         account: &Arc<Account>,
-        (name, tag): (&ImageName, &Tag),
+        name: &ImageName,
+        tag: &Tag,
         digest: &Digest,
     ) -> Result<RecordProof, Unknown> {
         self.prove(account, Said::Tag(name.clone(), tag.clone(), *digest)).await
@@ -100,7 +102,7 @@ impl Catalog {
         let (key, inventories) = ((account.did.clone(), said.clone()), Arc::clone(&self.inventories));
         let ask = async move {
             let _slot = look(&looks, &repos, &owner).await?;
-            let (collection, key) = said.place();
+            let (collection, key) = said.path();
             let proven = match repos.proven(&owner, collection, &key).await {
                 Ok(proven) => proven,
                 Err(error @ (ReposError::Proof(_) | ReposError::Unproven)) => {

@@ -11,21 +11,22 @@ use atproto::syntax::{Datetime, Did, ImageName, RecordKey};
 use server::identity::Account;
 
 impl Catalog {
-    /// Gives a repository a star at `now_us`, unless the account's star is there already. `known` is the key of that
+    /// Gives a repository a star, unless the account's star is there already. `known` is the key of that
     /// record, if it is known.
     ///
     /// # Errors
     /// [`ReposError`]; the same below.
     pub async fn give_star(
         &self,
-        (login, now_us): (&Login, u64),
+        login: &Login,
         account: &Account,
-        (owner, name): (&Did, &ImageName),
+        owner: &Did,
+        name: &ImageName,
         known: Option<&RecordKey>,
     ) -> Result<(), ReposError> {
         let key = known.cloned().unwrap_or_else(|| Star::key_of(owner, name));
         let seen = self.repos.record(account, nsid::STAR, &key).await?;
-        let subject = Star::of(owner, name, Datetime::from_micros(now_us));
+        let subject = Star::of(owner, name, Datetime::from_micros((self.clock)()));
         let is_given = |record: &serde_json::Value| record.get("subject") == Some(&json!(subject.subject));
         if let Some(record) = seen.value.as_ref().filter(|record| is_given(record)) {
             self.index.written(&account.did, nsid::STAR, &key, Some(record)).await;
@@ -44,7 +45,8 @@ impl Catalog {
         &self,
         login: &Login,
         account: &Account,
-        (owner, name): (&Did, &ImageName),
+        owner: &Did,
+        name: &ImageName,
         known: Option<&RecordKey>,
     ) -> Result<(), ReposError> {
         let own = Star::key_of(owner, name);

@@ -109,7 +109,7 @@ impl Devices {
         let secret = codes::device_secret(&(self.random)().ok_or(DevicesError::Randomness)?);
         let (code, secret_hash, now_us) = (hash(device_code), hash(&secret), (self.clock)());
         let name = name.map(clean);
-        let job = move |write: &server::sqlite::Write<'_>| poll(write, (&code, name.as_deref()), &secret_hash, now_us);
+        let job = move |write: &server::sqlite::Write<'_>| poll(write, &code, name.as_deref(), &secret_hash, now_us);
         let account = self.database.write(job).await.map_err(DevicesError::Storage)??;
         Ok(NewDevice { secret, account })
     }
@@ -255,7 +255,8 @@ impl Devices {
 /// Answers one poll, in one transaction.
 fn poll(
     write: &server::sqlite::Write<'_>,
-    (code, name): (&[u8; 32], Option<&str>),
+    code: &[u8; 32],
+    name: Option<&str>,
     secret: &[u8; 32],
     now_us: u64,
 ) -> Result<Result<Did, PollRefusal>, server::storage::StorageError> {

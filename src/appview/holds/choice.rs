@@ -68,9 +68,10 @@ impl Holds {
     /// [`HoldsError::Repos`]
     pub async fn choose(
         &self,
-        (login, now_us): (&Login, u64),
+        login: &Login,
         account: &Account,
         wanted: &SailorProfile,
+        now_us: u64,
     ) -> Result<(), HoldsError> {
         let now = Datetime::from_micros(now_us);
         let edit = |record: &mut Map<String, Value>| {
@@ -81,7 +82,7 @@ impl Holds {
                 HoldChoice::Hold(hold) => drop(record.insert(DEFAULT_HOLD.into(), json!(hold.did()))),
             }
         };
-        let written = self.repos.rewrite((login, account), nsid::SAILOR_PROFILE, &self_key(), &now, edit).await;
+        let written = self.repos.rewrite(login, account, nsid::SAILOR_PROFILE, &self_key(), &now, edit).await;
         self.profiles.remove(&account.did);
         Ok(written?)
     }

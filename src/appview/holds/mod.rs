@@ -212,7 +212,7 @@ impl Holds {
     /// # Errors
     /// [`HoldsError`]; [`HoldsError::Silent`] also for the error of a proxy before a hold that is down.
     pub async fn notify(&self, hold: &HoldId, login: &Login, notice: &NotifyManifest) -> Result<(), HoldsError> {
-        self.call_within::<NotifyManifestOutput>(NOTICE_TIME, (hold, login), nsid::NOTIFY_MANIFEST, notice)
+        self.call_within::<NotifyManifestOutput>(NOTICE_TIME, hold, login, nsid::NOTIFY_MANIFEST, notice)
             .await
             .map(drop)
             .map_err(HoldsError::silent_if_of_a_proxy)
@@ -243,13 +243,14 @@ impl Holds {
         method: Method,
         input: &impl serde::Serialize,
     ) -> Result<T, HoldsError> {
-        self.call_within(CALL_TIME, (hold, login), method, input).await
+        self.call_within(CALL_TIME, hold, login, method, input).await
     }
 
     async fn call_within<T: serde::de::DeserializeOwned>(
         &self,
         time: Duration,
-        (hold, login): (&HoldId, &Login),
+        hold: &HoldId,
+        login: &Login,
         method: Method,
         input: &impl serde::Serialize,
     ) -> Result<T, HoldsError> {

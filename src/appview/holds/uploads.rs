@@ -97,7 +97,7 @@ impl Holds {
             parts: (1..).zip(etags).map(part).collect(),
         };
         let completed = self
-            .call_within::<UploadStatus>(COMPLETE_TIME, (&upload.hold, &upload.login), nsid::COMPLETE_UPLOAD, &input)
+            .call_within::<UploadStatus>(COMPLETE_TIME, &upload.hold, &upload.login, nsid::COMPLETE_UPLOAD, &input)
             .await;
         completed.map(drop).map_err(HoldsError::silent_if_of_a_proxy)
     }

@@ -74,10 +74,18 @@ pub(super) struct Pulls {
     logged: Mutex<Option<Instant>>,
 }
 
+/// An image, by who pulled it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct PulledImage {
+    account: Did,
+    owner: Did,
+    name: ImageName,
+}
+
 /// Recent pulls.
 struct Recent {
-    /// Images, by who pulled and whose they are: since when it is one pull, and the manifest that was read last.
-    pulls: Cache<(Did, Did, ImageName), (Instant, Digest)>,
+    /// The time from which all pulls of an image count as one, and the manifest that was read last.
+    pulls: Cache<PulledImage, (Instant, Digest)>,
     /// Manifests that an index names, by who pulled that and whose it is.
     children: Cache<(Did, Did, Digest), Instant>,
 }
@@ -102,11 +110,12 @@ impl Images {
         if is_attached || manifest.has_subject {
             return;
         }
-        let image = (login.account.clone(), owner.did.clone(), permit.repository().name.clone());
-        if !self.pulls.recent().add(&image, reference, (&manifest.digest, &manifest.children), Instant::now()) {
+        let (account, owner, name) = (login.account.clone(), owner.did.clone(), permit.repository().name.clone());
+        let image = PulledImage { account, owner, name };
+        if !self.pulls.recent().add(&image, reference, &manifest.digest, &manifest.children, Instant::now()) {
             return;
         }
-        let (_, owner, name) = image;
+        let PulledImage { owner, name, .. } = image;
         let pull = Pull {
             login: login.clone(),
             owner,
@@ -186,9 +195,10 @@ impl Recent {
     /// its own: neither of an image that was pulled just now, nor of what an index named.
     fn add(
         &mut self,
-        image: &(Did, Did, ImageName),
+        image: &PulledImage,
         reference: &Reference,
-        (digest, children): (&Digest, &[Digest]),
+        digest: &Digest,
+        children: &[Digest],
         now: Instant,
     ) -> bool {
         let last = self.pulls.get(image).copied().filter(|(since, _)| now.duration_since(*since) < ONE_PULL);
@@ -196,7 +206,7 @@ impl Recent {
         if last.is_some_and(|(_, read)| read == *digest) {
             return false;
         }
-        let (account, owner, _) = image;
+        let PulledImage { account, owner, .. } = image;
         for child in children {
             self.children.insert((account.clone(), owner.clone(), *child), now);
         }
@@ -239,8 +249,9 @@ mod tests {
     impl Reads {
         fn add(&mut self, reference: &Reference, digest: Digest, children: &[Digest], after_s: u64) -> bool {
             let account = Did::parse("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa").unwrap();
-            let image = (account.clone(), account, ImageName::parse("app").unwrap());
-            self.0.add(&image, reference, (&digest, children), self.1 + Duration::from_secs(after_s))
+            let image =
+                PulledImage { account: account.clone(), owner: account, name: ImageName::parse("app").unwrap() };
+            self.0.add(&image, reference, &digest, children, self.1 + Duration::from_secs(after_s))
         }
     }
 

@@ -34,13 +34,22 @@ pub struct Client {
 }
 
 /// Parameters of an authorization request.
-pub struct Sought<'s> {
+pub struct AuthorizationRequest<'s> {
     /// The `state` parameter: identifies the sign-in when the browser returns.
     pub state: &'s str,
     /// The PKCE code verifier: proves then that this client began it.
     pub verifier: &'s str,
     /// The account that is to sign in, sent as `login_hint`; `None` for any account.
     pub account: Option<&'s Did>,
+}
+
+/// An authorization code, with the PKCE code verifier of its sign-in.
+#[derive(Clone, Copy)]
+pub struct AuthorizationCode<'c> {
+    /// The code that the browser brought.
+    pub code: &'c str,
+    /// The PKCE code verifier.
+    pub verifier: &'c str,
 }
 
 /// Tokens of an account, with all scopes that are needed.
@@ -144,17 +153,17 @@ impl Client {
     pub async fn push(
         &self,
         server: &AuthorizationServer,
-        sought: &Sought<'_>,
+        request: &AuthorizationRequest<'_>,
         key: &P256Key,
     ) -> Result<String, OauthError> {
-        let challenge = BASE64URL_NOPAD.encode(&Sha256::digest(sought.verifier));
+        let challenge = BASE64URL_NOPAD.encode(&Sha256::digest(request.verifier));
         let scope = scopes::wanted();
-        let account = sought.account.map(|account| ("login_hint", account.as_str()));
+        let account = request.account.map(|account| ("login_hint", account.as_str()));
         let fields = [
             ("response_type", "code"),
             ("redirect_uri", self.registration.redirect_uri()),
             ("scope", &scope),
-            ("state", sought.state),
+            ("state", request.state),
             ("code_challenge", &challenge),
             ("code_challenge_method", "S256"),
         ];
@@ -164,8 +173,8 @@ impl Client {
             return Err(OauthError::Server(RemoteError::Unintelligible));
         }
         let mut url = server.authorization.clone();
-        let (client, request) = (self.registration.client_id(), pushed.request_uri.as_str());
-        url.query_pairs_mut().append_pair("client_id", client).append_pair("request_uri", request);
+        let (client_id, request_uri) = (self.registration.client_id(), pushed.request_uri.as_str());
+        url.query_pairs_mut().append_pair("client_id", client_id).append_pair("request_uri", request_uri);
         Ok(url.into())
     }
 
@@ -177,15 +186,15 @@ impl Client {
     pub async fn redeem(
         &self,
         server: &AuthorizationServer,
-        (code, verifier): (&str, &str),
+        code: AuthorizationCode<'_>,
         account: Option<&Did>,
         key: &P256Key,
     ) -> Result<(Did, NewTokens), OauthError> {
         let fields = [
             ("grant_type", "authorization_code"),
-            ("code", code),
+            ("code", code.code),
             ("redirect_uri", self.registration.redirect_uri()),
-            ("code_verifier", verifier),
+            ("code_verifier", code.verifier),
         ];
         self.tokens(server, &fields, account, key).await
     }
@@ -213,7 +222,7 @@ impl Client {
         key: &P256Key,
     ) -> Result<(Did, NewTokens), OauthError> {
         let answer: TokenAnswer = self.form(server, &server.token, fields, key).await?;
-        match self.judge(&answer, account) {
+        match self.check_tokens(&answer, account) {
             Ok(tokens) => Ok(tokens),
             Err(error) => {
                 self.give_back(server, &answer.access_token, key).await;
@@ -222,7 +231,8 @@ impl Client {
         }
     }
 
-    fn judge(&self, answer: &TokenAnswer, account: Option<&Did>) -> Result<(Did, NewTokens), OauthError> {
+    /// Checks that a response has all tokens and scopes, for the expected account.
+    fn check_tokens(&self, answer: &TokenAnswer, account: Option<&Did>) -> Result<(Did, NewTokens), OauthError> {
         let refresh = answer.refresh_token.as_deref().unwrap_or_default();
         if !answer.token_type.eq_ignore_ascii_case("DPoP") || !is_token(&answer.access_token) || !is_token(refresh) {
             return Err(OauthError::Server(RemoteError::Unintelligible));

@@ -13,7 +13,7 @@ mod error;
 mod registration;
 mod scopes;
 
-pub use client::{Client, NewTokens, Sought};
+pub use client::{AuthorizationCode, AuthorizationRequest, Client, NewTokens};
 pub use discovery::AuthorizationServer;
 pub use error::OauthError;
 pub use registration::{CALLBACK_PATH, KEYS_PATH, METADATA_PATH, Registration};

@@ -102,7 +102,8 @@ impl Recent {
     async fn find<K: Eq + Hash, T: Clone, W: Weighter<K, Found<T>> + Clone>(
         &self,
         did: &Did,
-        (cache, key): (&Cache<K, Found<T>, W>, K),
+        cache: &Cache<K, Found<T>, W>,
+        key: K,
         read: impl Future<Output = Result<Option<T>, ReposError>>,
     ) -> Result<Option<T>, ReposError> {
         let writes = self.count(did).load(Ordering::Acquire);
@@ -133,7 +134,7 @@ impl Repos {
         tag: &Tag,
     ) -> Result<Option<Digest>, ReposError> {
         let key = (account.did.clone(), format!("{}:{tag}", name.as_str()));
-        self.recent.find(&account.did, (&self.recent.tags, key), self.tagged(account, name, tag)).await
+        self.recent.find(&account.did, &self.recent.tags, key, self.tagged(account, name, tag)).await
     }
 
     /// Returns the result of [`Repos::manifest`], which may be cached.
@@ -146,7 +147,7 @@ impl Repos {
         digest: &Digest,
     ) -> Result<Option<ManifestRecord>, ReposError> {
         let key = (account.did.clone(), *digest);
-        self.recent.find(&account.did, (&self.recent.manifests, key), self.manifest(account, digest)).await
+        self.recent.find(&account.did, &self.recent.manifests, key, self.manifest(account, digest)).await
     }
 
     /// Returns the bytes of a manifest, which may be cached from another account. The caller has found the manifest's

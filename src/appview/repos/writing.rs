@@ -116,7 +116,8 @@ impl Repos {
     /// attempts.
     pub async fn rewrite(
         &self,
-        (login, account): (&Login, &Account),
+        login: &Login,
+        account: &Account,
         collection: Collection,
         key: &RecordKey,
         now: &Datetime,

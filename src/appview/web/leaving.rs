@@ -32,12 +32,12 @@ struct LeftPage<'p> {
 /// Ends the account's OAuth session if no browser, device or notice uses it any more. Returns how it ended, if it did.
 pub(super) async fn end_unused(web: &Web, account: &Did) -> Result<Option<SessionEnd>, AccountsError> {
     let (browsers, devices, images) = (&web.browsers, &web.devices, &web.images);
-    if is_used((browsers, devices, images), account).await? {
+    if is_used(browsers, devices, images, account).await? {
         return Ok(None);
     }
     let (browsers, devices, images, did) = (browsers.clone(), Arc::clone(devices), Arc::clone(images), account.clone());
     // Looked at again once no sign-in is under way: one that has just ended has its browser by then.
-    let is_used = async move { is_used((&browsers, &devices, &images), &did).await };
+    let is_used = async move { is_used(&browsers, &devices, &images, &did).await };
     web.sessions.end_by_oauth_unless(account, is_used).await
 }
 
@@ -54,7 +54,9 @@ pub(super) async fn end_all_unused(web: &Web) -> Result<usize, AccountsError> {
 
 /// Whether a browser, a device or a notice uses the account's OAuth session.
 async fn is_used(
-    (browsers, devices, images): (&BrowserSessions, &Devices, &Images),
+    browsers: &BrowserSessions,
+    devices: &Devices,
+    images: &Images,
     account: &Did,
 ) -> Result<bool, StorageError> {
     Ok(!browsers.of_account(account).await?.is_empty()

@@ -14,7 +14,7 @@ use super::return_path::ReturnPath;
 use super::settings::{login, own};
 use super::viewer::Viewer;
 use super::{Endpoint, Web, devices, webhooks};
-use crate::catalog::{NewPicture, is_drawable, looks_like};
+use crate::catalog::{NewPicture, PageChange, is_drawable, looks_like};
 use crate::gate::DeletePermit;
 use crate::names::{Owner, Reference, RepositoryName};
 use atproto::lexicon::RepoPage;
@@ -105,8 +105,8 @@ pub(super) async fn write_page(web: &Web, request: Request, trace: &mut Trace) -
             return Err(WebError::bad_form(format!("the text has {bytes} bytes, {most} at most fit: shorten it")));
         }
         let (login, account) = (login(web, &did).await?, own(web, &did).await?);
-        let change = (Some(text.clone()), NewPicture::Same);
-        web.catalog.write_page((&login, (web.settings.clock)()), &account, &name, change).await?;
+        let change = PageChange { text: Some(text.clone()), picture: NewPicture::Same };
+        web.catalog.write_page(&login, &account, &name, change).await?;
         Ok(browser.go_and_say(&path_of(&name), "The page is written."))
     };
     written.await.map_err(|error: WebError| match text.as_str() {
@@ -138,7 +138,7 @@ pub(super) async fn write_picture(web: &Web, request: Request, trace: &mut Trace
         }
     };
     let (login, account) = (login(web, &did).await?, own(web, &did).await?);
-    web.catalog.write_page((&login, (web.settings.clock)()), &account, &name, (None, picture)).await?;
+    web.catalog.write_page(&login, &account, &name, PageChange { text: None, picture }).await?;
     Ok(browser.go_and_say(&path_of(&name), sentence))
 }
 

@@ -163,7 +163,7 @@ async fn choose(web: &Web, did: &Did, fields: &Fields) -> Result<&'static str, W
     };
     let (login, account) = (login(web, did).await?, own(web, did).await?);
     let wanted = SailorProfile { choice, auto_remove: fields.get("auto_remove").is_some() };
-    web.holds.choose((&login, (web.settings.clock)()), &account, &wanted).await?;
+    web.holds.choose(&login, &account, &wanted, (web.settings.clock)()).await?;
     tracing::info!(%did, "{did} chose a hold");
     Ok(sentence)
 }

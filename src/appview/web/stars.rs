@@ -23,12 +23,10 @@ pub(super) async fn change(web: &Web, request: Request, trace: &mut Trace) -> Re
     let subject = site::find(web, &Owner::Did(owner.clone()), &Caller::Account(did.clone())).await?;
     let (login, account) = (login(web, &did).await?, own(web, &did).await?);
     let (_, known) = web.index.stars(&owner, &name, Some(&did)).await?;
-    let repository = (&owner, &name);
     if is_given {
-        let now = (web.settings.clock)();
-        web.catalog.give_star((&login, now), &account, repository, known.as_ref()).await?;
+        web.catalog.give_star(&login, &account, &owner, &name, known.as_ref()).await?;
     } else {
-        web.catalog.take_star_back(&login, &account, repository, known.as_ref()).await?;
+        web.catalog.take_star_back(&login, &account, &owner, &name, known.as_ref()).await?;
     }
     Ok(pages::go(&site::path_of(&subject.owner, &name)))
 }

@@ -83,7 +83,7 @@ impl Webhooks {
             return Ok(());
         }
         let event = self.event(WebhookEvent::Push, owner, repository, Some(image))?;
-        let queued = self.database.write(move |write| deliveries::queue(write, (&account, &name), &event)).await?;
+        let queued = self.database.write(move |write| deliveries::queue(write, &account, &name, &event)).await?;
         if queued > 0 {
             self.due.notify_one();
         }

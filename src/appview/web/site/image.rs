@@ -99,7 +99,8 @@ struct ImagePage<'p> {
 
 pub(super) async fn show(
     web: &Web,
-    (viewer, caller): (&Viewer, &Caller),
+    viewer: &Viewer,
+    caller: &Caller,
     subject: &Subject,
     name: &ImageName,
     reference: &Reference,
@@ -122,14 +123,14 @@ pub(super) async fn show(
     let repository = RepositoryName::of(&subject.owner, name).map_err(|_| missing())?;
     let tag_proof = async {
         match reference {
-            Reference::Tag(tag) => Some(web.catalog.tag_proof(account, (name, tag), &digest).await),
+            Reference::Tag(tag) => Some(web.catalog.tag_proof(account, name, tag, &digest).await),
             Reference::Digest(_) => None,
         }
     };
     let (proof, tag_proof, history, attached) = tokio::join!(
         web.catalog.proof(account, &digest),
         tag_proof,
-        history(web, (viewer, caller), subject, &repository, &details),
+        history(web, viewer, caller, subject, &repository, &details),
         attached(web, subject, name, &inventory, &digest),
     );
     let refused = if viewer.is(&account.did) { web.images.refused(&account.did, &digest).await? } else { None };
@@ -174,7 +175,8 @@ pub(in crate::web) fn remembered() -> Configs {
 /// Returns the config of an image, if it has one and the viewer may read it, or the reason why it cannot be shown.
 async fn history(
     web: &Web,
-    (viewer, caller): (&Viewer, &Caller),
+    viewer: &Viewer,
+    caller: &Caller,
     subject: &Subject,
     repository: &RepositoryName,
     details: &ManifestDetails,

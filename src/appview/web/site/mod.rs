@@ -93,7 +93,7 @@ async fn make(web: &Web, head: &Parts, page: SitePage, viewer: &Viewer, caller: 
     }
     match page {
         SitePage::Repository(_, name) => repository::show(web, viewer, &subject, &name, head).await,
-        SitePage::Image(_, name, reference) => image::show(web, (viewer, caller), &subject, &name, &reference).await,
+        SitePage::Image(_, name, reference) => image::show(web, viewer, caller, &subject, &name, &reference).await,
         SitePage::Owner(_) | SitePage::Picture(..) => owner::show(web, viewer, &subject).await,
     }
 }

@@ -28,7 +28,8 @@ pub struct NewEvent {
 /// When the database fails or has invalid data.
 pub fn queue(
     write: &Write<'_>,
-    (account, repository): (&Did, &ImageName),
+    account: &Did,
+    repository: &ImageName,
     event: &NewEvent,
 ) -> Result<usize, StorageError> {
     let sql = "INSERT INTO webhook_delivery (webhook, event, kind, payload, queued_us, due_us)
