@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use atcr_appview::index::{
-    Change, ChangeKind, FoundRepositories, Index, IndexLimits, RepositoryOrder, SearchWords, SourceCursor,
+    Change, ChangeKind, FoundRepositories, Index, IndexLimits, RepositoryOrder, SearchWords, SourceCursor, StarCount,
 };
 use atcr_appview::schema;
 use atproto::syntax::{Did, Handle, ImageName};
@@ -191,7 +191,7 @@ async fn stars_count_once_an_account_and_pulls_by_the_hold_that_has_the_image() 
     index.apply(image(&alice, "team/app", "v1", HOLD, ""), None).await.unwrap();
     index.apply(vec![star("b"), star("b")], None).await.unwrap();
     says(&index, HOLD, true).await;
-    assert_eq!(index.stars(&alice, &name, Some(&bob)).await.unwrap().0, 1);
+    assert_eq!(index.stars(&alice, &name, Some(&bob)).await.unwrap().count, 1);
     assert_eq!(found(&index, "app").await.repositories[0].stars, 1);
     let stats = |hold: &str, pulls: u64| {
         let record = json!({ "ownerDid": alice, "repository": "team/app", "pullCount": pulls, "pushCount": 1, "updatedAt": "2026-01-01T00:00:00Z" });
@@ -200,7 +200,7 @@ async fn stars_count_once_an_account_and_pulls_by_the_hold_that_has_the_image() 
     index.apply(vec![stats(HOLD, 5), stats(PRIVATE, 1_000_000)], None).await.unwrap();
     assert_eq!(found(&index, "app").await.repositories[0].pulls, 5, "another hold has nothing to say of it");
     index.apply(vec![Change::of(&bob, "io.atcr.sailor.star", "b", None, 0).unwrap()], None).await.unwrap();
-    assert_eq!(index.stars(&alice, &name, Some(&bob)).await.unwrap(), (0, None));
+    assert_eq!(index.stars(&alice, &name, Some(&bob)).await.unwrap(), StarCount { count: 0, own: None });
     assert_eq!(found(&index, "app").await.repositories[0].stars, 0);
 }
 

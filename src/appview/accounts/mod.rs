@@ -17,6 +17,6 @@ pub use endings::ENDS_SOON_US;
 pub use error::{AccountsError, SignInError};
 pub use listing::SessionSummary;
 pub use owners::Owners;
-pub use revocation::SessionEnd;
+pub use revocation::{LingeringSession, SessionEnd};
 pub use sessions::{Login, SessionId, SessionSettings, Sessions};
 pub use sign_ins::{Callback, SignIns, SignedIn};

@@ -44,6 +44,15 @@ pub struct SessionEnd {
     pub left: Option<String>,
 }
 
+/// A session that has ended here, and whose server is still to be told so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LingeringSession {
+    /// Whether it was made by OAuth; else by an app password.
+    pub by_oauth: bool,
+    /// Time of its end, microseconds since 1970.
+    pub ended_us: u64,
+}
+
 /// The sessions of an account that are to end.
 enum Which {
     None,
@@ -157,15 +166,15 @@ impl Sessions {
         Ok(sessions)
     }
 
-    /// Returns the times at which sessions of an account ended here, whose servers are still to be told so, with whether
-    /// they were made by OAuth. Microseconds since 1970.
+    /// Returns the sessions of an account that ended here, and whose servers are still to be told so.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn ended_of(&self, account: &Did) -> Result<Vec<(u64, bool)>, StorageError> {
+    pub async fn ended_of(&self, account: &Did) -> Result<Vec<LingeringSession>, StorageError> {
         let account = account.clone();
         let rows = self.database.read(move |read| tables::ended_of(read, &account)).await?;
-        Ok(rows.into_iter().map(|row| (row.ended_us, row.binding.is_some())).collect())
+        let ended = |row: EndedRow| LingeringSession { by_oauth: row.binding.is_some(), ended_us: row.ended_us };
+        Ok(rows.into_iter().map(ended).collect())
     }
 
     /// Requests the end of a session at the server that made it, until `deadline`, and forgets it; if the server may answer

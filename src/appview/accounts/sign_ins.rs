@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::error::{AccountsError, SignInError};
 use super::sessions::{Login, Sessions};
-use crate::accounts::tables::{self, Binding, SignInRow};
+use crate::accounts::tables::{self, Binding, SignInRow, SignInUnderWay};
 use crate::oauth::{AuthorizationCode, AuthorizationRequest, AuthorizationServer, OauthError};
 use atproto::keys::P256Key;
 use atproto::syntax::Did;
@@ -133,11 +133,11 @@ impl SignIns {
         self.sessions.finish(async move { end(&sessions, browser, callback).await }).await
     }
 
-    /// Returns the servers of an account's sign-ins under way, each with its time of expiry in microseconds since 1970.
+    /// Returns the sign-ins of an account that are under way.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn of_account(&self, account: &Did) -> Result<Vec<(String, u64)>, StorageError> {
+    pub async fn of_account(&self, account: &Did) -> Result<Vec<SignInUnderWay>, StorageError> {
         let account = account.clone();
         self.sessions.database.read(move |read| tables::sign_ins_of(read, &account)).await
     }

@@ -41,11 +41,11 @@ impl Images {
     /// Refuses one more notice of an account that has its share of the queue.
     pub(super) async fn check_queue(&self, account: &Did) -> Result<(), ImagesError> {
         let account = account.clone();
-        let (waiting, bytes) = self.database.read(move |read| tables::size_of(read, &account)).await?;
-        if waiting < MAX_WAITING && bytes < MAX_WAITING_BYTES {
+        let share = self.database.read(move |read| tables::share_of(read, &account)).await?;
+        if share.notices < MAX_WAITING && share.bytes < MAX_WAITING_BYTES {
             Ok(())
         } else {
-            Err(ImagesError::QueueFull { waiting })
+            Err(ImagesError::QueueFull { waiting: share.notices })
         }
     }
 
@@ -169,12 +169,13 @@ impl Images {
         let change = move |write: &Write<'_>| {
             let due = tables::DueAt { hold: &hold, account: account.as_ref(), now_us };
             let given_up = tables::tried(write, due, MAX_ATTEMPTS)?;
-            given_up.iter().try_for_each(|(id, ..)| tables::refused::put(write, *id, &problem, now_us))?;
+            given_up.iter().try_for_each(|notice| tables::refused::put(write, notice.id, &problem, now_us))?;
             tables::put_off(write, due, until_us, &problem)?;
             Ok::<_, StorageError>(given_up)
         };
-        for (_, did, manifest) in self.database.write(change).await? {
+        for notice in self.database.write(change).await? {
             self.outcomes.inc(NoticeOutcome::GivenUp);
+            let (did, manifest) = (notice.account, notice.manifest);
             tracing::warn!(%did, manifest, "a hold was not told of a manifest: {error}");
         }
         Ok(())

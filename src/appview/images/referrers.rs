@@ -52,6 +52,14 @@ pub struct ReferrersPage {
     pub next: Option<Digest>,
 }
 
+/// Candidates for referrers of a manifest.
+struct Candidates {
+    /// Their descriptors, if known.
+    descriptors: BTreeMap<Digest, Option<Arc<Referrer>>>,
+    /// Digest up to which these are all, if the database has more after it.
+    end: Option<Digest>,
+}
+
 impl Images {
     /// Returns the referrers of `subject`, which need not exist, after `after`; with `artifact_type` only those of that
     /// type.
@@ -65,11 +73,11 @@ impl Images {
         artifact_type: Option<&str>,
         after: Option<Digest>,
     ) -> Result<ReferrersPage, ImagesError> {
-        let (candidates, end) = self.candidates(owner, subject, after).await?;
-        let looked_at: Vec<_> = candidates.keys().copied().take(MAX_LOOKED_AT).collect();
-        let mut left = candidates.len();
+        let Candidates { descriptors, end } = self.candidates(owner, subject, after).await?;
+        let looked_at: Vec<_> = descriptors.keys().copied().take(MAX_LOOKED_AT).collect();
+        let mut left = descriptors.len();
         let (mut page, mut last) = (ReferrersPage { referrers: Vec::new(), next: None }, None);
-        let looks = candidates.into_iter().take(looked_at.len()).map(|(digest, known)| async move {
+        let looks = descriptors.into_iter().take(looked_at.len()).map(|(digest, known)| async move {
             match known {
                 Some(referrer) => Ok(Some(referrer)),
                 None => self.read_referrer(owner, subject, &digest).await,
@@ -88,18 +96,17 @@ impl Images {
         Ok(page)
     }
 
-    /// Returns candidates for referrers of `subject`, with their descriptors if known: all, or all up to the returned
-    /// digest, after which the database has more. Forgets those that another program deleted.
+    /// Returns the candidates for referrers of `subject` after `after`. Forgets those that another program deleted.
     async fn candidates(
         &self,
         owner: &Account,
         subject: &Digest,
         after: Option<Digest>,
-    ) -> Result<(BTreeMap<Digest, Option<Arc<Referrer>>>, Option<Digest>), ImagesError> {
+    ) -> Result<Candidates, ImagesError> {
         let scan = self.scans.of(&self.repos, owner, (self.clock)()).await?;
         let first = (*subject, after.unwrap_or(Digest::from_bytes([0; 32])));
         let found = scan.found.range(first..).take_while(|(found, _)| found == subject).map(|(_, digest)| *digest);
-        let mut candidates: BTreeMap<_, _> =
+        let mut descriptors: BTreeMap<_, _> =
             found.filter(|digest| Some(*digest) != after).map(|digest| (digest, None)).collect();
         let (account, subject) = (owner.did.clone(), *subject);
         let rows = move |read: &server::sqlite::Read<'_>| {
@@ -109,17 +116,17 @@ impl Images {
         let end = rows.last().filter(|_| rows.len() == MAX_LOOKED_AT).map(|row| row.referrer.digest);
         if let Some(end) = end {
             // Those behind it belong to a later page, with the rows between them.
-            candidates.retain(|digest, _| *digest <= end);
+            descriptors.retain(|digest, _| *digest <= end);
         }
-        for ReferrerRow { referrer, pushed_us } in rows {
-            if scan.is_whole && pushed_us < scan.begun_us && !candidates.contains_key(&referrer.digest) {
+        for ReferrerRow { referrer, pushed_us, .. } in rows {
+            if scan.is_whole && pushed_us < scan.begun_us && !descriptors.contains_key(&referrer.digest) {
                 let (account, digest) = (owner.did.clone(), referrer.digest);
                 self.database.write(move |write| referrers::delete(write, &account, &digest)).await?;
                 continue;
             }
-            candidates.insert(referrer.digest, Some(Arc::new(referrer)));
+            descriptors.insert(referrer.digest, Some(Arc::new(referrer)));
         }
-        Ok((candidates, end))
+        Ok(Candidates { descriptors, end })
     }
 
     /// Reads a referrer from its bytes; `None` when they are missing, or have another subject.
@@ -146,15 +153,13 @@ impl Images {
         Ok(Some(referrer))
     }
 
-    /// Returns the referrers of an account that were pushed through this registry: subject, descriptor, and the time of
-    /// the push in microseconds since 1970.
+    /// Returns the referrers of an account that were pushed through this registry.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn referrers_of(&self, account: &Did) -> Result<Vec<(Digest, Referrer, u64)>, StorageError> {
+    pub async fn referrers_of(&self, account: &Did) -> Result<Vec<ReferrerRow>, StorageError> {
         let account = account.clone();
-        let rows = self.database.read(move |read| referrers::of_account(read, &account)).await?;
-        Ok(rows.into_iter().map(|(subject, row)| (subject, row.referrer, row.pushed_us)).collect())
+        self.database.read(move |read| referrers::of_account(read, &account)).await
     }
 
     /// Stores a manifest that was pushed as a referrer, if it has a subject.
@@ -164,8 +169,8 @@ impl Images {
         manifest: &ParsedManifest,
     ) -> Result<(), ImagesError> {
         let Some(subject) = manifest.subject else { return Ok(()) };
-        let row = ReferrerRow { referrer: manifest.referrer(), pushed_us: (self.clock)() };
+        let row = ReferrerRow { subject, referrer: manifest.referrer(), pushed_us: (self.clock)() };
         let account = owner.did.clone();
-        Ok(self.database.write(move |write| referrers::put(write, &account, &subject, &row)).await?)
+        Ok(self.database.write(move |write| referrers::put(write, &account, &row)).await?)
     }
 }

@@ -48,6 +48,15 @@ pub struct SourceCursor {
     pub cursor: u64,
 }
 
+/// The stars of a repository.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StarCount {
+    /// Number of accounts that gave it one.
+    pub count: u64,
+    /// Key of the viewer's own star record, if there is one.
+    pub own: Option<RecordKey>,
+}
+
 /// Limits of the index.
 #[derive(Clone, Copy, Debug)]
 pub struct IndexLimits {
@@ -264,23 +273,18 @@ impl Index {
         Ok(accounts)
     }
 
-    /// Returns the number of stars of a repository, and the key of `viewer`'s own star record, if there is one.
+    /// Returns the stars of a repository.
     ///
     /// # Errors
     /// As [`Index::apply`].
-    pub async fn stars(
-        &self,
-        owner: &Did,
-        name: &ImageName,
-        viewer: Option<&Did>,
-    ) -> Result<(u64, Option<RecordKey>), StorageError> {
+    pub async fn stars(&self, owner: &Did, name: &ImageName, viewer: Option<&Did>) -> Result<StarCount, StorageError> {
         let (owner, name, viewer) = (owner.clone(), name.clone(), viewer.cloned());
         let read = move |read: &server::sqlite::Read<'_>| {
             let own = match &viewer {
                 Some(viewer) => tables::stars::key_of(read, viewer, &owner, &name)?,
                 None => None,
             };
-            Ok::<_, StorageError>((tables::stars::count(read, &owner, &name)?, own))
+            Ok::<_, StorageError>(StarCount { count: tables::stars::count(read, &owner, &name)?, own })
         };
         self.database.read(read).await
     }

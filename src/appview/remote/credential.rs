@@ -39,6 +39,15 @@ impl fmt::Debug for AccessToken {
     }
 }
 
+/// What a DPoP proof shows.
+#[derive(Clone, Copy)]
+pub(super) struct Proven<'c> {
+    /// The key that signs the proof.
+    pub(super) key: &'c P256Key,
+    /// The token that is sent with it, if there is one.
+    pub(super) token: Option<&'c str>,
+}
+
 /// The credential of one request.
 #[derive(Clone, Copy)]
 pub enum Credential<'c> {
@@ -53,12 +62,12 @@ pub enum Credential<'c> {
 }
 
 impl Credential<'_> {
-    /// Returns the key for the DPoP proof, and the token that the proof is for.
-    pub(super) fn proven(&self) -> Option<(&P256Key, Option<&str>)> {
+    /// Returns what a DPoP proof of it is made of.
+    pub(super) fn proven(&self) -> Option<Proven<'_>> {
         match self {
             Self::None | Self::Bearer(_) => None,
-            Self::Bound(bound) => Some((&bound.key, Some(&bound.token))),
-            Self::Key(key) => Some((key, None)),
+            Self::Bound(bound) => Some(Proven { key: &bound.key, token: Some(&bound.token) }),
+            Self::Key(key) => Some(Proven { key, token: None }),
         }
     }
 

@@ -7,8 +7,8 @@ use http::header::{HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use http::{Response, StatusCode, Uri};
 use quick_cache::sync::Cache;
 
+use super::credential::Proven;
 use super::{RemoteError, XrpcError};
-use atproto::keys::P256Key;
 use server::egress::EgressError;
 use server::tokens::{ProofFor, dpop_proof};
 
@@ -38,19 +38,14 @@ impl Proofs {
     }
 
     /// Returns a proof for one request. A server accepts each proof once.
-    pub(super) fn make(
-        &self,
-        (key, token): (&P256Key, Option<&str>),
-        method: &str,
-        uri: &Uri,
-    ) -> Result<HeaderValue, RemoteError> {
+    pub(super) fn make(&self, proven: Proven<'_>, method: &str, uri: &Uri) -> Result<HeaderValue, RemoteError> {
         let failed = |reason: &str| EgressError::Request(reason.into());
         let id = (self.random)().ok_or_else(|| failed("the system gives no random numbers"))?;
         let origin = origin(uri);
         let nonce = self.nonces.get(&origin);
         let url = format!("{origin}{}", uri.path());
-        let wanted = ProofFor { method, url: &url, token, nonce: nonce.as_deref() };
-        let proof = dpop_proof(key, &wanted, (self.clock)() / 1_000_000, &id);
+        let wanted = ProofFor { method, url: &url, token: proven.token, nonce: nonce.as_deref() };
+        let proof = dpop_proof(proven.key, &wanted, (self.clock)() / 1_000_000, &id);
         let mut proof = HeaderValue::try_from(proof).map_err(|_| failed("a proof is no header"))?;
         proof.set_sensitive(true);
         Ok(proof)

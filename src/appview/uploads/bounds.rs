@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use super::{OpenUpload, Uploads, UploadsError};
-use crate::uploads::tables;
+use crate::uploads::tables::{self, OpenCounts};
 use atproto::syntax::Did;
 use server::bulkhead::has_share;
 use server::metrics::CounterBy;
@@ -124,7 +124,7 @@ impl Uploads {
     /// Refuses one more upload to an account that has its share, or when too many are open.
     pub(super) async fn check_count(&self, account: &Did) -> Result<(), UploadsError> {
         let did = account.clone();
-        let (own, all) = self.database.read(move |read| tables::count(read, &did)).await?;
+        let OpenCounts { own, all } = self.database.read(move |read| tables::count(read, &did)).await?;
         self.bounds.limits.passed(own, all).map_or(Ok(()), |bound| Err(self.bounds.refuse(bound)))
     }
 

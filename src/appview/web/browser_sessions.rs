@@ -33,9 +33,10 @@ impl BrowserSessions {
     }
 
     pub(super) async fn begin(&self, cookie: [u8; 32], account: &Did) -> Result<(), WebError> {
-        let (now_us, account) = ((self.clock)(), account.clone());
-        let until_us = now_us + SIGNED_IN_FOR_S * 1_000_000;
-        Ok(self.database.write(move |write| rows::begin(write, &cookie, &account, (now_us, until_us))).await?)
+        let (created_us, account) = ((self.clock)(), account.clone());
+        let expires_us = created_us + SIGNED_IN_FOR_S * 1_000_000;
+        let session = rows::BrowserSessionRow { cookie, created_us, expires_us };
+        Ok(self.database.write(move |write| rows::begin(write, &account, &session)).await?)
     }
 
     pub(super) async fn end(&self, cookie: [u8; 32]) -> Result<(), WebError> {

@@ -252,7 +252,7 @@ impl Web {
         let sessions = self.sessions.of_account(account).await?.into_iter();
         let sessions = sessions.map(|row| HeldSession { by_oauth: row.by_oauth, proven_at: at(row.proven_us) });
         let ended = self.sessions.ended_of(account).await?.into_iter();
-        let ended = ended.map(|(ended_us, by_oauth)| HeldEndedSession { by_oauth, ended_at: at(ended_us) });
+        let ended = ended.map(|row| HeldEndedSession { by_oauth: row.by_oauth, ended_at: at(row.ended_us) });
         let devices = self.devices.of_account(account).await?.into_iter().map(|device| HeldDevice {
             name: device.name,
             address: device.address,
@@ -323,7 +323,8 @@ impl Web {
 
     async fn held_sign_ins(&self, account: &Did) -> Result<Vec<HeldSignIn>, StorageError> {
         let begun = self.sign_ins.of_account(account).await?.into_iter();
-        let begun = begun.map(|(server, us)| HeldSignIn { server, expires_at: Datetime::from_micros(us) });
+        let begun =
+            begun.map(|row| HeldSignIn { server: row.issuer, expires_at: Datetime::from_micros(row.expires_us) });
         Ok(begun.collect())
     }
 
@@ -350,10 +351,10 @@ impl Web {
 
     async fn held_referrers(&self, account: &Did) -> Result<Vec<HeldReferrer>, StorageError> {
         let referrers = self.images.referrers_of(account).await?.into_iter();
-        let referrers = referrers.map(|(subject, referrer, pushed_us)| HeldReferrer {
-            subject,
-            referrer,
-            pushed_at: Datetime::from_micros(pushed_us),
+        let referrers = referrers.map(|row| HeldReferrer {
+            subject: row.subject,
+            referrer: row.referrer,
+            pushed_at: Datetime::from_micros(row.pushed_us),
         });
         Ok(referrers.collect())
     }

@@ -14,7 +14,9 @@ use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
 pub use ended::{EndedRow, add_ended, due_ended, ended_of, forget_ended, postpone_ended};
-pub use sign_ins::{SignInRow, begin_sign_in, forget_sign_ins, sign_ins_of, sweep_sign_ins, take_sign_in};
+pub use sign_ins::{
+    SignInRow, SignInUnderWay, begin_sign_in, forget_sign_ins, sign_ins_of, sweep_sign_ins, take_sign_in,
+};
 
 /// A session at an account's PDS.
 #[derive(Clone)]

@@ -65,13 +65,21 @@ pub fn take_sign_in(write: &Write<'_>, state: &[u8; 32]) -> Result<Option<SignIn
     })
 }
 
-/// Returns the servers of an account's sign-ins under way, each with its time of expiry in microseconds since 1970.
+/// A sign-in of an account that is under way.
+pub struct SignInUnderWay {
+    /// The authorization server.
+    pub issuer: String,
+    /// Time of its expiry, microseconds since 1970.
+    pub expires_us: u64,
+}
+
+/// Returns the sign-ins of an account that are under way.
 ///
 /// # Errors
 /// As [`begin_sign_in`].
-pub fn sign_ins_of(read: &Read<'_>, account: &Did) -> Result<Vec<(String, u64)>, StorageError> {
+pub fn sign_ins_of(read: &Read<'_>, account: &Did) -> Result<Vec<SignInUnderWay>, StorageError> {
     let sql = "SELECT issuer, expires_us FROM sign_in WHERE account = ?1";
-    read.all(sql, [account.as_str()], |row| Ok((row.get(0)?, row.number(1)?)))
+    read.all(sql, [account.as_str()], |row| Ok(SignInUnderWay { issuer: row.get(0)?, expires_us: row.number(1)? }))
 }
 
 /// Forgets the sign-ins of an account that are under way.

@@ -106,15 +106,28 @@ pub fn put_off(write: &Write<'_>, due: DueAt<'_>, until_us: u64, problem: &str) 
     write.execute(sql, (due.hold.as_str(), now_us, account, until_us.cast_signed(), problem))
 }
 
-/// Returns the due notices with `attempts` attempts or more: number, account and manifest digest of each.
+/// A notice that was tried many times.
+#[derive(Clone, Debug)]
+pub struct TriedNotice {
+    /// Number of the notice.
+    pub id: i64,
+    /// Account of the manifest.
+    pub account: String,
+    /// Digest of the manifest; empty when the notice cannot be read.
+    pub manifest: String,
+}
+
+/// Returns the due notices with `attempts` attempts or more.
 ///
 /// # Errors
 /// As [`insert`].
-pub fn tried(read: &Read<'_>, due: DueAt<'_>, attempts: u32) -> Result<Vec<(i64, String, String)>, StorageError> {
+pub fn tried(read: &Read<'_>, due: DueAt<'_>, attempts: u32) -> Result<Vec<TriedNotice>, StorageError> {
     let sql = "SELECT id, account, coalesce(notice ->> 'manifestDigest', '') FROM notice
                WHERE hold = ?1 AND due_us <= ?2 AND account = coalesce(?3, account) AND attempts >= ?4";
     let (account, now_us) = (due.account.map(Did::as_str), due.now_us.cast_signed());
-    read.all(sql, (due.hold.as_str(), now_us, account, attempts), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+    read.all(sql, (due.hold.as_str(), now_us, account, attempts), |row| {
+        Ok(TriedNotice { id: row.get(0)?, account: row.get(1)?, manifest: row.get(2)? })
+    })
 }
 
 /// Makes the notices due at `now_us` that are due after `after_us`. Returns their number.
@@ -215,13 +228,23 @@ fn waiting_notice(row: &Row<'_>) -> rusqlite::Result<WaitingNotice> {
     })
 }
 
-/// Returns the number of an account's notices, and their bytes.
+/// What an account has in the queue.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct QueueShare {
+    /// Number of notices.
+    pub notices: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// Returns what an account has in the queue.
 ///
 /// # Errors
 /// As [`insert`].
-pub fn size_of(read: &Read<'_>, account: &Did) -> Result<(u64, u64), StorageError> {
+pub fn share_of(read: &Read<'_>, account: &Did) -> Result<QueueShare, StorageError> {
     let sql = "SELECT count(*), coalesce(sum(octet_length(notice)), 0) FROM notice WHERE account = ?1";
-    Ok(read.first(sql, [account.as_str()], |row| Ok((row.number(0)?, row.number(1)?)))?.unwrap_or_default())
+    let share = |row: &Row<'_>| Ok(QueueShare { notices: row.number(0)?, bytes: row.number(1)? });
+    Ok(read.first(sql, [account.as_str()], share)?.unwrap_or_default())
 }
 
 /// Returns the number of notices of each account.

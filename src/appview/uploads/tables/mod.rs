@@ -156,13 +156,23 @@ pub fn has(read: &Read<'_>, id: &UploadId) -> Result<bool, StorageError> {
     Ok(read.first("SELECT 1 FROM upload WHERE id = ?1", [id], |_| Ok(()))?.is_some())
 }
 
+/// Numbers of open uploads.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OpenCounts {
+    /// Of one account.
+    pub own: u64,
+    /// Of all accounts.
+    pub all: u64,
+}
+
 /// Returns the number of open uploads of an account, and of all accounts.
 ///
 /// # Errors
 /// As [`upload`].
-pub fn count(read: &Read<'_>, account: &Did) -> Result<(u64, u64), StorageError> {
+pub fn count(read: &Read<'_>, account: &Did) -> Result<OpenCounts, StorageError> {
     let sql = "SELECT (SELECT count(*) FROM upload WHERE account = ?1), (SELECT count(*) FROM upload)";
-    Ok(read.first(sql, [account.as_str()], |row| Ok((row.number(0)?, row.number(1)?)))?.unwrap_or_default())
+    let counts = |row: &rusqlite::Row<'_>| Ok(OpenCounts { own: row.number(0)?, all: row.number(1)? });
+    Ok(read.first(sql, [account.as_str()], counts)?.unwrap_or_default())
 }
 
 /// Returns the number of open uploads of each account.

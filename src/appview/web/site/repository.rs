@@ -7,6 +7,7 @@ use super::owner::partial;
 use super::shown::{self, Ago, path_of};
 use super::{Subject, markdown, missing};
 use crate::catalog::{Content, Inventory, ListedTag};
+use crate::index::StarCount;
 use crate::names::Reference;
 use crate::web::form::Fields;
 use crate::web::pages::{self, Frame, Shown};
@@ -130,7 +131,7 @@ pub(super) async fn show(
 }
 
 async fn stars<'p>(web: &Web, viewer: &Viewer, owner: &'p Did, name: &ImageName) -> Result<Stars<'p>, WebError> {
-    let (count, own) = web.index.stars(owner, name, viewer.account.as_ref()).await?;
+    let StarCount { count, own } = web.index.stars(owner, name, viewer.account.as_ref()).await?;
     Ok(Stars {
         count,
         words: server::text::with_noun(count, "star"),

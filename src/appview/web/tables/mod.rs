@@ -27,17 +27,13 @@ pub fn until(read: &Read<'_>, cookie: &[u8; 32]) -> Result<Option<u64>, StorageE
 /// Most browsers in which one account is signed in.
 const MAX_OF_ACCOUNT: i64 = 100;
 
-/// Signs a browser in. Both times are microseconds since 1970. Of 100 others the one that signed in first is signed out.
+/// Signs a browser in. Of 100 others the one that signed in first is signed out.
 ///
 /// # Errors
 /// As [`find`].
-pub fn begin(
-    write: &Write<'_>,
-    cookie: &[u8; 32],
-    account: &Did,
-    (created_us, expires_us): (u64, u64),
-) -> Result<(), StorageError> {
+pub fn begin(write: &Write<'_>, account: &Did, session: &BrowserSessionRow) -> Result<(), StorageError> {
     let sql = "INSERT INTO browser_session (cookie, account, created_us, expires_us) VALUES (?1, ?2, ?3, ?4)";
+    let BrowserSessionRow { cookie, created_us, expires_us } = session;
     let parameters = (cookie, account.as_str(), created_us.cast_signed(), expires_us.cast_signed());
     write.execute(sql, parameters)?;
     let sql = "DELETE FROM browser_session WHERE cookie IN
