@@ -77,6 +77,7 @@ case $part in
 esac
 case $part in
   all | pages)
+    run_part visits
     run_part site "$(chromium || true)" "$([ "$part" = all ] || realpath -m -- "${2:-$work/screenshots}")"
     ;;
 esac

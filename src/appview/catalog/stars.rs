@@ -4,19 +4,43 @@ use serde_json::json;
 
 use super::Catalog;
 use crate::accounts::Login;
-use crate::repos::ReposError;
+use crate::repos::{ReposError, SWAPS};
 use atproto::lexicon::Star;
 use atproto::lexicon::nsid;
 use atproto::syntax::{Datetime, Did, ImageName, RecordKey};
 use server::identity::Account;
 
 impl Catalog {
-    /// Gives a repository a star, unless the account's star is there already. `known` is the key of that
-    /// record, if it is known.
+    /// Gives a repository a star, unless the account's star is there already, or removes that star. `known` is the key of
+    /// the star's record, if it is known.
     ///
     /// # Errors
-    /// [`ReposError`]; the same below.
-    pub async fn give_star(
+    /// [`ReposError`]; [`ReposError::Changed`] when others have written the record during each of the attempts.
+    pub async fn set_star(
+        &self,
+        login: &Login,
+        account: &Account,
+        owner: &Did,
+        name: &ImageName,
+        known: Option<&RecordKey>,
+        is_given: bool,
+    ) -> Result<(), ReposError> {
+        // A second click sends the form once more while the first one is answered.
+        for _ in 0..SWAPS {
+            let set = match is_given {
+                true => self.give_star(login, account, owner, name, known).await,
+                false => self.take_star_back(login, account, owner, name, known).await,
+            };
+            match set {
+                Err(ReposError::Changed) => {}
+                set => return set,
+            }
+        }
+        Err(ReposError::Changed)
+    }
+
+    /// Writes the record of a star, unless it is there.
+    async fn give_star(
         &self,
         login: &Login,
         account: &Account,
@@ -38,10 +62,7 @@ impl Catalog {
     }
 
     /// Removes a star: the record with the key `known`, and that with the key that this program uses.
-    ///
-    /// # Errors
-    /// [`ReposError`]
-    pub async fn take_star_back(
+    async fn take_star_back(
         &self,
         login: &Login,
         account: &Account,

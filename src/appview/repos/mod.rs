@@ -35,7 +35,7 @@ pub use proof::Proven;
 use recent::Recent;
 pub use recent::undivided;
 pub use records::{MAX_MEDIA_TYPE_BYTES, ManifestRecord, manifest_key};
-pub use writing::{Replacement, Seen};
+pub use writing::{Replacement, SWAPS, Seen};
 
 /// Errors of reading and writing records.
 #[derive(Debug, thiserror::Error)]

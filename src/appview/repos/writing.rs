@@ -16,7 +16,7 @@ use atproto::syntax::{Datetime, Did, Digest, RecordKey};
 use server::identity::Account;
 
 /// Attempts to rewrite a record that other programs write at the same time.
-const SWAPS: usize = 3;
+pub const SWAPS: usize = 3;
 
 /// The version of a record that was read or written: its value and CID, or that there is none.
 #[derive(Clone, Debug, Default)]

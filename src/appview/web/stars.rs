@@ -23,10 +23,6 @@ pub(super) async fn change(web: &Web, request: Request, trace: &mut Trace) -> Re
     let subject = site::find(web, &Owner::Did(owner.clone()), &Caller::Account(did.clone())).await?;
     let (login, account) = (login(web, &did).await?, own(web, &did).await?);
     let known = web.index.stars(&owner, &name, Some(&did)).await?.own;
-    if is_given {
-        web.catalog.give_star(&login, &account, &owner, &name, known.as_ref()).await?;
-    } else {
-        web.catalog.take_star_back(&login, &account, &owner, &name, known.as_ref()).await?;
-    }
+    web.catalog.set_star(&login, &account, &owner, &name, known.as_ref(), is_given).await?;
     Ok(pages::go(&site::path_of(&subject.owner, &name)))
 }

@@ -1,0 +1,40 @@
+// People at the front end's pages, over a real PDS and a real hold: what they send twice, two tabs that sign in, a sign-in that was
+// refused, and accounts that their PDS serves no more.
+//
+//   visits.mjs HOLD APPVIEW WORK_DIR
+//
+// The last line is the sum: "appview: N passed, N failed". Exit 1 when any failed.
+
+import assert from 'node:assert/strict'
+import { startStack } from '../demo/processes.mjs'
+import { Person } from './pages.mjs'
+import { newAccount, Registry } from './registry.mjs'
+import { allHeld, step, sum } from './steps.mjs'
+
+const [holdBinary, appviewBinary, work] = process.argv.slice(2)
+const stack = await startStack(work)
+const alice = await newAccount(stack.pds, 'alice.test')
+const registry = await Registry.start({ binaries: { hold: holdBinary, appview: appviewBinary }, work, stack, owner: alice })
+const { appview } = registry
+const origin = appview.url.replace('localhost', '127.0.0.1')
+const person = new Person(origin, alice)
+/** What a page says, without its style. */
+const said = ({ status, text }) => `${status} ${/<main[^]*/.exec(text)?.[0]}`
+
+await step('a second click on a star changes nothing: one record, and no error', async () => {
+  const page = await person.signIn()
+  const query = new URLSearchParams({ repo: alice.did, collection: 'io.atcr.sailor.star' })
+  const stars = async () => (await (await fetch(`${stack.pds}/xrpc/com.atproto.repo.listRecords?${query}`)).json()).records
+  for (const [star, count] of [['give', 1], ['take', 0], ['give', 1], ['take', 0]]) {
+    const click = () => person.send(page, '/star', { owner: alice.did, name: 'app', star })
+    const answers = await Promise.all(Array.from({ length: 4 }, click))
+    assert(answers.every(({ status }) => status === 303), answers.map(said).join('\n'))
+    assert.equal((await stars()).length, count)
+  }
+})
+
+if (!allHeld()) console.log(appview.lastLogLines(40).join('\n'))
+const held = sum()
+await registry.stop()
+await stack.stop().catch(() => {})
+process.exit(held ? 0 : 1)
