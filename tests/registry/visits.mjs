@@ -33,6 +33,32 @@ await step('a second click on a star changes nothing: one record, and no error',
   }
 })
 
+/** Begins a sign-in that returns to a page; answers the address at the PDS. */
+async function begin(visitor, next) {
+  const page = await visitor.open(`/auth/oauth/login?next=${encodeURIComponent(next)}`)
+  const begun = await visitor.send(page, '/auth/oauth/login', { handle: visitor.account.handle, next })
+  assert.equal(begun.status, 303, said(begun))
+  return begun.location
+}
+
+await step('sign-ins that were begun in two tabs end both, each on its page', async () => {
+  const visitor = new Person(origin, alice)
+  const [one, other] = [await begin(visitor, '/alice.test'), await begin(visitor, '/settings/webhooks?name=app')]
+  const [back, second] = [await visitor.consent(one), await visitor.consent(other)]
+  for (const [callback, next] of [[second, '/settings/webhooks?name=app'], [back, '/alice.test']]) {
+    const ended = await visitor.open(callback)
+    assert.deepEqual([ended.status, ended.location], [303, next], said(ended))
+    assert.match((await visitor.open(next)).text, /Sign out/)
+  }
+})
+
+await step('who refuses at the PDS is led back from there to where the sign-in was begun', async () => {
+  const visitor = new Person(origin, alice)
+  const refused = await visitor.open(await visitor.consent(await begin(visitor, '/alice.test/app?page=2'), '/reject'))
+  assert.equal(refused.status, 403, said(refused))
+  assert.match(said(refused), /refused at the account.*PDS[^]*href="\/auth\/oauth\/login\?next=%2Falice\.test%2Fapp%3Fpage%3D2"/)
+})
+
 if (!allHeld()) console.log(appview.lastLogLines(40).join('\n'))
 const held = sum()
 await registry.stop()

@@ -19,4 +19,4 @@ pub use listing::SessionSummary;
 pub use owners::Owners;
 pub use revocation::{LingeringSession, SessionEnd};
 pub use sessions::{Login, SessionId, SessionSettings, Sessions};
-pub use sign_ins::{Callback, SignIns, SignedIn};
+pub use sign_ins::{Callback, FailedSignIn, SignIns, SignedIn};

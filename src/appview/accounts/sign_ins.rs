@@ -49,6 +49,21 @@ pub struct SignedIn {
     pub guard: LockGuard<Did>,
 }
 
+/// A sign-in that failed.
+#[derive(Debug)]
+pub struct FailedSignIn {
+    /// Why it failed.
+    pub error: SignInError,
+    /// The page to return to that was given when it began, if the browser began it.
+    pub return_to: Option<String>,
+}
+
+impl From<AccountsError> for FailedSignIn {
+    fn from(error: AccountsError) -> Self {
+        Self { error: error.into(), return_to: None }
+    }
+}
+
 /// Begins and completes sign-ins by OAuth.
 pub struct SignIns {
     sessions: Arc<Sessions>,
@@ -126,11 +141,20 @@ impl SignIns {
     /// Completes a sign-in.
     ///
     /// # Errors
-    /// [`SignInError`]
-    pub async fn end(&self, browser: [u8; 32], callback: Callback) -> Result<SignedIn, SignInError> {
+    /// [`FailedSignIn`]
+    pub async fn end(&self, browser: [u8; 32], callback: Callback) -> Result<SignedIn, FailedSignIn> {
         let sessions = Arc::clone(&self.sessions);
         // The code is good for one use, so this must not be cut off.
         self.sessions.finish(async move { end(&sessions, browser, callback).await }).await
+    }
+
+    /// Has the other sign-ins of a browser that has just signed in completed with its new cookie: they were begun in other tabs.
+    /// Cookies are given by their hashes.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn renew_browser(&self, from: [u8; 32], to: [u8; 32]) -> Result<(), StorageError> {
+        self.sessions.database.write(move |write| tables::move_sign_ins(write, &from, &to)).await
     }
 
     /// Returns the sign-ins of an account that are under way.
@@ -175,11 +199,17 @@ impl SignIns {
     }
 }
 
-async fn end(sessions: &Sessions, browser: [u8; 32], callback: Callback) -> Result<SignedIn, SignInError> {
+async fn end(sessions: &Sessions, browser: [u8; 32], callback: Callback) -> Result<SignedIn, FailedSignIn> {
     let state = Sha256::digest(&callback.state).into();
     let taken = sessions.database.write(move |write| tables::take_sign_in(write, &state)).await;
-    let row = taken.map_err(AccountsError::Storage)?.ok_or(SignInError::Unknown)?;
-    if row.browser != browser || row.expires_us <= (sessions.settings.clock)() {
+    let row = taken.map_err(AccountsError::Storage)?.filter(|row| row.browser == browser);
+    let row = row.ok_or(FailedSignIn { error: SignInError::Unknown, return_to: None })?;
+    let return_to = row.return_to.clone();
+    complete(sessions, row, callback).await.map_err(|error| FailedSignIn { error, return_to })
+}
+
+async fn complete(sessions: &Sessions, row: SignInRow, callback: Callback) -> Result<SignedIn, SignInError> {
+    if row.expires_us <= (sessions.settings.clock)() {
         return Err(SignInError::Unknown);
     }
     if callback.issuer.as_deref() != Some(&*row.issuer) {

@@ -93,6 +93,7 @@ mod tests {
             ("INSERT INTO device_request", "SCAN device_request USING COVERING INDEX device_request_expires"),
             ("SELECT address FROM device_request", "SCAN device_request USING COVERING INDEX device_request_address"),
             ("FROM sign_in WHERE account", "SCAN sign_in"),
+            ("UPDATE sign_in SET browser", "SCAN sign_in"),
             ("FROM device_request WHERE account", "SCAN device_request"),
             ("UNION ALL SELECT 1 FROM device_request", "SCAN device_request"),
             ("FROM device ORDER BY id DESC LIMIT", "SCAN device"),

@@ -58,7 +58,7 @@ pub(super) async fn forget(web: &Web, request: Request, trace: &mut Trace) -> Re
         let devices = server::text::with_noun(held.devices.len() as u64, "device");
         let webhooks = server::text::with_noun(held.webhooks.len() as u64, "webhook");
         let untold = held.notices.len() as u64;
-        let viewer = Viewer::signed_in(web, browser, did).await;
+        let viewer = Viewer::signed_in(web, browser, did, Endpoint::Settings.path()).await;
         let page = ForgetPage {
             frame: Frame::of_viewer(web, &viewer),
             name: &viewer.name,

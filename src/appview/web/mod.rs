@@ -261,6 +261,7 @@ async fn page(web: &Web, endpoint: Endpoint, request: Request, trace: &mut Trace
     match respond(web, endpoint, request, trace).await {
         Ok(response) => response,
         Err(error) => {
+            let page = error.return_to.clone().or(page);
             // A failure to find the viewer leaves the error that the page is about.
             let viewer = Viewer::in_browser(web, browser, page).await.unwrap_or_default();
             refused(web, endpoint, &viewer, error)

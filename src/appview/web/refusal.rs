@@ -8,8 +8,9 @@ use http::StatusCode;
 use http::header::RETRY_AFTER;
 use serde_json::json;
 
+use super::return_path::ReturnPath;
 use super::{uncached, with_status};
-use crate::accounts::{AccountsError, SignInError};
+use crate::accounts::{AccountsError, FailedSignIn, SignInError};
 use crate::devices::DevicesError;
 use crate::holds::HoldsError;
 use crate::images::ImagesError;
@@ -36,6 +37,8 @@ pub(super) struct WebError {
     is_elsewhere: bool,
     /// A text that the form had, for the person to send again.
     pub(super) written: Option<Box<Written>>,
+    /// The page that a sign-in which failed was to return to.
+    pub(super) return_to: Option<ReturnPath>,
 }
 
 /// A text for the page of a repository that was not saved.
@@ -56,7 +59,8 @@ const RETRY_BEGUN_S: u64 = 60;
 
 impl WebError {
     pub(super) fn new(status: StatusCode, name: &'static str, message: impl Into<String>) -> Self {
-        Self { status, name, message: message.into(), retry_s: None, is_elsewhere: false, written: None }
+        let message = message.into();
+        Self { status, name, message, retry_s: None, is_elsewhere: false, written: None, return_to: None }
     }
 
     pub(super) fn not_found(message: impl Into<String>) -> Self {
@@ -79,6 +83,12 @@ impl WebError {
     /// 403 for a form that another site may have sent.
     pub(super) fn forged() -> Self {
         let message = "this form is too old, or came from elsewhere: open the page again, with cookies allowed";
+        Self::new(StatusCode::FORBIDDEN, "access_denied", message)
+    }
+
+    /// 403 for a form of ours that another tab has made worthless, and which is shown anew.
+    pub(super) fn outdated() -> Self {
+        let message = "this form was too old: send it again, with cookies allowed";
         Self::new(StatusCode::FORBIDDEN, "access_denied", message)
     }
 
@@ -196,6 +206,12 @@ impl From<ResolveError> for WebError {
             ResolveError::Busy(Overload::Server) => Self::unavailable(message),
             ResolveError::Refused(_) | ResolveError::Unreachable => Self::away(message),
         }
+    }
+}
+
+impl From<FailedSignIn> for WebError {
+    fn from(FailedSignIn { error, return_to }: FailedSignIn) -> Self {
+        Self { return_to: return_to.as_deref().and_then(ReturnPath::parse), ..error.into() }
     }
 }
 

@@ -153,7 +153,7 @@ pub(super) async fn delete(web: &Web, request: Request, trace: &mut Trace) -> Re
         _ => return Err(WebError::bad_form("a tag or a digest is missing")),
     };
     if fields.get("sure") != Some("yes") {
-        let viewer = Viewer::signed_in(web, browser, did).await;
+        let viewer = Viewer::signed_in(web, browser, did, &path_of(&name)).await;
         let page = DeletePage {
             frame: Frame::of_viewer(web, &viewer),
             name: name.as_str(),
@@ -191,7 +191,7 @@ async fn overview(
     name: &ImageName,
     message: &str,
 ) -> Result<Response, WebError> {
-    let viewer = Viewer::signed_in(web, browser, did.clone()).await;
+    let viewer = Viewer::signed_in(web, browser, did.clone(), &path_of(name)).await;
     let account: Arc<Account> = own(web, &did).await?;
     let (page, inventory) = tokio::join!(web.catalog.page(&account, name), web.catalog.inventory(&account));
     let problem =

@@ -217,7 +217,7 @@ async fn overview(
     });
     let sessions = sessions.collect();
     let refused = refused(web, &did, now_us).await?;
-    let viewer = Viewer::signed_in(web, browser, did.clone()).await;
+    let viewer = Viewer::signed_in(web, browser, did.clone(), Endpoint::Settings.path()).await;
     let account = own(web, &did).await?;
     let (chosen, problem) = match web.holds.chosen(&account).await {
         Ok(chosen) => (chosen, None),

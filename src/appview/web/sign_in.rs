@@ -15,7 +15,7 @@ use crate::names::{self, Owner};
 use server::bulkhead::Caller;
 use server::identity::{Account, ResolveError};
 use server::wire::{Request, Response};
-use server::xrpc::Trace;
+use server::xrpc::{Trace, header};
 
 /// Longest handle that a link fills into the form.
 const MAX_HANDLE_CHARS: usize = 253;
@@ -32,10 +32,16 @@ pub(super) fn show(web: &Web, head: &Parts) -> Result<Response, WebError> {
 pub(super) async fn begin(web: &Web, request: Request, network: &Caller) -> Result<Response, WebError> {
     let (head, fields) = Fields::of_body(request).await?;
     let browser = Browser::of(web, &head)?;
-    browser.check(web, &head, fields.get("token").unwrap_or_default())?;
     let name = fields.get("handle").unwrap_or_default();
     let next = ReturnPath::of_fields(&fields);
-    match announce(web, &browser, (names::typed(name), next.as_ref()), network).await {
+    let begun = match browser.check(web, &head, fields.get("token").unwrap_or_default()) {
+        Ok(()) => announce(web, &browser, (names::typed(name), next.as_ref()), network).await,
+        // Another tab has signed in, or got the first cookie, since the form was shown. A form of another site is not answered
+        // with one of ours: it would come with another cookie, which signs the browser out.
+        Err(_) if header(&head, "sec-fetch-site") == Some("same-origin") => Err(WebError::outdated()),
+        Err(error) => return Err(error),
+    };
+    match begun {
         Ok(url) => Ok(pages::go(&url)),
         Err(error) => {
             let name = server::text::line(name, MAX_HANDLE_CHARS).unwrap_or_default();
@@ -112,6 +118,7 @@ pub(super) async fn end(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Re
     let former = web.browsers.find(browser.hash()).await?;
     web.browsers.begin(signed_in.hash(), &login.account).await?;
     drop(guard);
+    web.sign_ins.renew_browser(browser.hash(), signed_in.hash()).await?;
     web.browsers.end(browser.hash()).await?;
     if let Some(former) = former.filter(|former| *former != login.account) {
         leaving::end_unused(web, &former).await?;

@@ -46,13 +46,17 @@ impl Viewer {
             None => None,
         };
         match (browser, account) {
-            (Some(browser), Some(account)) => Ok(Self { page, ..Self::signed_in(web, browser, account).await }),
+            (Some(browser), Some(account)) => Ok(Self { page, ..Self::of_account(web, browser, account).await }),
             _ => Ok(Self { page, ..Self::default() }),
         }
     }
 
-    /// Returns the viewer for an account that is signed in in this browser.
-    pub(super) async fn signed_in(web: &Web, browser: Browser, account: Did) -> Self {
+    /// Returns the viewer of the page at `path` for an account that is signed in in this browser.
+    pub(super) async fn signed_in(web: &Web, browser: Browser, account: Did, path: &str) -> Self {
+        Self { page: ReturnPath::parse(path), ..Self::of_account(web, browser, account).await }
+    }
+
+    async fn of_account(web: &Web, browser: Browser, account: Did) -> Self {
         let name = web.name(&account).await;
         let ends = ends_soon(web, &browser, &account).await.ok().flatten().map(super::pages::time);
         Self { browser: Some(browser), account: Some(account), name, ends, page: None }

@@ -183,7 +183,7 @@ async fn test(web: &Web, did: &Did, webhook: &Webhook) -> Result<String, WebErro
 }
 
 async fn ask_before_deletion(web: &Web, browser: Browser, did: Did, webhook: &Webhook) -> Result<Response, WebError> {
-    let viewer = Viewer::signed_in(web, browser, did).await;
+    let viewer = Viewer::signed_in(web, browser, did, &path_of(webhook.id)).await;
     let page = DeleteWebhookPage {
         frame: Frame::of_viewer(web, &viewer),
         name: webhook.repository.as_str(),
@@ -225,7 +225,7 @@ async fn overview(web: &Web, browser: Browser, did: Did, name: &ImageName, form:
         words: words(webhook, now_us),
     });
     let shown = shown.collect();
-    let viewer = Viewer::signed_in(web, browser, did).await;
+    let viewer = Viewer::signed_in(web, browser, did, &path_of_all(name)).await;
     let page = WebhooksPage {
         frame: Frame::of_viewer(web, &viewer),
         name: name.as_str(),
@@ -242,7 +242,7 @@ async fn overview(web: &Web, browser: Browser, did: Did, name: &ImageName, form:
 async fn log(web: &Web, browser: Browser, did: Did, webhook: &Webhook, message: &str) -> Result<Response, WebError> {
     let now_us = (web.settings.clock)();
     let deliveries = web.webhooks.deliveries(webhook).await?;
-    let viewer = Viewer::signed_in(web, browser, did).await;
+    let viewer = Viewer::signed_in(web, browser, did, &path_of(webhook.id)).await;
     let page = WebhookPage {
         frame: Frame::of_viewer(web, &viewer),
         name: webhook.repository.as_str(),

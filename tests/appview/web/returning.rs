@@ -1,6 +1,6 @@
 //! Where a sign-in ends: on the page that the person came from, and never elsewhere.
 
-use super::person::{HOST, Person, TOKEN, form_token};
+use super::person::{HOST, Person, TOKEN, form_token, status};
 use crate::oci::registry::Registry;
 use crate::support::http::Answer;
 
@@ -127,5 +127,52 @@ async fn a_link_of_a_stranger_leads_nowhere_else() {
         assert_eq!(person.send("/auth/oauth/login", &fields).await.status, 303);
         registry.says(TOKEN, &registry.tokens());
         assert_eq!(person.come_back(&[]).await.header("location"), Some("/settings"), "{next}");
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_that_was_refused_at_the_pds_leads_to_the_page_that_it_was_begun_on() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    for changes in [
+        &[("error", "access_denied"), ("code", "")][..],
+        &[("iss", "https://evil.example")],
+        // The tokens cannot be had.
+        &[],
+    ] {
+        let mut person = Person::of(&registry);
+        let shown = person.open("/nobody.test/team/app:v1").await;
+        let link = between(&shown, "<a href=\"/auth/oauth/login", "\"").to_owned();
+        let form = person.open(&format!("/auth/oauth/login{link}")).await;
+        let (token, page) = (form_token(&form), next(&form));
+        let fields = [("token", token.as_str()), ("next", &page), ("handle", "alice.test")];
+        assert_eq!(person.send("/auth/oauth/login", &fields).await.status, 303);
+        registry.network.set(TOKEN, status("503 X", ""));
+        let refused = person.come_back(changes).await;
+        assert!(refused.status >= 400, "{changes:?}");
+        assert_eq!(person.sign_in_from(&refused).await, "/nobody.test/team/app:v1", "{changes:?}");
+        // It says nothing of where another browser was.
+        assert_eq!(person.begin().await.status, 303);
+        let mut other = Person::of(&registry);
+        let refused = other.come_back(changes).await;
+        assert_eq!(other.sign_in_from(&refused).await, "/settings", "{changes:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_ends_soon_is_renewed_on_the_page_that_says_so() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    let mut person = Person::of(&registry);
+    person.sign_in().await;
+    let database = rusqlite::Connection::open(registry.database()).unwrap();
+    database.execute("UPDATE browser_session SET expires_us = expires_us - 29 * 86400000000", ()).unwrap();
+    let sql = "INSERT INTO webhook (account, repository, url, secret, created_us) VALUES (?1, 'app', 'https://a.example/', 's', 1)";
+    database.execute(sql, [registry.alice.as_str()]).unwrap();
+    for page in ["/settings", "/settings/webhooks?name=app", "/settings/webhook?id=1"] {
+        let shown = person.open(page).await;
+        let link = between(&shown, "<a href=\"/auth/oauth/login", "\">Sign in again</a>").to_owned();
+        let form = person.open(&format!("/auth/oauth/login{link}")).await;
+        assert_eq!(next(&form), page);
     }
 }

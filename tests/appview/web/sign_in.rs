@@ -3,7 +3,7 @@
 use crate::asked::Asked as _;
 use serde_json::{Value, json};
 
-use super::person::{PUSHED, Person, TOKEN, status};
+use super::person::{HOST, PUSHED, Person, TOKEN, form_token, status};
 use crate::oci::registry::Registry;
 use crate::support::did_server::{Reply, document, plc};
 
@@ -290,4 +290,48 @@ async fn a_page_that_cannot_be_shown_at_present_says_when_it_may() {
     assert!(refused.text().contains("<html"), "a page for people");
     let wrong = person.send("/auth/oauth/login", &[("token", &token), ("handle", "no handle")]).await;
     assert_eq!((wrong.status, wrong.header("retry-after")), (400, None));
+}
+
+#[tokio::test]
+async fn sign_ins_in_two_tabs_end_both() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    let mut person = Person::of(&registry);
+    let late = person.open("/auth/oauth/login?next=%2Falice.test").await;
+    assert_eq!(person.begin().await.status, 303);
+    let first = registry.announced("state");
+    assert_eq!(person.begin().await.status, 303);
+    registry.says(TOKEN, &registry.tokens());
+    let (before, mut others) = (person.cookie.clone(), Person::of(&registry));
+    for state in [registry.announced("state"), first] {
+        let ended = person.come_back(&[("state", &state)]).await;
+        assert_eq!((ended.status, ended.header("location")), (303, Some("/settings")), "{}", ended.text());
+    }
+    assert!(person.open("/auth/device").await.text().contains("Devices of alice.test"));
+    // A third one showed its form all the while: that is out of date, and shown anew with what was typed.
+    let token = form_token(&late);
+    let send = async |person: &Person<'_>, site: &str, handle: &str| {
+        let call = registry.call("POST", "/auth/oauth/login").header("host", HOST).header("cookie", &person.cookie);
+        let call = call.header("content-type", "application/x-www-form-urlencoded").header("sec-fetch-site", site);
+        call.body(format!("token={token}&next=%2Falice.test&handle={handle}")).send().await
+    };
+    let again = send(&person, "same-origin", "alice.test").await;
+    assert_eq!(again.status, 403);
+    for shown in ["too old: send it again", "value=\"alice.test\"", "value=\"/alice.test\""] {
+        assert!(again.text().contains(shown), "{shown}: {}", again.text());
+    }
+    assert_ne!(form_token(&again), token);
+    // Another site's form gets no form, and no cookie in place of the one that the browser keeps from it.
+    others.cookie = String::new();
+    for site in ["cross-site", "same-site"] {
+        let refused = send(&others, site, "evil.test").await;
+        assert_eq!((refused.status, refused.header("set-cookie")), (403, None));
+        assert!(!refused.text().contains("evil.test"), "{}", refused.text());
+    }
+    // The cookie from before is worth nothing, also for a sign-in that it began.
+    person.begin().await;
+    let state = registry.announced("state");
+    registry.says(TOKEN, &registry.tokens());
+    others.cookie = before;
+    assert_eq!(others.come_back(&[("state", &state)]).await.status, 400);
 }

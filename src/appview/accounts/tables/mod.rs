@@ -15,7 +15,7 @@ use server::storage::StorageError;
 
 pub use ended::{EndedRow, add_ended, due_ended, ended_of, forget_ended, postpone_ended};
 pub use sign_ins::{
-    SignInRow, SignInUnderWay, begin_sign_in, forget_sign_ins, sign_ins_of, sweep_sign_ins, take_sign_in,
+    SignInRow, SignInUnderWay, begin_sign_in, forget_sign_ins, move_sign_ins, sign_ins_of, sweep_sign_ins, take_sign_in,
 };
 
 /// A session at an account's PDS.

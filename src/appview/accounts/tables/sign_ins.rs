@@ -65,6 +65,14 @@ pub fn take_sign_in(write: &Write<'_>, state: &[u8; 32]) -> Result<Option<SignIn
     })
 }
 
+/// Has the sign-ins of one browser, by the SHA-256 of its cookie, completed with another cookie.
+///
+/// # Errors
+/// As [`begin_sign_in`].
+pub fn move_sign_ins(write: &Write<'_>, from: &[u8; 32], to: &[u8; 32]) -> Result<(), StorageError> {
+    write.execute("UPDATE sign_in SET browser = ?2 WHERE browser = ?1", (from, to)).map(drop)
+}
+
 /// A sign-in of an account that is under way.
 pub struct SignInUnderWay {
     /// The authorization server.
