@@ -33,6 +33,16 @@ await step('a second click on a star changes nothing: one record, and no error',
   }
 })
 
+await step('a webhook’s form that is sent twice shows one secret, of one webhook', async () => {
+  const page = await person.open('/settings/webhooks?name=app')
+  const once = /name="once" value="([^"]+)"/.exec(page.text)[1]
+  const click = () => person.send(page, '/settings/webhooks', { name: 'app', url: 'http://localhost:1/of-two-clicks', once })
+  const answers = await Promise.all([click(), click()])
+  const secrets = answers.map(({ text }) => /<pre><code>([0-9a-f]{64})</.exec(text)?.[1])
+  assert(secrets[0] && secrets[0] === secrets[1], answers.map(said).join('\n'))
+  assert.equal((await person.open('/settings/webhooks?name=app')).text.split('/of-two-clicks').length, 2)
+})
+
 /** Begins a sign-in that returns to a page; answers the address at the PDS. */
 async function begin(visitor, next) {
   const page = await visitor.open(`/auth/oauth/login?next=${encodeURIComponent(next)}`)

@@ -1,7 +1,7 @@
 //! Browsers: a cookie identifies one, and a CSRF token that is derived from the cookie protects its forms. After a form its page
 //! says what was done, by its query, with a code that is derived from the cookie as well.
 
-use data_encoding::BASE64URL_NOPAD;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use http::HeaderMap;
 use http::header::{COOKIE, ORIGIN, SET_COOKIE};
 use http::request::Parts;
@@ -85,6 +85,14 @@ impl Browser {
     pub(super) fn said<'f>(&self, fields: &'f Fields) -> &'f str {
         let sentence = fields.get("said").filter(|sentence| fields.get("by") == Some(&self.code_of(sentence)));
         sentence.unwrap_or_default()
+    }
+
+    /// Returns the secret of a webhook for `url` that is added by a form with this `once`, which is another one in each page: a
+    /// form that is sent twice shows the same secret twice.
+    pub(super) fn webhook_secret(&self, once: &str, url: &str) -> String {
+        let hash = Sha256::new().chain_update(b"webhook\0").chain_update(self.secret);
+        let hash = hash.chain_update(Sha256::digest(once)).chain_update(Sha256::digest(url));
+        HEXLOWER.encode(&hash.finalize())
     }
 
     fn code_of(&self, sentence: &str) -> String {

@@ -2,6 +2,7 @@
 //! only: what a server answers to the registry is not for the user who named the server.
 
 use askama::Template;
+use data_encoding::BASE64URL_NOPAD;
 use http::request::Parts;
 
 use super::browser::Browser;
@@ -39,6 +40,8 @@ struct WebhooksPage<'p> {
     /// URL and secret of the webhook that was just added.
     added: Option<(String, String)>,
     form: Form,
+    /// Random text that tells one page's form from another's.
+    once: String,
     webhooks: Vec<ShownWebhook>,
     action: &'static str,
 }
@@ -107,7 +110,8 @@ pub(super) async fn add(web: &Web, request: Request, trace: &mut Trace) -> Resul
     let name = image_name(&fields)?;
     let url = fields.get("url").unwrap_or_default();
     let secret = fields.get("secret").map(str::trim).filter(|secret| !secret.is_empty());
-    match web.webhooks.add(&did, &name, url, secret).await.map_err(WebError::from) {
+    let made = fields.get("once").map(|once| browser.webhook_secret(once, url));
+    match web.webhooks.add(&did, &name, url, secret.or(made.as_deref())).await.map_err(WebError::from) {
         Ok(added) => {
             tracing::info!(%did, "{did} added a webhook to {name}");
             overview(web, browser, did, &name, Form { added: Some(added), ..Form::default() }).await
@@ -225,6 +229,7 @@ async fn overview(web: &Web, browser: Browser, did: Did, name: &ImageName, form:
         words: words(webhook, now_us),
     });
     let shown = shown.collect();
+    let once = (web.settings.random)().ok_or_else(|| WebError::internal("the system gives no random numbers"))?;
     let viewer = Viewer::signed_in(web, browser, did, &path_of_all(name)).await;
     let page = WebhooksPage {
         frame: Frame::of_viewer(web, &viewer),
@@ -233,6 +238,7 @@ async fn overview(web: &Web, browser: Browser, did: Did, name: &ImageName, form:
         settings: repository_settings::path_of(name),
         added,
         form,
+        once: BASE64URL_NOPAD.encode(&once[..16]),
         webhooks: shown,
         action: Endpoint::Webhooks.path(),
     };

@@ -119,7 +119,8 @@ impl Webhooks {
         Ok(NewEvent { event, kind, payload, queued_us })
     }
 
-    /// Adds a webhook to a repository of this account; without a `secret`, a random one is made.
+    /// Adds a webhook to a repository of this account; without a `secret`, a random one is made. A repetition with the same
+    /// secret returns the same webhook.
     ///
     /// # Errors
     /// [`WebhooksError`]

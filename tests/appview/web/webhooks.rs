@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use super::person::{HOST, Person, form_token};
 use crate::oci::registry::Registry;
+use crate::support::http::Answer;
 
 const ALL: &str = "/settings/webhooks?name=app";
 const URL: &str = "http://localhost:1/hooks/of-its-owner";
@@ -72,7 +73,8 @@ async fn a_secret_is_shown_once_and_an_address_that_leads_inward_is_refused() {
     }
     let added = person.send("/settings/webhooks", &form(URL)).await;
     assert!(added.status == 200 && added.text().contains("brought-by-its-owner"), "{}", added.text());
-    assert_eq!(person.send("/settings/webhooks", &form(URL)).await.status, 400, "it is there");
+    let other = [("token", token.as_str()), ("name", "app"), ("url", URL), ("secret", "another-of-its-owner")];
+    assert_eq!(person.send("/settings/webhooks", &other).await.status, 400, "it is there");
     for path in [ALL, "/settings/webhook?id=1", "/settings/data"] {
         let page = person.open(path).await;
         assert!(page.text().contains(URL) && !page.text().contains("brought-by-its-owner"), "{path}: {}", page.text());
@@ -81,4 +83,43 @@ async fn a_secret_is_shown_once_and_an_address_that_leads_inward_is_refused() {
     assert!(person.send("/settings/webhook", &delete("")).await.text().contains("Delete this webhook of app?"));
     assert_eq!(person.send("/settings/webhook", &delete("yes")).await.status, 303);
     assert_eq!(person.open("/settings/webhook?id=1").await.status, 404);
+}
+
+/// The text between two others in a page.
+fn between<'p>(page: &'p Answer, before: &str, after: &str) -> Option<&'p str> {
+    page.text().split_once(before)?.1.split_once(after).map(|(text, _)| text)
+}
+
+#[tokio::test]
+async fn a_form_that_is_sent_twice_shows_the_secret_of_its_one_webhook_twice() {
+    let registry = Registry::start([("UNRELATED", "1")]).await;
+    registry.has_oauth();
+    let mut person = Person::of(&registry);
+    person.sign_in().await;
+    let mut known = Vec::new();
+    for (url, number) in [("http://localhost:1/a", 1), ("http://localhost:1/b", 2)] {
+        let page = person.open(ALL).await;
+        let (token, once) = (form_token(&page), between(&page, "name=\"once\" value=\"", "\"").unwrap().to_owned());
+        let form = |url| [("token", token.as_str()), ("name", "app"), ("url", url), ("once", once.as_str())];
+        let answers =
+            [person.send("/settings/webhooks", &form(url)).await, person.send("/settings/webhooks", &form(url)).await];
+        let secrets = answers.map(|answer| between(&answer, "<pre><code>", "<").map(str::to_owned));
+        assert!(secrets[0].is_some() && secrets[0] == secrets[1], "{secrets:?}");
+        let database = Connection::open(registry.database()).unwrap();
+        let stored: (i64, String) = database
+            .query_row("SELECT count(*), max(secret) FILTER (WHERE url = ?1) FROM webhook", [url], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .unwrap();
+        assert_eq!(stored, (number, secrets[0].clone().unwrap()));
+        // The form again with another address, as after going back.
+        let elsewhere = person.send("/settings/webhooks", &form("http://localhost:1/c")).await;
+        known.extend([between(&elsewhere, "<pre><code>", "<").map(str::to_owned), secrets[0].clone()]);
+        database.execute("DELETE FROM webhook WHERE url LIKE '%/c'", ()).unwrap();
+        let another = [("token", token.as_str()), ("name", "app"), ("url", url), ("once", "of another page")];
+        assert_eq!(person.send("/settings/webhooks", &another).await.status, 400, "it is there");
+    }
+    known.sort();
+    known.dedup();
+    assert_eq!(known.len(), 4, "each webhook has its own");
 }

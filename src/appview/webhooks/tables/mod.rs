@@ -37,12 +37,16 @@ pub struct Bounds {
     pub total: u64,
 }
 
-/// Adds a webhook; returns its id.
+/// Adds a webhook; returns its id. One that is there with the same secret was added by the same form, which was sent twice.
 ///
 /// # Errors
 /// [`WebhooksError::TooMany`], [`WebhooksError::Full`], [`WebhooksError::Known`], or when the database fails.
 pub fn insert(write: &Write<'_>, row: &NewRow, bounds: Bounds) -> Result<i64, WebhooksError> {
     let (account, repository) = (row.account.as_str(), row.repository.as_str());
+    let sql = "SELECT id FROM webhook WHERE account = ?1 AND repository = ?2 AND url = ?3 AND secret = ?4";
+    if let Some(id) = write.first(sql, (account, repository, &row.url, &row.secret), |row| row.get(0))? {
+        return Ok(id);
+    }
     let sql = "SELECT count(*) FROM webhook WHERE account = ?1 AND repository = ?2";
     let of_repository = write.first(sql, (account, repository), |row| row.number(0))?.unwrap_or_default();
     let sql = "SELECT count(*) FROM webhook WHERE account = ?1";
