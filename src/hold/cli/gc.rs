@@ -4,7 +4,6 @@ use clap::Args;
 
 use super::images::unasked_lines;
 use super::target::Target;
-use crate::app::StorageUse;
 use crate::operations::GcRun;
 use crate::upkeep::{Amount, Collected};
 use server::console::{CommandError, NONE, duration, output, size, table};
@@ -37,8 +36,9 @@ struct Choice {
 }
 
 impl Arguments {
-    pub(super) fn storage_use(&self) -> StorageUse {
-        if self.choice.run { StorageUse::Change } else { StorageUse::Read }
+    /// Whether blobs are to be removed, and not only listed.
+    pub(super) fn removes(&self) -> bool {
+        self.choice.run
     }
 
     pub(super) async fn run(self, target: Target) -> Result<(), CommandError> {

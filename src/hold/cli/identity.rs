@@ -48,10 +48,10 @@ struct Renewed {
 }
 
 impl Arguments {
-    pub(super) async fn run(self, config: &Config) -> Result<(), CommandError> {
+    pub(super) async fn run(self, config: &Config, purpose: StorageUse) -> Result<(), CommandError> {
         match self.command {
             Command::Show => {
-                let identity = target::find(config, StorageUse::Read).await?.run(IdentityShow {}).await?;
+                let identity = target::find(config, purpose).await?.run(IdentityShow {}).await?;
                 output::result(self.json, &identity, || shown(&identity))
             }
             Command::NewKey { yes_the_old_key_is_lost } => {

@@ -112,6 +112,32 @@ enum Command {
     Completions(CompletionsArguments),
 }
 
+impl Command {
+    /// Returns what the command does with the storage, if it opens the hold in this process.
+    fn storage_use(&self) -> StorageUse {
+        use storage::Command as Storage;
+        use uploads::Command as Uploads;
+        match self {
+            Self::Serve(_) => StorageUse::Serve,
+            Self::Uploads(group) => match group.command {
+                Uploads::List => StorageUse::Read,
+                Uploads::Abort { .. } => StorageUse::Change,
+            },
+            Self::Storage(group) => match group.command {
+                Storage::Usage | Storage::Accounts | Storage::Verify { repair: false, .. } => StorageUse::Read,
+                Storage::Verify { repair: true, .. } | Storage::Migrate { .. } | Storage::Adopt => StorageUse::Change,
+            },
+            Self::Gc(arguments) if arguments.removes() => StorageUse::Change,
+            Self::Gc(_) | Self::Crew(_) | Self::Identity(_) | Self::Images(_) | Self::Repo(_) | Self::Successor(_) => {
+                StorageUse::Read
+            }
+            // These open no hold.
+            Self::CheckConfig | Self::Backup(_) => StorageUse::Read,
+            Self::SystemdUnits(_) | Self::Manual(_) | Self::ManPages(_) | Self::Completions(_) => StorageUse::Read,
+        }
+    }
+}
+
 /// Runs the command that this process's arguments name; returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -133,6 +159,7 @@ pub fn main() -> ExitCode {
 /// Runs any command but `serve`.
 fn run(command: Command, sources: &Sources) -> Result<(), CommandError> {
     let load = || Config::load(sources);
+    let purpose = command.storage_use();
     match command {
         Command::Serve(_) => Ok(()),
         Command::CheckConfig => console::check_config(PROGRAM, &Config::show(sources)?),
@@ -141,27 +168,25 @@ fn run(command: Command, sources: &Sources) -> Result<(), CommandError> {
         Command::ManPages(arguments) => arguments.run::<Cli>(&MANUAL),
         Command::Completions(arguments) => arguments.run::<Cli>(PROGRAM),
         Command::Crew(Group { command, json }) => {
-            at_target(load(), StorageUse::Read, async |target| command.run(target, json).await)
+            at_target(load(), purpose, async |target| command.run(target, json).await)
         }
-        Command::Identity(arguments) => with_config(load(), async |config| arguments.run(&config).await),
+        Command::Identity(arguments) => with_config(load(), async |config| arguments.run(&config, purpose).await),
         Command::Backup(arguments) => with_config(load(), async |config| backup::run(arguments, &config).await),
         Command::Uploads(Group { command, json }) => {
-            at_target(load(), command.storage_use(), async |target| command.run(target, json).await)
+            at_target(load(), purpose, async |target| command.run(target, json).await)
         }
         Command::Storage(Group { command, json }) => {
-            with_config(load(), async |config| command.run(&config, json).await)
+            with_config(load(), async |config| command.run(&config, purpose, json).await)
         }
         Command::Successor(Group { command, json }) => {
-            at_target(load(), StorageUse::Read, async |target| command.run(target, json).await)
+            at_target(load(), purpose, async |target| command.run(target, json).await)
         }
-        Command::Gc(arguments) => {
-            at_target(load(), arguments.storage_use(), async |target| arguments.run(target).await)
-        }
+        Command::Gc(arguments) => at_target(load(), purpose, async |target| arguments.run(target).await),
         Command::Images(Group { command, json }) => {
-            at_target(load(), StorageUse::Read, async |target| command.run(target, json).await)
+            at_target(load(), purpose, async |target| command.run(target, json).await)
         }
         Command::Repo(Group { command, json }) => {
-            at_target(load(), StorageUse::Read, async |target| command.run(target, json).await)
+            at_target(load(), purpose, async |target| command.run(target, json).await)
         }
     }
 }

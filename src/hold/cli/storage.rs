@@ -62,18 +62,11 @@ pub(super) enum Command {
 }
 
 impl Command {
-    fn storage_use(&self) -> StorageUse {
-        match self {
-            Self::Usage | Self::Accounts | Self::Verify { repair: false, .. } => StorageUse::Read,
-            Self::Verify { repair: true, .. } | Self::Migrate { .. } | Self::Adopt => StorageUse::Change,
-        }
-    }
-
-    pub(super) async fn run(self, config: &Config, json: bool) -> Result<(), CommandError> {
+    pub(super) async fn run(self, config: &Config, purpose: StorageUse, json: bool) -> Result<(), CommandError> {
         if matches!(self, Self::Adopt) {
             return adopt(config, json).await;
         }
-        let target = target::find(config, self.storage_use()).await?;
+        let target = target::find(config, purpose).await?;
         match self {
             Self::Adopt => Ok(()),
             Self::Usage => {

@@ -3,7 +3,6 @@
 use clap::Subcommand;
 
 use super::target::Target;
-use crate::app::StorageUse;
 use crate::operations::{Upload, UploadsAbort, UploadsList};
 use server::console::{CommandError, duration, output, size, table};
 
@@ -22,13 +21,6 @@ pub(super) enum Command {
 }
 
 impl Command {
-    pub(super) fn storage_use(&self) -> StorageUse {
-        match self {
-            Self::List => StorageUse::Read,
-            Self::Abort { .. } => StorageUse::Change,
-        }
-    }
-
     pub(super) async fn run(self, target: Target, json: bool) -> Result<(), CommandError> {
         match self {
             Self::List => {
