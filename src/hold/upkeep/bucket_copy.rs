@@ -1,6 +1,7 @@
 //! Copies a blob to a bucket. The blob is hashed as it is sent, becomes an object under its key only if the hash is
 //! right, and is then read back, because no response of a store proves what it stored.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use super::finding::Problem;
 use super::reading::{digest as digest_of, of_target};
 use super::target::{Content, Copied, Target};
 use crate::blobs::blob_key;
-use crate::objects::{Bucket, Completed, Objects, PartError};
+use crate::objects::{Bucket, Completed, Object, Objects, PartError};
 use atproto::syntax::Digest;
 use server::storage::StorageError;
 
@@ -25,6 +26,7 @@ const MAX_PARTS: u64 = 10_000;
 /// Attempts to send a part.
 const TRIES: u32 = 3;
 
+/// Copies the blob from `source` to `bucket`, which is that of `target`.
 pub(super) async fn copy(
     source: &Objects,
     digest: &Digest,
@@ -34,71 +36,84 @@ pub(super) async fn copy(
     let key = blob_key(digest);
     let Some(object) = source.open_object(&key).await? else { return Ok(Copied::Wrong(Problem::Missing)) };
     let size_bytes = object.size_bytes();
-    let problem = if size_bytes <= PIECE_BYTES {
-        let bytes: Vec<Bytes> = match object.stream(0..size_bytes).try_collect().await.map_err(StorageError::from) {
-            Ok(bytes) => bytes,
-            Err(error) => return of_source(error).map(Copied::Wrong),
-        };
-        let bytes = bytes.concat();
-        if digest_of(Sha256::new_with_prefix(&bytes)) == *digest {
-            bucket.put(&key, bytes).await.map_err(of_target)?;
-            None
-        } else {
-            Some(Problem::WrongContent)
-        }
-    } else {
-        if let Some(info) = bucket.stat(&key).await.map_err(of_target)? {
-            match target.content(digest).await? {
-                // Another hold that uses the bucket has made it since the listing.
-                Content::Right => return Ok(Copied::Done { etag: info.etag }),
-                // It must not be mistaken for the object that this upload makes.
-                Content::Wrong => bucket.delete(&key).await.map_err(of_target)?,
-                Content::Unknown => {}
-            }
-        }
-        let id = bucket.create_multipart(&key).await.map_err(of_target)?;
-        let sent = InParts { source, bucket, key: &key, id: &id, size_bytes }.send(digest).await;
-        if !matches!(sent, Ok(None))
-            && let Err(error) = bucket.abort_multipart(&key, &id).await
-        {
-            tracing::warn!(%error, "the parts of a blob that was not copied stay until the next migration");
-        }
-        sent?
-    };
-    if let Some(problem) = problem {
-        return Ok(Copied::Wrong(problem));
+    let copy = BucketCopy { source, target, bucket, digest, key: &key, size_bytes };
+    let outcome = if size_bytes <= PIECE_BYTES { copy.send_whole(object).await? } else { copy.send_parts().await? };
+    match outcome {
+        Some(outcome) => Ok(outcome),
+        None => copy.read_back().await,
     }
-    let info = bucket.stat(&key).await.map_err(of_target)?;
-    let wrong = match (info, target.content(digest).await?) {
-        (Some(info), Content::Right) => return Ok(Copied::Done { etag: info.etag }),
-        (_, Content::Wrong) => {
-            bucket.delete(&key).await.map_err(of_target)?;
-            "it answered other bytes than it was sent"
-        }
-        _ => "what it was sent cannot be read there",
-    };
-    Err(of_target(StorageError::failed(wrong)))
 }
 
-/// A multipart upload of one blob.
-struct InParts<'a> {
+/// One blob on its way to a bucket.
+struct BucketCopy<'a> {
     source: &'a Objects,
+    target: &'a Target,
     bucket: &'a Bucket,
+    digest: &'a Digest,
     key: &'a str,
-    id: &'a str,
     size_bytes: u64,
 }
 
-impl InParts<'_> {
-    /// Sends all parts and completes the upload, unless the bytes sent are not the blob; then returns the problem.
-    async fn send(&self, digest: &Digest) -> Result<Option<Problem>, UpkeepError> {
+impl BucketCopy<'_> {
+    /// Sends the blob in one request. Returns `None` when it was sent and is to be read back.
+    async fn send_whole(&self, object: Object) -> Result<Option<Copied>, UpkeepError> {
+        let bytes = object.stream(0..self.size_bytes).try_collect::<Vec<Bytes>>().await;
+        let bytes = match bytes.map_err(StorageError::from) {
+            Ok(bytes) => bytes.concat(),
+            Err(error) => return of_source(error).map(|problem| Some(Copied::Wrong(problem))),
+        };
+        if digest_of(Sha256::new_with_prefix(&bytes)) != *self.digest {
+            return Ok(Some(Copied::Wrong(Problem::WrongContent)));
+        }
+        self.bucket.put(self.key, bytes).await.map_err(of_target)?;
+        Ok(None)
+    }
+
+    /// Sends the blob as a multipart upload, unless it is there. Returns `None` when it was sent and is to be read back.
+    async fn send_parts(&self) -> Result<Option<Copied>, UpkeepError> {
+        if let Some(info) = self.bucket.stat(self.key).await.map_err(of_target)? {
+            match self.target.content(self.digest).await? {
+                // Another hold that uses the bucket has made it since the listing.
+                Content::Right => return Ok(Some(Copied::Done { etag: info.etag })),
+                // It must not be mistaken for the object that this upload makes.
+                Content::Wrong => self.bucket.delete(self.key).await.map_err(of_target)?,
+                Content::Unknown => {}
+            }
+        }
+        let id = self.bucket.create_multipart(self.key).await.map_err(of_target)?;
+        let sent = self.fill(&id).await;
+        if !matches!(sent, Ok(None))
+            && let Err(error) = self.bucket.abort_multipart(self.key, &id).await
+        {
+            tracing::warn!(%error, "the parts of a blob that was not copied stay until the next migration");
+        }
+        Ok(sent?.map(Copied::Wrong))
+    }
+
+    /// Reads what the store has under the key; an object with other bytes is removed.
+    async fn read_back(&self) -> Result<Copied, UpkeepError> {
+        let info = self.bucket.stat(self.key).await.map_err(of_target)?;
+        let wrong = match (info, self.target.content(self.digest).await?) {
+            (Some(info), Content::Right) => return Ok(Copied::Done { etag: info.etag }),
+            (_, Content::Wrong) => {
+                self.bucket.delete(self.key).await.map_err(of_target)?;
+                "it answered other bytes than it was sent"
+            }
+            _ => "what it was sent cannot be read there",
+        };
+        Err(of_target(StorageError::failed(wrong)))
+    }
+
+    /// Sends all parts of the upload `id` and completes it, unless the bytes sent are not the blob; then returns the
+    /// problem.
+    async fn fill(&self, id: &str) -> Result<Option<Problem>, UpkeepError> {
         let part_bytes = PART_BYTES.max(self.size_bytes.div_ceil(MAX_PARTS));
         let mut hash = Sha256::new();
         let mut parts = Vec::new();
         let mut start = 0;
         for number in 1..=u16::MAX {
             let end = (start + part_bytes).min(self.size_bytes);
-            match self.send_part(number, start..end, hash).await? {
+            match self.send_part(id, number, start..end, hash).await? {
                 Ok((etag, longer)) => {
                     parts.push((number, etag));
                     hash = longer;
@@ -110,10 +125,10 @@ impl InParts<'_> {
                 break;
             }
         }
-        if digest_of(hash) != *digest {
+        if digest_of(hash) != *self.digest {
             return Ok(Some(Problem::WrongContent));
         }
-        match self.bucket.complete_multipart(self.key, self.id, &parts).await.map_err(of_target)? {
+        match self.bucket.complete_multipart(self.key, id, &parts).await.map_err(of_target)? {
             Completed::Object(_) => Ok(None),
             Completed::WrongParts { .. } | Completed::Unknown => {
                 Err(of_target(StorageError::failed("it lost the parts it was sent")))
@@ -124,8 +139,9 @@ impl InParts<'_> {
     /// Sends a range of the source as a part. Returns the part's ETag, and `hash` extended by the range.
     async fn send_part(
         &self,
+        id: &str,
         number: u16,
-        range: std::ops::Range<u64>,
+        range: Range<u64>,
         hash: Sha256,
     ) -> Result<Result<(String, Sha256), Problem>, UpkeepError> {
         let mut tries = 0;
@@ -138,7 +154,7 @@ impl InParts<'_> {
                 hashing.lock().unwrap_or_else(PoisonError::into_inner).update(bytes);
             });
             let size_bytes = range.end - range.start;
-            match self.bucket.upload_part(self.key, self.id, number, size_bytes, body.boxed()).await {
+            match self.bucket.upload_part(self.key, id, number, size_bytes, body.boxed()).await {
                 Ok(etag) => {
                     let hash = hashed.lock().unwrap_or_else(PoisonError::into_inner).clone();
                     return Ok(Ok((etag, hash)));
