@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The whole registry on this machine: a real PLC directory, a real PDS, holds, the front end, and real OCI clients that
 # push and pull through it. Needs Rust and Node; installs the rest.
-#   bash tests/appview.sh [api|conformance|holds|faults|inward|webhooks|oauth|credentials [CLIENT...]|pages [FOLDER]|follow|
+#   bash tests/appview.sh [api|conformance|holds|faults|inward|handles|webhooks|oauth|credentials [CLIENT...]|pages [FOLDER]|follow|
 #                          restarts|clients [CLIENT...]]
 #
 # The part pages leaves screenshots in FOLDER, where Chromium can be had.
@@ -19,7 +19,7 @@ set -euo pipefail
 # shellcheck source=tests/registry/clients.sh
 . "$repo/tests/registry/clients.sh"
 
-need node npm cargo skopeo umoci openssl faketime python3 ip
+need node npm cargo skopeo umoci openssl faketime python3 ip dnsmasq
 install_stack
 hold=${ATCR_HOLD_BINARY:-$(build_program atcr-hold dev)}
 appview=${ATCR_APPVIEW_BINARY:-$(build_program atcr-appview dev)}
@@ -55,6 +55,16 @@ case $part in
       within=()
     else
       echo "skipped: what strangers name makes no connection inward: no network of its own can be had"
+    fi
+    ;;
+esac
+case $part in
+  all | handles)
+    if in_network; then
+      run_part handles
+      within=()
+    else
+      echo "skipped: handles in the DNS: no network of its own can be had"
     fi
     ;;
 esac

@@ -37,6 +37,7 @@ declare -A debian_package=(
   [mke2fs]=e2fsprogs
   [curl]=curl
   [openssl]=openssl
+  [dnsmasq]=dnsmasq-base
   [faketime]=faketime
   [secret-tool]=libsecret-tools
   [gnome-keyring-daemon]=gnome-keyring

@@ -8,44 +8,28 @@
 // One line a step; the last line is the sum: "appview: N passed, N failed".
 
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { readFileSync, writeFileSync } from 'node:fs'
-import http from 'node:http'
-import https from 'node:https'
 import net from 'node:net'
-import path from 'node:path'
-import { freePort, Hold, startStack } from '../demo/processes.mjs'
+import { startStack } from '../demo/processes.mjs'
 import { OCI_IMAGE, sha256 } from './images.mjs'
+import { DOMAIN, Internet, namesPds, PUBLIC } from './internet.mjs'
 import { Meddler, says, saysJson } from './meddler.mjs'
 import { Person } from './pages.mjs'
-import { Appview, newAccount } from './registry.mjs'
+import { newAccount } from './registry.mjs'
 import { allHeld, step, sum } from './steps.mjs'
 
 const [holdBinary, appviewBinary, work] = process.argv.slice(2)
-const DOMAIN = 'atcr-check.org'
-const PUBLIC = '11.0.0.1'
 const INSIDE = ['10.0.0.1', '172.16.0.1', '192.168.0.1', '169.254.169.254', '100.64.0.1', 'fd00::1', 'fe80::1']
 const NAMES = { loop: '127.0.0.1', loop6: '::1', inside: '10.0.0.1', metadata: '169.254.169.254', local6: 'fd00::1', link6: 'fe80::1' }
 
 // --- a network of its own
 
-const command = (name, ...words) => execFileSync(name, words, { cwd: work, stdio: ['ignore', 'ignore', 'pipe'] })
-const file = (name) => path.join(work, name)
-command('ip', 'link', 'set', 'lo', 'up')
-for (const address of [PUBLIC, ...INSIDE]) command('ip', 'address', 'add', `${address}/${address.includes(':') ? 128 : 32}`, 'dev', 'lo')
 const here = ['plc', 'pds', 'hold', 'lies', 'elsewhere'].map((name) => `${name}.${DOMAIN}`)
+const internet = new Internet(work, here, INSIDE)
 const hosts = [`${PUBLIC} ${here.join(' ')}`, '127.0.0.1 localhost', '::1 localhost ip6-localhost']
 for (const [name, address] of Object.entries(NAMES)) hosts.push(`${address} ${name}.${DOMAIN}`)
-writeFileSync(file('hosts'), `${hosts.join('\n')}\n`)
-command('mount', '--bind', file('hosts'), '/etc/hosts')
-
-const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
-command('openssl', 'req', '-x509', ...key, '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '2', '-subj', '/CN=test authority')
-command('openssl', 'req', ...key, '-keyout', 'tls.key', '-out', 'tls.csr', '-subj', `/CN=${DOMAIN}`)
-writeFileSync(file('san'), `subjectAltName=${here.map((name) => `DNS:${name}`).join(',')}\n`)
-command('openssl', 'x509', '-req', '-in', 'tls.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-out', 'tls.pem', '-days', '2', '-extfile', 'san')
+internet.replace('/etc/hosts', `${hosts.join('\n')}\n`)
 
 /** Connections that nobody may make: where to. */
 let trapped = []
@@ -66,54 +50,19 @@ for (const address of ['127.0.0.1', '127.1.2.3', '::1', ...INSIDE]) {
 const stack = await startStack(work)
 const [plc, pds] = await Promise.all([Meddler.before(stack.plc), Meddler.before(stack.pds)])
 const alice = await newAccount(stack.pds, 'alice.test')
-const hold = await Hold.prepare({ binary: holdBinary, work, owner: alice.did, plc: `https://plc.${DOMAIN}` })
-Object.assign(hold.settings, {
-  HOLD_PUBLIC_URL: `https://hold.${DOMAIN}`,
-  HOLD_PUBLIC: 'true',
-  HOLD_ALLOW_ALL_CREW: 'true',
-  SSL_CERT_FILE: file('ca.pem'),
-})
-delete hold.settings.TEST_MODE
-await hold.start()
+const hold = await internet.hold(holdBinary, alice.did)
 /** A hold that is the real one, but for what a step says. */
 const lies = await Meddler.before(hold.url)
 /** An authorization server. */
 const elsewhere = await Meddler.before('http://127.0.0.1:1')
-const behind = { plc, pds, hold, lies, elsewhere }
-const tls = https.createServer({ key: readFileSync(file('tls.key')), cert: readFileSync(file('tls.pem')) }, (request, response) => {
-  const server = behind[request.headers.host.split('.')[0]]
-  if (!server) return response.writeHead(404).end()
-  const { method, headers, url } = request
-  const onward = http.request({ host: '127.0.0.1', port: new URL(server.url).port, method, path: url, headers }, (answer) => {
-    response.writeHead(answer.statusCode, answer.headers)
-    answer.pipe(response)
-  })
-  onward.on('error', () => response.destroy())
-  request.pipe(onward)
-})
-tls.listen(443, PUBLIC)
-await once(tls, 'listening')
+await internet.serve({ plc, pds, hold, lies, elsewhere })
 
 /** The PDS in everybody's document. */
 let endpoint = `https://pds.${DOMAIN}`
-plc.answer = async ({ method, url }) => {
-  if (method !== 'GET' || !/^\/did:plc:[a-z2-7]{24}$/.test(url)) return undefined
-  const document = await (await fetch(`${stack.plc}${url}`)).json()
-  document.service[0].serviceEndpoint = endpoint
-  return saysJson(200, document)
-}
+plc.answer = namesPds(stack.plc, () => endpoint)
 
-const port = await freePort()
-const appview = new Appview(appviewBinary, work, port, {
-  ATCR_BASE_URL: `http://localhost:${port}`,
-  ATCR_HTTP_ADDR: `127.0.0.1:${port}`,
-  ATCR_DATABASE_PATH: file('appview.db'),
-  ATCR_DEFAULT_HOLD_DID: `did:web:hold.${DOMAIN}`,
-  ATCR_PLC_DIRECTORY_URL: `https://plc.${DOMAIN}`,
-  ATCR_PROXY_BLOBS: 'true',
-  SSL_CERT_FILE: file('ca.pem'),
-})
-await appview.start()
+const appview = await internet.appview(appviewBinary)
+const { port } = appview
 
 async function restart() {
   await appview.kill()

@@ -36,7 +36,7 @@ server::options! {
     Restart "metrics.addr" ["ATCR_METRICS_ADDR"] Text Words("none") => "where metrics are given, like `server.addr`";
     Restart "identity.plc_url" ["ATCR_PLC_DIRECTORY_URL"] Text Toml("\"https://plc.directory\"")
         => "the directory of did:plc accounts";
-    Restart "identity.handle_resolver_url" ["ATCR_HANDLE_RESOLVER_URL"] Text Words("none: the handle's own domain")
+    Restart "identity.handle_resolver_url" ["ATCR_HANDLE_RESOLVER_URL"] Text Words("none: the DNS and the handle's own domain")
         => "a host that is asked for handles by `com.atproto.identity.resolveHandle`";
     Restart "test_mode" ["TEST_MODE"] Flag Toml("false")
         => "plain http and loopback addresses for PDSes, the directory and holds";

@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, oneshot};
 use super::address::is_public;
 use super::client::Reach;
 
-const RESOLV_CONF: &str = "/etc/resolv.conf";
+pub(super) const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -141,11 +141,13 @@ fn reason(error: &str, resolv_conf: &str) -> String {
 
 /// Returns the first name server that is link-local.
 fn link_local_server(resolv_conf: &str) -> Option<&str> {
-    let servers =
-        resolv_conf.lines().filter_map(|line| line.trim().strip_prefix("nameserver")?.split_whitespace().next());
-    servers
-        .into_iter()
+    name_servers(resolv_conf)
         .find(|server| server.starts_with("169.254.") || server.to_ascii_lowercase().starts_with("fe80:"))
+}
+
+/// Returns the name servers in a `resolv.conf`, as they are written.
+pub(super) fn name_servers(resolv_conf: &str) -> impl Iterator<Item = &str> {
+    resolv_conf.lines().filter_map(|line| line.trim().strip_prefix("nameserver")?.split_whitespace().next())
 }
 
 impl Reach {

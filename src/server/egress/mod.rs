@@ -18,6 +18,7 @@ mod dns;
 mod error;
 mod retry_after;
 mod roots;
+mod txt;
 mod unix;
 mod websocket;
 
@@ -26,5 +27,6 @@ pub use client::{AnswerLimits, ClientPolicy, HttpClient, Reach};
 pub use dns::{Dns, system_dns};
 pub use error::{EgressError, root_cause};
 pub use retry_after::{retry_after, retry_after_by_date};
+pub use txt::{Txt, system_txt};
 pub use unix::UnixConnection;
 pub use websocket::{SocketMessage, WebSocket};

@@ -1,13 +1,15 @@
 //! Verifies handles in both directions. A DID document only claims a handle; the claim holds when the handle's own
-//! domain names the DID in return.
-//!
-//! The domain is asked over HTTPS. The other method, a TXT record in the DNS, is not supported: the system's resolver
-//! looks up addresses only. So a handle that is verified only by DNS stays a claim here.
+//! domain names the DID in return: in a TXT record of the DNS, or over HTTPS. Both are asked at once, and what the DNS
+//! says comes first.
 //! <https://atproto.com/specs/handle#handle-resolution>
 
+use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use serde::Deserialize;
+use tokio::time::timeout;
 
 use super::fetch::FetchError;
 use super::location::Location;
@@ -15,6 +17,11 @@ use super::{Account, Asker, Pool, ResolveError, Resolver};
 use crate::egress::EgressError;
 use atproto::lexicon::nsid;
 use atproto::syntax::{Did, Handle};
+
+/// How long the DNS may take to answer.
+const DNS_LIMIT: Duration = Duration::from_secs(5);
+/// How long it may take yet when the answer over HTTPS is there, with which it seldom disagrees.
+const DNS_GRACE: Duration = Duration::from_secs(1);
 
 /// The output of `resolveHandle`.
 #[derive(Deserialize)]
@@ -32,16 +39,10 @@ impl Resolver {
         let account = self.resolve(did, pool).await?;
         let claimed = account.handle.as_ref().map(|handle| Handle::parse(&handle.as_str().to_ascii_lowercase()));
         let Some(Ok(handle)) = claimed else { return Ok(None) };
-        let location = self.locator.locate_handle(&handle, account.pds.as_deref())?;
-        match self.fetcher.get(location, pool).await {
-            Ok(body) => Ok((body.trim_ascii() == did.as_str().as_bytes()).then_some(handle)),
-            Err(error) => match of_handle(error) {
-                ResolveError::NotFound
-                | ResolveError::Invalid(_)
-                | ResolveError::Unsupported(_)
-                | ResolveError::Refused(_) => Ok(None),
-                error @ (ResolveError::Unreachable | ResolveError::Busy(_)) => Err(error),
-            },
+        match self.named_by_domain(&handle, account.pds.as_deref(), pool).await {
+            Ok(named) => Ok((named == *did).then_some(handle)),
+            Err(error @ (ResolveError::Unreachable | ResolveError::Busy(_))) => Err(error),
+            Err(_) => Ok(None),
         }
     }
 
@@ -71,12 +72,7 @@ impl Resolver {
                 })?;
                 serde_json::from_slice::<NamedDid>(&body).map_err(|_| ResolveError::NotFound)?.did
             }
-            None => {
-                let location = self.locator.locate_handle(handle, None)?;
-                let body = self.fetcher.get(location, pool).await.map_err(of_handle)?;
-                let text = std::str::from_utf8(body.trim_ascii()).map_err(|_| ResolveError::NotFound)?;
-                Did::parse(text).map_err(|_| ResolveError::NotFound)?
-            }
+            None => self.named_by_domain(handle, None, pool).await?,
         };
         let claims = |account: &Account| {
             account.handle.as_ref().is_some_and(|claimed| claimed.as_str().eq_ignore_ascii_case(handle.as_str()))
@@ -87,6 +83,48 @@ impl Resolver {
             account = self.refresh(&did, asker).await?;
         }
         if claims(&account) { Ok(account) } else { Err(ResolveError::NotFound) }
+    }
+
+    /// Returns the DID that the domain of `handle`, which an account at `pds` claims, names.
+    async fn named_by_domain(&self, handle: &Handle, pds: Option<&str>, pool: Pool) -> Result<Did, ResolveError> {
+        let location = self.locator.locate_handle(handle, pds)?;
+        let Some(name) = self.locator.txt_name(handle) else { return self.named_by_web(location, pool).await };
+        let dns = std::pin::pin!(self.named_by_dns(name));
+        let web = std::pin::pin!(self.named_by_web(location, pool));
+        let (dns, web) = match select(dns, web).await {
+            Either::Left((Ok(Some(did)), _)) => return Ok(did),
+            Either::Left((dns, web)) => (dns, web.await),
+            Either::Right((Ok(did), dns)) => (timeout(DNS_GRACE, dns).await.unwrap_or(Ok(None)), Ok(did)),
+            Either::Right((error, dns)) => (dns.await, error),
+        };
+        match dns {
+            Ok(Some(did)) => Ok(did),
+            Ok(None) => web,
+            // The record may be there.
+            Err(error) => web.map_err(|_| error),
+        }
+    }
+
+    /// Returns the DID that the TXT record at `name` names; `None` when there is no such record, or when several disagree.
+    async fn named_by_dns(&self, name: String) -> Result<Option<Did>, ResolveError> {
+        let answer =
+            timeout(DNS_LIMIT, (self.txt)(name.clone())).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        let texts = answer.map_err(|error| {
+            tracing::debug!(name, "the TXT records of {name} cannot be looked up: {error}");
+            ResolveError::Unreachable
+        })?;
+        let mut named = texts.iter().filter_map(|text| text.trim().strip_prefix("did="));
+        let first = named.next();
+        if named.any(|other| Some(other) != first) {
+            return Ok(None);
+        }
+        Ok(first.and_then(|did| Did::parse(did).ok()))
+    }
+
+    async fn named_by_web(&self, location: Location, pool: Pool) -> Result<Did, ResolveError> {
+        let body = self.fetcher.get(location, pool).await.map_err(of_handle)?;
+        let text = std::str::from_utf8(body.trim_ascii()).map_err(|_| ResolveError::NotFound)?;
+        Did::parse(text).map_err(|_| ResolveError::NotFound)
     }
 }
 

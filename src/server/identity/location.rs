@@ -85,10 +85,20 @@ impl Locator {
 
     /// Returns the URL that names the DID of `handle`, which an account with this PDS claims.
     pub(super) fn locate_handle(&self, handle: &Handle, pds: Option<&str>) -> Result<Location, ResolveError> {
-        // No name server knows names below .test: in test mode the PDS that hosts the handle answers for it.
-        let pds = pds.filter(|_| self.test_mode && handle.as_str().ends_with(".test"));
+        let pds = pds.filter(|_| !self.is_in_dns(handle));
         let origin = pds.map_or_else(|| format!("https://{handle}"), |pds| pds.trim_end_matches('/').to_owned());
         Ok(Location::Handle(parse(&format!("{origin}{HANDLE_PATH}"))?, handle.clone()))
+    }
+
+    /// Returns the name whose TXT records name the DID of `handle`.
+    pub(super) fn txt_name(&self, handle: &Handle) -> Option<String> {
+        self.is_in_dns(handle).then(|| format!("_atproto.{handle}"))
+    }
+
+    /// Whether name servers are asked for a handle. None knows names below .test: in test mode the PDS that hosts such a
+    /// handle answers for it.
+    fn is_in_dns(&self, handle: &Handle) -> bool {
+        !(self.test_mode && handle.as_str().ends_with(".test"))
     }
 
     fn locate_web(&self, id: &str) -> Result<Uri, ResolveError> {

@@ -17,7 +17,7 @@ use super::pool::{Answer, Freshness, LookUpPool, Lookup};
 use super::session::Sessions;
 use super::{ResolveError, SetupError};
 use crate::bulkhead::BulkheadCounts;
-use crate::egress::Dns;
+use crate::egress::{Dns, Txt, system_txt};
 use crate::metrics::CounterBy;
 use atproto::syntax::Did;
 
@@ -55,6 +55,7 @@ pub struct ResolverSettings {
 pub struct Resolver {
     pub(super) locator: Arc<Locator>,
     pub(super) fetcher: Fetcher,
+    pub(super) txt: Txt,
     pools: ByPool<Arc<LookUpPool>>,
     directory: Arc<SourceHealth>,
     /// Weak: look-ups outlive their callers, and the store is closed with its owner.
@@ -63,23 +64,23 @@ pub struct Resolver {
 }
 
 impl Resolver {
-    /// Creates a resolver that looks host names up with the system's resolver.
+    /// Creates a resolver that asks the system's resolver for host names, and its name servers for handles.
     ///
     /// # Errors
     /// [`SetupError`] when the settings or the system's root certificates cannot be used.
     pub fn new(settings: &ResolverSettings) -> Result<Self, SetupError> {
-        Self::build(settings, None)
+        Self::build(settings, None, system_txt())
     }
 
-    /// Creates a resolver that looks host names up with `dns`.
+    /// Creates a resolver that looks host names up with `dns`, and handles with `txt`.
     ///
     /// # Errors
     /// As [`Resolver::new`].
-    pub fn with_dns(settings: &ResolverSettings, dns: Dns) -> Result<Self, SetupError> {
-        Self::build(settings, Some(dns))
+    pub fn with_dns(settings: &ResolverSettings, dns: Dns, txt: Txt) -> Result<Self, SetupError> {
+        Self::build(settings, Some(dns), txt)
     }
 
-    fn build(settings: &ResolverSettings, dns: Option<Dns>) -> Result<Self, SetupError> {
+    fn build(settings: &ResolverSettings, dns: Option<Dns>, txt: Txt) -> Result<Self, SetupError> {
         let locator = Locator::new(&settings.plc_directory, settings.test_mode)?;
         let fetcher = Fetcher::new(dns, settings.test_mode)?;
         let members = LookUpPool::new();
@@ -87,6 +88,7 @@ impl Resolver {
         Ok(Self {
             locator: Arc::new(locator),
             fetcher,
+            txt,
             pools,
             directory: Arc::default(),
             kept: None,

@@ -9,7 +9,7 @@ use atproto::keys::PublicKey;
 use atproto::syntax::{Did, Handle};
 use ipld_core::cid::multibase::{Base, encode};
 use serde_json::json;
-use server::egress::Dns;
+use server::egress::{Dns, Txt};
 use server::identity::{Pool, ResolveError, Resolver, ResolverSettings, SetupError};
 
 use crate::support::did_server::{DidServer, Reply, document, document_with, key, plc};
@@ -71,7 +71,7 @@ async fn addresses_and_ports_in_a_did_web_are_refused_before_any_look_up() {
         asked.fetch_add(1, Ordering::SeqCst);
         Box::pin(async move { Ok(vec![SocketAddr::from(([127, 0, 0, 1], port))]) })
     });
-    let resolver = Resolver::with_dns(&server.settings(), dns).unwrap();
+    let resolver = Resolver::with_dns(&server.settings(), dns, no_txt()).unwrap();
     for host in
         ["127.0.0.1", "127.1", "2130706433", "0177.0.0.1", "0x7f000001", "0x7f.0.0.0x1", "%5B%3A%3A1%5D", "1.1.1.1"]
     {
@@ -110,7 +110,7 @@ async fn names_that_lead_to_private_addresses_are_refused_without_a_connection()
             let answers = answers.clone();
             Box::pin(async move { Ok(answers) })
         });
-        let resolver = Resolver::with_dns(&server.settings(), dns).unwrap();
+        let resolver = Resolver::with_dns(&server.settings(), dns, no_txt()).unwrap();
         let error = resolver.resolve(&Did::web("a.example", None).unwrap(), Pool::Strangers).await.unwrap_err();
         assert_eq!(error, ResolveError::Invalid("its host has no public address"), "{address}");
     }
@@ -129,7 +129,7 @@ async fn a_handle_whose_domain_is_not_in_the_dns_is_nobodys_and_a_name_server_th
         };
         Box::pin(async move { answer })
     });
-    let resolver = Resolver::with_dns(&server.settings(), dns).unwrap();
+    let resolver = Resolver::with_dns(&server.settings(), dns, no_txt()).unwrap();
     let account = plc(1);
     for (host, expected) in [("gone.example", ResolveError::NotFound), ("away.example", ResolveError::Unreachable)] {
         let handle = Handle::parse(host).unwrap();
@@ -147,6 +147,60 @@ async fn a_handle_whose_domain_is_not_in_the_dns_is_nobodys_and_a_name_server_th
     claiming["alsoKnownAs"] = json!(["at://away.example"]);
     server.publish(&plc(2), &claiming);
     assert_eq!(resolver.proven_handle(&plc(2), Pool::Strangers).await, Err(ResolveError::Unreachable));
+}
+
+/// No name has TXT records.
+fn no_txt() -> Txt {
+    Arc::new(|_| Box::pin(async { Ok(Vec::new()) }))
+}
+
+#[tokio::test]
+async fn a_txt_record_confirms_a_handle_whose_domain_serves_nothing() {
+    let server = DidServer::start().await;
+    let (port, other) = (server.port, plc(1));
+    let no_answer = || Err::<&[&str], _>(ResolveError::Unreachable);
+    // The TXT records of each handle, with OWN for its account's DID; and what they prove.
+    let cases: [(_, Result<&[&str], _>, _); 9] = [
+        ("alice.example", Ok(&["did=OWN"]), Ok(true)),
+        ("among-others.example", Ok(&["v=spf1 -all", "did=OWN", " did=OWN "]), Ok(true)),
+        ("no-address-yet.example", Ok(&["did=OWN"]), Ok(true)),
+        ("of-another.example", Ok(&["did=OTHER"]), Ok(false)),
+        ("of-two.example", Ok(&["did=OWN", "did=OTHER"]), Ok(false)),
+        ("garbled.example", Ok(&["did:OWN", "did=alice"]), Ok(false)),
+        ("without.example", Ok(&[]), Ok(false)),
+        // The record may be there.
+        ("silent.example", no_answer(), Err(ResolveError::Unreachable)),
+        ("no-dns.example", no_answer(), Err(ResolveError::Unreachable)),
+    ];
+    let own = |number: usize| plc(10 + u32::try_from(number).unwrap());
+    let dns: Dns = Arc::new(move |host| {
+        let answer = match host.as_str() {
+            "localhost" => Ok(vec![SocketAddr::from(([127, 0, 0, 1], port))]),
+            "no-address-yet.example" | "no-dns.example" => Err(io::ErrorKind::Other.into()),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        };
+        Box::pin(async move { answer })
+    });
+    let records = cases;
+    let txt: Txt = Arc::new(move |name| {
+        let position = records.iter().position(|(handle, ..)| name == format!("_atproto.{handle}")).unwrap();
+        let filled = |text: &&str| text.replace("OWN", own(position).as_str()).replace("OTHER", plc(1).as_str());
+        let answer = records[position].1.map(|texts| texts.iter().map(filled).collect());
+        Box::pin(async move { answer.map_err(io::Error::other) })
+    });
+    let resolver = Resolver::with_dns(&server.settings(), dns, txt).unwrap();
+    server.publish(&other, &document(&other, 1));
+    for (number, (handle, _, expected)) in cases.into_iter().enumerate() {
+        let (did, handle) = (own(number), Handle::parse(handle).unwrap());
+        let mut claiming = document(&did, 2);
+        claiming["alsoKnownAs"] = json!([format!("at://{handle}")]);
+        server.publish(&did, &claiming);
+        let proven = resolver.proven_handle(&did, Pool::Strangers).await;
+        assert_eq!(proven, expected.map(|is_proven| is_proven.then(|| handle.clone())), "{handle}");
+        let found = resolver.account_of_handle(&handle, None, Pool::Strangers).await;
+        let expected = expected.and_then(|is_proven| is_proven.then_some(did).ok_or(ResolveError::NotFound));
+        assert_eq!(found.map(|account| account.did.clone()), expected, "{handle}");
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use atproto::syntax::Did;
 use serde_json::{Value, json};
 use server::bulkhead::Overload;
-use server::egress::Dns;
+use server::egress::{Dns, system_txt};
 use server::identity::{Asker, Pool, Resolver, ResolverSettings, SessionError, SessionQuestion, Sessions};
 
 use super::{Client, GET_SESSION, client_of, initiate, pds_of, serve_session};
@@ -141,7 +141,7 @@ async fn a_pds_on_a_private_network_is_not_asked() {
     server.publish(&did, &document_at(&did, "https://pds.example"));
     let dns: Dns = Arc::new(move |_| Box::pin(async move { Ok(vec![SocketAddr::from(([127, 0, 0, 1], port))]) }));
     let settings = ResolverSettings { plc_directory: format!("http://localhost:{port}"), test_mode: true };
-    let resolver = Resolver::with_dns(&settings, dns).unwrap();
+    let resolver = Resolver::with_dns(&settings, dns, system_txt()).unwrap();
     let asked = Asked { sessions: resolver.sessions(), resolver, server };
     let answer = asked.ask(1, LONG, Pool::Strangers).await;
     assert_eq!(answer, Err(SessionError::Token("the account's PDS does not answer with a session")));
