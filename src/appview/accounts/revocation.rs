@@ -116,38 +116,48 @@ impl Sessions {
                 Which::One(id) => Some(id),
                 Which::All => None,
             };
-            let (did, now_us) = (account.clone(), (this.settings.clock)());
-            let end = move |write: &Write<'_>| {
-                let rows = tables::take(write, &did, id)?;
-                let ended = rows.into_iter().map(|row| {
-                    let ended = tables::add_ended(write, &row, now_us, now_us + FIRST_PAUSE_US)?;
-                    Ok((row.id, ended))
-                });
-                ended.collect::<Result<Vec<_>, StorageError>>()
-            };
-            let rows = this.database.write(end).await?;
-            this.service_tokens.retain(|(of, _), _| rows.iter().all(|(id, _)| id != of));
             let is_kept = id.is_some();
-            let ended = stream::iter(rows).map(|(id, row)| {
-                let this = &this;
-                async move {
-                    let left = this.end_there(&row, deadline, is_kept).await?;
-                    Ok(SessionEnd { id, account: row.account, left })
-                }
-            });
-            let ended: Vec<Result<_, AccountsError>> = ended.buffered(AT_ONCE).collect().await;
+            let (ids, ended) = this.end_here(&account, id).await?;
+            let left = this.end_all_there(&ended, deadline, is_kept).await;
             drop(guard);
             if !is_kept {
-                let earlier = this.database.read(move |read| tables::ended_of(read, &account)).await?;
-                let earlier = stream::iter(earlier).map(|row| {
-                    let this = &this;
-                    async move { this.end_there(&row, deadline, is_kept).await.map(drop) }
-                });
-                earlier.buffered(AT_ONCE).collect::<Vec<_>>().await.into_iter().collect::<Result<(), _>>()?;
+                let did = account.clone();
+                let earlier = this.database.read(move |read| tables::ended_of(read, &did)).await?;
+                this.end_all_there(&earlier, deadline, is_kept).await?;
             }
-            ended.into_iter().collect()
+            let end = |(id, left)| SessionEnd { id, account: account.clone(), left };
+            Ok(ids.into_iter().zip(left?).map(end).collect())
         })
         .await
+    }
+
+    /// Deletes one session of an account, or all of them, and stores what their servers are to be told. Returns the numbers
+    /// of the sessions, and what was stored of each.
+    async fn end_here(
+        &self,
+        account: &Did,
+        id: Option<SessionId>,
+    ) -> Result<(Vec<SessionId>, Vec<EndedRow>), StorageError> {
+        let (did, now_us) = (account.clone(), (self.settings.clock)());
+        let end = move |write: &Write<'_>| {
+            let rows = tables::take(write, &did, id)?.into_iter();
+            let ended = rows.map(|row| Ok((row.id, tables::add_ended(write, &row, now_us, now_us + FIRST_PAUSE_US)?)));
+            ended.collect::<Result<(Vec<_>, Vec<_>), StorageError>>()
+        };
+        let (ids, ended) = self.database.write(end).await?;
+        self.service_tokens.retain(|(of, _), _| !ids.contains(of));
+        Ok((ids, ended))
+    }
+
+    /// Does [`Sessions::end_there`] for some sessions at once. None keeps the others from ending.
+    async fn end_all_there(
+        &self,
+        rows: &[EndedRow],
+        deadline: Instant,
+        is_kept: bool,
+    ) -> Result<Vec<Option<String>>, AccountsError> {
+        let ends: Vec<_> = rows.iter().map(|row| self.end_there(row, deadline, is_kept)).collect();
+        stream::iter(ends).buffered(AT_ONCE).collect::<Vec<_>>().await.into_iter().collect()
     }
 
     /// Requests the end of ended sessions at their servers again, where that is due. Returns the number of sessions.

@@ -134,18 +134,12 @@ impl Images {
                 if began.elapsed() > TIME_OF_HOLD {
                     return Ok(delivered);
                 }
-                let id = row.id;
                 match self.deliver_row(&row).await {
                     Ok(()) => {
                         delivered += 1;
-                        self.outcomes.inc(NoticeOutcome::Delivered);
-                        self.database.write(move |write| tables::told(write, id)).await?;
+                        self.note_delivered(row.id).await?;
                     }
-                    Err(Untold::Refused(problem)) => {
-                        self.outcomes.inc(NoticeOutcome::Refused);
-                        let now_us = (self.clock)();
-                        self.database.write(move |write| tables::refused::put(write, id, &problem, now_us)).await?;
-                    }
+                    Err(Untold::Refused(problem)) => self.note_refused(row.id, problem).await?,
                     Err(Untold::Failed(error)) => {
                         self.put_off(&row, now_us, &error).await?;
                         if error.is_of_hold() {
@@ -157,6 +151,17 @@ impl Images {
                 }
             }
         }
+    }
+
+    async fn note_delivered(&self, id: i64) -> Result<(), StorageError> {
+        self.outcomes.inc(NoticeOutcome::Delivered);
+        self.database.write(move |write| tables::told(write, id)).await
+    }
+
+    async fn note_refused(&self, id: i64, problem: String) -> Result<(), StorageError> {
+        self.outcomes.inc(NoticeOutcome::Refused);
+        let now_us = (self.clock)();
+        self.database.write(move |write| tables::refused::put(write, id, &problem, now_us)).await
     }
 
     /// Postpones all due notices of a hold that does not answer, or those of one account if the error is the account's.

@@ -93,8 +93,7 @@ struct Recent {
 /// One pull by an account.
 struct Pull {
     login: Login,
-    owner: Did,
-    name: ImageName,
+    image: PulledImage,
     reference: Reference,
     hold: HoldId,
     digest: Digest,
@@ -115,11 +114,9 @@ impl Images {
         if !self.pulls.recent().add(&image, reference, &manifest.digest, &manifest.children, Instant::now()) {
             return;
         }
-        let PulledImage { owner, name, .. } = image;
         let pull = Pull {
             login: login.clone(),
-            owner,
-            name,
+            image,
             reference: reference.clone(),
             hold: hold.clone(),
             digest: manifest.digest,
@@ -157,7 +154,7 @@ impl Pulls {
             return self.dropped(pull);
         };
         let Ok(_hold_slot) = self.to_holds.enter(pull.hold.did()).await else { return self.dropped(pull) };
-        let (hold, account, owner, image) = (&pull.hold, &pull.login.account, &pull.owner, &pull.name);
+        let (hold, PulledImage { account, owner, name: image }) = (&pull.hold, &pull.image);
         match timeout(NOTICE_TIME, self.holds.notify(hold, &pull.login, &pull.notice())).await {
             Ok(Ok(())) => PullOutcome::Delivered,
             Ok(Err(error)) => {
@@ -228,8 +225,8 @@ impl Pull {
             Reference::Digest(_) => None,
         };
         NotifyManifest {
-            repository: self.name.to_string(),
-            user_did: self.owner.clone(),
+            repository: self.image.name.to_string(),
+            user_did: self.image.owner.clone(),
             manifest_digest: self.digest.to_string(),
             manifest: ManifestInfo { media_type: Some(self.media_type.clone()), ..ManifestInfo::default() },
             tag,

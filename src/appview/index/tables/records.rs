@@ -151,9 +151,16 @@ pub(super) fn forget(write: &Write<'_>, repository: i64) -> Result<(), StorageEr
     }
 }
 
+/// The newest tag of a repository.
+struct NewestTag {
+    tag: String,
+    digest: Vec<u8>,
+    written_us: i64,
+}
+
 /// The newest image of a repository.
 #[derive(Default)]
-struct Newest {
+struct NewestImage {
     hold: String,
     description: String,
     platforms: String,
@@ -167,39 +174,15 @@ pub(super) fn refresh(applying: &mut Applying<'_, '_>, repository: i64) -> Resul
     let sql = "SELECT account, page <> '' FROM index_repository WHERE id = ?1";
     let row = write.first(sql, [repository], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?)))?;
     let Some((account, has_page)) = row else { return Ok(()) };
-    let sql = "SELECT tag, digest, written_us FROM index_tag WHERE repository = ?1 ORDER BY written_us DESC LIMIT 1";
-    let tag = write.first(sql, [repository], |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, i64>(2)?))
-    })?;
-    let newest = |row: &rusqlite::Row<'_>| {
-        Ok(Newest {
-            hold: row.get(0)?,
-            description: row.get(1)?,
-            platforms: row.get(2)?,
-            size_bytes: row.get(3)?,
-            created_us: row.get(4)?,
-        })
-    };
-    let by_tag = match &tag {
-        Some((_, digest, _)) => {
-            let sql = "SELECT hold, description, platforms, size_bytes, created_us FROM index_manifest
-                       WHERE account = ?1 AND digest = ?2";
-            write.first(sql, (account, digest.as_slice()), newest)?
-        }
-        None => None,
-    };
-    let sql = "SELECT hold, description, platforms, size_bytes, created_us FROM index_manifest
-               WHERE repository = ?1 ORDER BY created_us DESC LIMIT 1";
-    let image = match by_tag {
-        Some(image) => Some(image),
-        None => write.first(sql, [repository], newest)?,
-    };
+    let tag = newest_tag(write, repository)?;
+    let image = newest_image(write, RepositoryIds { account, repository }, tag.as_ref())?;
     if image.is_none() && tag.is_none() && !has_page {
         return forget(write, repository);
     }
     let has_image = image.is_some();
     let image = image.unwrap_or_default();
-    let (newest_tag, pushed_us) = tag.map_or((String::new(), image.created_us), |(tag, _, at)| (tag, at));
+    let (newest_tag, pushed_us) =
+        tag.map_or((String::new(), image.created_us), |newest| (newest.tag, newest.written_us));
     let is_public = has_image && holds::known(applying, account, &image.hold)?;
     let sql =
         "UPDATE index_repository SET hold = ?2, description = ?3, platforms = ?4, size_bytes = ?5, newest_tag = ?6,
@@ -207,11 +190,45 @@ pub(super) fn refresh(applying: &mut Applying<'_, '_>, repository: i64) -> Resul
                    (SELECT 1 FROM index_tag WHERE repository = ?1 LIMIT ?8)),
                is_shown = ?9 AND (SELECT is_active FROM index_account WHERE id = account)
                WHERE id = ?1";
-    let Newest { hold, description, platforms, size_bytes, .. } = image;
+    let NewestImage { hold, description, platforms, size_bytes, .. } = image;
     let row =
         (repository, hold, description, platforms, size_bytes, newest_tag, pushed_us, MAX_COUNTED_TAGS, is_public);
     write.execute(sql, row)?;
     refresh_words(write, repository)
+}
+
+fn newest_tag(write: &Write<'_>, repository: i64) -> Result<Option<NewestTag>, StorageError> {
+    let sql = "SELECT tag, digest, written_us FROM index_tag WHERE repository = ?1 ORDER BY written_us DESC LIMIT 1";
+    write.first(sql, [repository], |row| {
+        Ok(NewestTag { tag: row.get(0)?, digest: row.get(1)?, written_us: row.get(2)? })
+    })
+}
+
+/// Returns the image of the newest tag, if it is known, else the newest one.
+fn newest_image(
+    write: &Write<'_>,
+    ids: RepositoryIds,
+    tag: Option<&NewestTag>,
+) -> Result<Option<NewestImage>, StorageError> {
+    let image = |row: &rusqlite::Row<'_>| {
+        Ok(NewestImage {
+            hold: row.get(0)?,
+            description: row.get(1)?,
+            platforms: row.get(2)?,
+            size_bytes: row.get(3)?,
+            created_us: row.get(4)?,
+        })
+    };
+    let sql = "SELECT hold, description, platforms, size_bytes, created_us FROM index_manifest
+               WHERE account = ?1 AND digest = ?2";
+    if let Some(tag) = tag
+        && let Some(tagged) = write.first(sql, (ids.account, tag.digest.as_slice()), image)?
+    {
+        return Ok(Some(tagged));
+    }
+    let sql = "SELECT hold, description, platforms, size_bytes, created_us FROM index_manifest
+               WHERE repository = ?1 ORDER BY created_us DESC LIMIT 1";
+    write.first(sql, [ids.repository], image)
 }
 
 /// Number of repositories whose full-text rows one transaction makes.
