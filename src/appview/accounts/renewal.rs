@@ -12,6 +12,7 @@ use crate::remote::RemoteError;
 use atproto::lexicon::SessionTokens;
 use atproto::lexicon::nsid;
 use server::identity::Account;
+use server::sqlite::Write;
 use server::storage::StorageError;
 
 /// How long a confirmation of a session by the PDS is good.
@@ -58,7 +59,7 @@ impl Sessions {
         match outcome {
             Ok(tokens) => {
                 let now_us = (self.settings.clock)();
-                let store = move |write: &server::sqlite::Write<'_>| {
+                let store = move |write: &Write<'_>| {
                     tables::update(write, id, &tokens, now_us)?;
                     Ok::<_, StorageError>(tokens)
                 };

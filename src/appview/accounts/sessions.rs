@@ -32,7 +32,7 @@ use atproto::syntax::Did;
 use server::bulkhead::{Caller, LockGuard, Locks};
 use server::identity::{Account, Pool, Resolver};
 use server::metrics::Counter;
-use server::sqlite::Database;
+use server::sqlite::{Database, Write};
 use server::storage::StorageError;
 
 /// How long a wrong password is cached: other callers share the PDS's limit for this registry's address. The same for
@@ -223,7 +223,7 @@ impl Sessions {
         let (did, now_us) = (account.clone(), (self.settings.clock)());
         let last = self.database.read(move |read| tables::by_oauth(read, &did)).await?;
         let did = account.clone();
-        let store = move |write: &server::sqlite::Write<'_>| tables::adopt(write, &did, &binding, &tokens, now_us);
+        let store = move |write: &Write<'_>| tables::adopt(write, &did, &binding, &tokens, now_us);
         let session = self.database.write(store).await?;
         self.service_tokens.retain(|(of, _), _| *of != session);
         if let Some(last) = last

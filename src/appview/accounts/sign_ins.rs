@@ -19,6 +19,7 @@ use atproto::keys::P256Key;
 use atproto::syntax::Did;
 use server::bulkhead::LockGuard;
 use server::identity::{Account, Pool, ResolveError};
+use server::sqlite::Write;
 use server::storage::StorageError;
 
 /// Time in which a sign-in must be completed.
@@ -133,7 +134,7 @@ impl SignIns {
             expires_us: (sessions.settings.clock)() + LIFE_US,
         };
         let state = Sha256::digest(&state).into();
-        let begin = move |write: &server::sqlite::Write<'_>| tables::begin_sign_in(write, &state, &row, MAX_UNDER_WAY);
+        let begin = move |write: &Write<'_>| tables::begin_sign_in(write, &state, &row, MAX_UNDER_WAY);
         let begun = sessions.database.write(begin).await.map_err(AccountsError::Storage)?;
         if begun { Ok(url) } else { Err(SignInError::TooMany) }
     }

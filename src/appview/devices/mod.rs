@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use atproto::syntax::Did;
 use server::daemon::network_of;
-use server::sqlite::Database;
+use server::sqlite::{Database, Write};
 use server::storage::StorageError;
 
 pub use codes::{UserCode, is_device_secret};
@@ -84,7 +84,7 @@ impl Devices {
             expires_us: now_us + REQUEST_LIFE_S * 1_000_000,
         };
         let code = hash(&device_code);
-        let add = move |write: &server::sqlite::Write<'_>| {
+        let add = move |write: &Write<'_>| {
             tables::sweep(write, now_us)?;
             let network = address.map(network_of);
             let of_network = tables::addresses(write)?.into_iter().filter(|one| one.map(network_of) == network).count();
@@ -109,7 +109,7 @@ impl Devices {
         let secret = codes::device_secret(&(self.random)().ok_or(DevicesError::Randomness)?);
         let (code, secret_hash, now_us) = (hash(device_code), hash(&secret), (self.clock)());
         let name = name.map(clean);
-        let job = move |write: &server::sqlite::Write<'_>| poll(write, &code, name.as_deref(), &secret_hash, now_us);
+        let job = move |write: &Write<'_>| poll(write, &code, name.as_deref(), &secret_hash, now_us);
         let account = self.database.write(job).await.map_err(DevicesError::Storage)??;
         Ok(NewDevice { secret, account })
     }
@@ -129,13 +129,13 @@ impl Devices {
     /// [`DevicesError::TooManyDevices`], [`DevicesError::Storage`]
     pub async fn decide(&self, code: &UserCode, account: &Did, is_let_in: bool) -> Result<bool, DevicesError> {
         let (code, account, now_us) = (code.to_string(), account.clone(), (self.clock)());
-        let job = move |write: &server::sqlite::Write<'_>| {
+        let job = move |write: &Write<'_>| {
             if is_let_in && tables::count(write, &account)? >= MAX_DEVICES {
                 return Ok(None);
             }
             tables::decide(write, &code, &account, is_let_in, now_us).map(Some)
         };
-        let decided: Result<_, server::storage::StorageError> = self.database.write(job).await;
+        let decided: Result<_, StorageError> = self.database.write(job).await;
         decided?.ok_or(DevicesError::TooManyDevices)
     }
 
@@ -199,12 +199,12 @@ impl Devices {
     /// [`DevicesError::Storage`]
     pub async fn end(&self, secret: &str) -> Result<Option<Did>, DevicesError> {
         let secret = hash(secret);
-        let job = move |write: &server::sqlite::Write<'_>| {
+        let job = move |write: &Write<'_>| {
             let found = tables::by_secret(write, &secret)?;
             if let Some(device) = &found {
                 tables::revoke(write, &device.account, device.id)?;
             }
-            Ok::<_, server::storage::StorageError>(found.map(|device| device.account))
+            Ok::<_, StorageError>(found.map(|device| device.account))
         };
         Ok(self.database.write(job).await?)
     }
@@ -254,12 +254,12 @@ impl Devices {
 
 /// Answers one poll, in one transaction.
 fn poll(
-    write: &server::sqlite::Write<'_>,
+    write: &Write<'_>,
     code: &[u8; 32],
     name: Option<&str>,
     secret: &[u8; 32],
     now_us: u64,
-) -> Result<Result<Did, PollRefusal>, server::storage::StorageError> {
+) -> Result<Result<Did, PollRefusal>, StorageError> {
     let Some(asked) = tables::asked(write, code)? else { return Ok(Err(PollRefusal::Expired)) };
     if asked.request.expires_us <= now_us {
         tables::drop_request(write, code)?;

@@ -13,6 +13,7 @@ use atproto::lexicon::TagRecord;
 use atproto::lexicon::nsid;
 use atproto::syntax::{Digest, Tag};
 use server::identity::Account;
+use server::sqlite::Write;
 
 impl Images {
     /// Deletes a tag, or a manifest with its tags in the permit's repository. Returns whether it was there.
@@ -78,7 +79,7 @@ impl Images {
     /// Forgets the notices of a manifest without a record, and its row as a referrer.
     async fn forget_manifest(&self, owner: &Account, digest: &Digest) -> Result<(), ImagesError> {
         let (account, digest) = (owner.did.clone(), *digest);
-        let forget = move |write: &server::sqlite::Write<'_>| {
+        let forget = move |write: &Write<'_>| {
             tables::withdraw(write, &account, &digest)?;
             tables::refused::delete(write, &account, &digest)?;
             tables::referrers::delete(write, &account, &digest)

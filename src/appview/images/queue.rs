@@ -11,6 +11,7 @@ use crate::images::tables;
 use atproto::syntax::{Did, HoldId};
 use server::label;
 use server::metrics::CounterBy;
+use server::sqlite::Write;
 use server::storage::StorageError;
 
 /// How long holds have to accept the notices of an account before it is deleted.
@@ -118,7 +119,7 @@ impl Images {
     /// As [`Images::waiting`].
     pub async fn forget(&self, account: &Did) -> Result<(), StorageError> {
         let account = account.clone();
-        let forget = move |write: &server::sqlite::Write<'_>| {
+        let forget = move |write: &Write<'_>| {
             tables::referrers::delete_of(write, &account)?;
             tables::refused::delete_of(write, &account)?;
             tables::delete_of(write, &account)

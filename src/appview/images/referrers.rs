@@ -17,6 +17,7 @@ use crate::images::tables::referrers::{self, ReferrerRow};
 use crate::repos::ReposError;
 use atproto::syntax::{Did, Digest};
 use server::identity::Account;
+use server::sqlite::Read;
 use server::storage::StorageError;
 
 /// Number of referrers in a page; with annotations of 16 KiB each it is smaller than a manifest may be.
@@ -109,9 +110,8 @@ impl Images {
         let mut descriptors: BTreeMap<_, _> =
             found.filter(|digest| Some(*digest) != after).map(|digest| (digest, None)).collect();
         let (account, subject) = (owner.did.clone(), *subject);
-        let rows = move |read: &server::sqlite::Read<'_>| {
-            referrers::of_subject(read, &account, &subject, after.as_ref(), MAX_LOOKED_AT)
-        };
+        let rows =
+            move |read: &Read<'_>| referrers::of_subject(read, &account, &subject, after.as_ref(), MAX_LOOKED_AT);
         let rows = self.database.read(rows).await?;
         let end = rows.last().filter(|_| rows.len() == MAX_LOOKED_AT).map(|row| row.referrer.digest);
         if let Some(end) = end {

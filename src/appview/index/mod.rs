@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use atproto::lexicon::nsid::Collection;
 use atproto::syntax::{Did, Handle, ImageName, RecordKey};
-use server::sqlite::Database;
+use server::sqlite::{Database, Read};
 use server::storage::StorageError;
 
 pub use change::{Change, ChangeKind, MAX_COUNT, PullCount, WrittenManifest, WrittenTag};
@@ -279,7 +279,7 @@ impl Index {
     /// As [`Index::apply`].
     pub async fn stars(&self, owner: &Did, name: &ImageName, viewer: Option<&Did>) -> Result<StarCount, StorageError> {
         let (owner, name, viewer) = (owner.clone(), name.clone(), viewer.cloned());
-        let read = move |read: &server::sqlite::Read<'_>| {
+        let read = move |read: &Read<'_>| {
             let own = match &viewer {
                 Some(viewer) => tables::stars::key_of(read, viewer, &owner, &name)?,
                 None => None,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::query::{Position, RepositoryOrder, SearchWords};
 use super::{Index, tables};
 use atproto::syntax::{Did, Handle, ImageName, Tag};
+use server::sqlite::Read;
 use server::storage::StorageError;
 
 /// Maximum number of matching repositories that are sorted: those that were added last. A longer query finds others.
@@ -82,7 +83,7 @@ impl Index {
         let (words, skipped) =
             (words.clone(), after.map_or(0, |after| usize::try_from(after.value).unwrap_or(usize::MAX)));
         let whole = words.whole().to_owned();
-        let find = move |read: &server::sqlite::Read<'_>| {
+        let find = move |read: &Read<'_>| {
             let mut found = tables::search::named(read, words.whole(), MAX_NAMED)?;
             let (matching, is_whole) =
                 tables::search::matching(read, words.expression(), MAX_COMPARED + 1, MATCHING_TIME)?;
@@ -118,7 +119,7 @@ impl Index {
         after: Option<Position>,
     ) -> Result<FoundRepositories, StorageError> {
         let (owner, after) = (owner.cloned(), after.unwrap_or(Position::START));
-        let find = move |read: &server::sqlite::Read<'_>| match &owner {
+        let find = move |read: &Read<'_>| match &owner {
             Some(owner) => tables::search::of_owner(read, owner, order, limit + 1, after),
             None => tables::search::ordered(read, order, limit + 1, after),
         };
