@@ -110,7 +110,7 @@ impl Sources {
 
     fn bulkheads(&self, text: &mut Text) {
         let owners = self.state.owners.bulkheads();
-        let pages = [("pages", self.state.web.page_counts()), ("page_look_ups", self.state.catalog.looks())];
+        let pages = [("pages", self.state.web.page_counts()), ("page_look_ups", self.state.catalog.look_ups())];
         let counts: Vec<_> = self.state.admission.counts().into_iter().chain(owners).chain(pages).collect();
         BulkheadCounts::show(text, PROGRAM, &counts);
     }

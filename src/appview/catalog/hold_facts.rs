@@ -7,14 +7,17 @@ use quick_cache::UnitWeighter;
 use serde_json::Map;
 
 use super::Catalog;
-use super::kept::{Kept, Times, Unknown};
+use super::answer_cache::{AnswerCache, CacheTimes, LookUpError};
 use crate::holds::HoldsError;
 use crate::index::{MAX_COUNT, PullCount};
 use atproto::lexicon::Captain;
 use atproto::syntax::{Did, HoldId, ImageName};
 
-const TIMES: Times =
-    Times { fresh: Duration::from_secs(5 * 60), failed: Duration::from_secs(60), ask: Duration::from_secs(3) };
+const TIMES: CacheTimes = CacheTimes {
+    fresh: Duration::from_secs(5 * 60),
+    failed: Duration::from_secs(60),
+    time_out: Duration::from_secs(3),
+};
 /// Number of cache entries of each kind, at some 500 bytes.
 const MAX_REMEMBERED: usize = 2048;
 
@@ -28,18 +31,19 @@ pub struct ImageCounts {
 }
 
 pub(super) struct HoldFacts {
-    captains: Arc<Kept<Did, Arc<Captain>, UnitWeighter>>,
-    counts: Arc<Kept<(Did, Did, ImageName), ImageCounts, UnitWeighter>>,
-    writers: Arc<Kept<(Did, Did), bool, UnitWeighter>>,
+    captains: Arc<AnswerCache<Did, Arc<Captain>, UnitWeighter>>,
+    counts: Arc<AnswerCache<(Did, Did, ImageName), ImageCounts, UnitWeighter>>,
+    writers: Arc<AnswerCache<(Did, Did), bool, UnitWeighter>>,
 }
 
 impl Default for HoldFacts {
     fn default() -> Self {
         let (max, weight) = (MAX_REMEMBERED, MAX_REMEMBERED as u64);
+        let fresh_for = |seconds| CacheTimes { fresh: Duration::from_secs(seconds), ..TIMES };
         Self {
-            captains: Kept::new(max, weight, UnitWeighter, TIMES),
-            counts: Kept::new(max, weight, UnitWeighter, Times { fresh: Duration::from_secs(60), ..TIMES }),
-            writers: Kept::new(max, weight, UnitWeighter, Times { fresh: Duration::from_secs(30), ..TIMES }),
+            captains: AnswerCache::new(max, weight, UnitWeighter, TIMES),
+            counts: AnswerCache::new(max, weight, UnitWeighter, fresh_for(60)),
+            writers: AnswerCache::new(max, weight, UnitWeighter, fresh_for(30)),
         }
     }
 }
@@ -48,8 +52,8 @@ impl Catalog {
     /// Returns the captain record of a hold: its owner, and what it allows.
     ///
     /// # Errors
-    /// [`Unknown`]; the same below.
-    pub async fn captain(&self, hold: &HoldId) -> Result<Arc<Captain>, Unknown> {
+    /// [`LookUpError`]; the same below.
+    pub async fn captain(&self, hold: &HoldId) -> Result<Arc<Captain>, LookUpError> {
         let (holds, asked) = (Arc::clone(&self.holds), hold.clone());
         let ask = async move { holds.captain(&asked).await.map(bounded).map(Arc::new).map_err(unknown) };
         self.hold_facts.captains.get(hold.did().clone(), ask).await
@@ -58,8 +62,8 @@ impl Catalog {
     /// Returns the pull and push counts of an image from its hold.
     ///
     /// # Errors
-    /// [`Unknown`]
-    pub async fn counts(&self, hold: &HoldId, owner: &Did, name: &ImageName) -> Result<ImageCounts, Unknown> {
+    /// [`LookUpError`]
+    pub async fn counts(&self, hold: &HoldId, owner: &Did, name: &ImageName) -> Result<ImageCounts, LookUpError> {
         let (holds, index) = (Arc::clone(&self.holds), Arc::clone(&self.index));
         let (asked, owner_did, image) = (hold.clone(), owner.clone(), name.clone());
         let ask = async move {
@@ -79,8 +83,8 @@ impl Catalog {
     /// Whether an account is a crew member of a hold with permission to write.
     ///
     /// # Errors
-    /// [`Unknown`]
-    pub async fn may_write(&self, hold: &HoldId, account: &Did) -> Result<bool, Unknown> {
+    /// [`LookUpError`]
+    pub async fn may_write(&self, hold: &HoldId, account: &Did) -> Result<bool, LookUpError> {
         let (holds, asked) = (Arc::clone(&self.holds), (hold.clone(), account.clone()));
         let ask = async move { holds.may_write(&asked.0, &asked.1).await.map_err(unknown) };
         self.hold_facts.writers.get((hold.did().clone(), account.clone()), ask).await
@@ -93,8 +97,8 @@ fn bounded(captain: Captain) -> Captain {
     Captain { region: None, other: Map::new(), ..captain }
 }
 
-fn unknown(error: HoldsError) -> Unknown {
-    Unknown(error.to_string())
+fn unknown(error: HoldsError) -> LookUpError {
+    LookUpError(error.to_string())
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use quick_cache::Weighter;
 
-use super::kept::{Answer, Kept, Times, Unknown};
-use super::{Catalog, look};
+use super::answer_cache::{Answer, AnswerCache, CacheTimes, LookUpError};
+use super::{Catalog, slot_at_host};
 use crate::repos::{FoundManifest, Repos, ReposError};
 use atproto::syntax::{Datetime, Did, Digest, HoldId, ImageName, Size, Tag};
 use server::bulkhead::Bulkhead;
@@ -16,8 +16,8 @@ use server::identity::Account;
 
 /// Maximum number of pages of 100 records of each kind: larger accounts are shown in part.
 const MAX_PAGES: usize = 40;
-const TIMES: Times =
-    Times { fresh: Duration::from_secs(10), failed: Duration::from_secs(20), ask: Duration::from_secs(6) };
+const TIMES: CacheTimes =
+    CacheTimes { fresh: Duration::from_secs(10), failed: Duration::from_secs(20), time_out: Duration::from_secs(6) };
 /// Weight of the cache: tags and manifests, at some 400 bytes each.
 const MAX_REMEMBERED: u64 = 100_000;
 const ACCOUNTS: usize = 1024;
@@ -133,33 +133,35 @@ impl Weighter<Did, Answer<Arc<Inventory>>> for ByRecords {
     }
 }
 
-pub(super) type Inventories = Arc<Kept<Did, Arc<Inventory>, ByRecords>>;
+pub(super) type Inventories = Arc<AnswerCache<Did, Arc<Inventory>, ByRecords>>;
 
 pub(super) fn remembered() -> Inventories {
-    Kept::new(ACCOUNTS, MAX_REMEMBERED, ByRecords, TIMES)
+    AnswerCache::new(ACCOUNTS, MAX_REMEMBERED, ByRecords, TIMES)
 }
 
 impl Catalog {
     /// Returns the tags and manifests of an account, at most some seconds old.
     ///
     /// # Errors
-    /// [`Unknown`]
-    pub async fn inventory(&self, account: &Arc<Account>) -> Result<Arc<Inventory>, Unknown> {
-        let (repos, looks, owner) = (Arc::clone(&self.repos), self.looks.clone(), Arc::clone(account));
+    /// [`LookUpError`]
+    pub async fn inventory(&self, account: &Arc<Account>) -> Result<Arc<Inventory>, LookUpError> {
+        let (repos, look_ups, owner) = (Arc::clone(&self.repos), self.look_ups.clone(), Arc::clone(account));
         let (last, clock) = (self.inventories.last(&account.did), self.clock);
-        self.inventories.get(account.did.clone(), async move { ask(&repos, &looks, &owner, last, clock()).await }).await
+        self.inventories
+            .get(account.did.clone(), async move { ask(&repos, &look_ups, &owner, last, clock()).await })
+            .await
     }
 }
 
 async fn ask(
     repos: &Repos,
-    looks: &Bulkhead<String>,
+    look_ups: &Bulkhead<String>,
     account: &Account,
     last: Option<Arc<Inventory>>,
     read_us: u64,
-) -> Result<Arc<Inventory>, Unknown> {
-    let _slot = look(looks, repos, account).await?;
-    let unknown = |error: ReposError| Unknown(error.to_string());
+) -> Result<Arc<Inventory>, LookUpError> {
+    let _slot = slot_at_host(look_ups, repos, account).await?;
+    let unknown = |error: ReposError| LookUpError(error.to_string());
     let revision = repos.revision(account).await.map_err(unknown)?;
     if let Some(last) = last.filter(|last| last.is_whole && revision.is_some() && last.revision == revision) {
         return Ok(last);

@@ -4,9 +4,9 @@
 //! All but the first come from servers that strangers named. Each look-up runs once at a time, its result is cached for
 //! some seconds, a failure for longer; the number of look-ups at one host is limited, whoever asks.
 
+mod answer_cache;
 mod hold_facts;
 mod inventory;
-mod kept;
 mod page_writing;
 mod profile;
 mod proofs;
@@ -26,13 +26,13 @@ use crate::index::Index;
 use crate::repos::Repos;
 use atproto::syntax::{Did, HoldId, ImageName};
 
+pub use answer_cache::{Answer, AnswerCache, CacheTimes, LookUpError};
 use hold_facts::HoldFacts;
 pub use hold_facts::ImageCounts;
 use inventory::Inventories;
 pub use inventory::{Content, Inventory, ListedManifest, ListedTag, is_image_config};
-pub use kept::{Answer, Kept, Times, Unknown};
 pub use page_writing::{NewPicture, PageChange};
-pub use profile::{PageOf, PersonProfile, Picture, is_drawable, looks_like};
+pub use profile::{PageContent, PersonProfile, Picture, is_drawable, looks_like};
 use profile::{Pages, Pictures, Profiles};
 use proofs::Proofs;
 pub use proofs::RecordProof;
@@ -40,7 +40,7 @@ pub use proofs::RecordProof;
 /// Number of repositories that are kept, at some 200 bytes.
 const MAX_REPOSITORIES: usize = 100_000;
 /// Look-ups at once. One host gets few, however many of its accounts are viewed: each may return a page of 4 MiB.
-const LOOKS: BulkheadLimits = BulkheadLimits {
+const LOOK_UPS: BulkheadLimits = BulkheadLimits {
     slots: 16,
     slots_per_caller: 4,
     queue: 128,
@@ -69,7 +69,7 @@ pub struct Catalog {
     index: Arc<Index>,
     /// Returns the time, microseconds since 1970.
     clock: fn() -> u64,
-    looks: Bulkhead<String>,
+    look_ups: Bulkhead<String>,
     inventories: Inventories,
     profiles: Profiles,
     pages: Pages,
@@ -94,7 +94,7 @@ impl Catalog {
             holds: Arc::clone(holds),
             index: Arc::clone(index),
             clock,
-            looks: Bulkhead::new(LOOKS),
+            look_ups: Bulkhead::new(LOOK_UPS),
             inventories: inventory::remembered(),
             profiles: profile::remembered_profiles(),
             pages: profile::remembered_pages(),
@@ -106,8 +106,8 @@ impl Catalog {
 
     /// Returns the metrics of the queue before look-ups at PDSes.
     #[must_use]
-    pub fn looks(&self) -> &BulkheadCounts {
-        self.looks.counts()
+    pub fn look_ups(&self) -> &BulkheadCounts {
+        self.look_ups.counts()
     }
 
     /// Notes a push, and drops the cached inventory of the account.
@@ -178,7 +178,11 @@ impl Catalog {
 }
 
 /// Waits for a slot before look-ups at the host of the account's PDS.
-async fn look(looks: &Bulkhead<String>, repos: &Repos, account: &Account) -> Result<Slot<String>, Unknown> {
-    let host = repos.pds_host(account).map_err(|error| Unknown(error.to_string()))?;
-    looks.enter(&host).await.map_err(|_| Unknown("too much is asked of this account's server at present".into()))
+async fn slot_at_host(
+    look_ups: &Bulkhead<String>,
+    repos: &Repos,
+    account: &Account,
+) -> Result<Slot<String>, LookUpError> {
+    let host = repos.pds_host(account).map_err(|error| LookUpError(error.to_string()))?;
+    look_ups.enter(&host).await.map_err(|_| LookUpError("too much is asked of this account's server at present".into()))
 }

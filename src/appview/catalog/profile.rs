@@ -8,8 +8,8 @@ use bytes::Bytes;
 use quick_cache::Weighter;
 use serde_json::Value;
 
-use super::kept::{Answer, Kept, Times, Unknown};
-use super::{Catalog, look};
+use super::answer_cache::{Answer, AnswerCache, CacheTimes, LookUpError};
+use super::{Catalog, slot_at_host};
 use crate::repos::ReposError;
 use atproto::lexicon::nsid::{self, Collection};
 use atproto::lexicon::{RepoPage, self_key};
@@ -18,8 +18,8 @@ use atproto::syntax::{Datetime, Did, Digest, ImageName, RecordKey};
 use server::identity::Account;
 use server::text::line;
 
-const TIMES: Times =
-    Times { fresh: Duration::from_secs(60), failed: Duration::from_secs(30), ask: Duration::from_secs(4) };
+const TIMES: CacheTimes =
+    CacheTimes { fresh: Duration::from_secs(60), failed: Duration::from_secs(30), time_out: Duration::from_secs(4) };
 const MAX_PROFILES: usize = 4096;
 /// Size of the cache of repository pages, at 100 KB each at most.
 const MAX_PAGE_BYTES: u64 = 8 * 1024 * 1024;
@@ -43,7 +43,7 @@ pub struct PersonProfile {
 
 /// The page of a repository.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct PageOf {
+pub struct PageContent {
     /// Text in Markdown.
     pub text: Option<String>,
     /// Digest of the picture.
@@ -70,8 +70,8 @@ impl Weighter<Did, Answer<Arc<PersonProfile>>> for BySize {
     }
 }
 
-impl Weighter<(Did, ImageName), Answer<Arc<PageOf>>> for BySize {
-    fn weight(&self, _: &(Did, ImageName), answer: &Answer<Arc<PageOf>>) -> u64 {
+impl Weighter<(Did, ImageName), Answer<Arc<PageContent>>> for BySize {
+    fn weight(&self, _: &(Did, ImageName), answer: &Answer<Arc<PageContent>>) -> u64 {
         500 + answer.value.as_ref().map_or(0, |page| page.text.as_ref().map_or(0, String::len)) as u64
     }
 }
@@ -82,29 +82,29 @@ impl Weighter<(Did, Digest), Answer<Picture>> for BySize {
     }
 }
 
-pub(super) type Profiles = Arc<Kept<Did, Arc<PersonProfile>, BySize>>;
-pub(super) type Pages = Arc<Kept<(Did, ImageName), Arc<PageOf>, BySize>>;
-pub(super) type Pictures = Arc<Kept<(Did, Digest), Picture, BySize>>;
+pub(super) type Profiles = Arc<AnswerCache<Did, Arc<PersonProfile>, BySize>>;
+pub(super) type Pages = Arc<AnswerCache<(Did, ImageName), Arc<PageContent>, BySize>>;
+pub(super) type Pictures = Arc<AnswerCache<(Did, Digest), Picture, BySize>>;
 
 pub(super) fn remembered_profiles() -> Profiles {
-    Kept::new(MAX_PROFILES, MAX_PROFILES as u64, BySize, TIMES)
+    AnswerCache::new(MAX_PROFILES, MAX_PROFILES as u64, BySize, TIMES)
 }
 
 pub(super) fn remembered_pages() -> Pages {
-    Kept::new(USUAL, MAX_PAGE_BYTES, BySize, TIMES)
+    AnswerCache::new(USUAL, MAX_PAGE_BYTES, BySize, TIMES)
 }
 
 pub(super) fn remembered_pictures() -> Pictures {
     let fresh = Duration::from_secs(60 * 60);
-    Kept::new(USUAL, MAX_PICTURE_BYTES, BySize, Times { fresh, ..TIMES })
+    AnswerCache::new(USUAL, MAX_PICTURE_BYTES, BySize, CacheTimes { fresh, ..TIMES })
 }
 
 impl Catalog {
     /// Returns the profile of an account.
     ///
     /// # Errors
-    /// [`Unknown`]; the same below.
-    pub async fn profile(&self, account: &Arc<Account>) -> Result<Arc<PersonProfile>, Unknown> {
+    /// [`LookUpError`]; the same below.
+    pub async fn profile(&self, account: &Arc<Account>) -> Result<Arc<PersonProfile>, LookUpError> {
         let asked = self.record(account, nsid::PROFILE, self_key());
         let profile = async move {
             let record = asked.await?.unwrap_or_default();
@@ -121,14 +121,14 @@ impl Catalog {
     /// Returns the page of a repository.
     ///
     /// # Errors
-    /// [`Unknown`]
-    pub async fn page(&self, account: &Arc<Account>, name: &ImageName) -> Result<Arc<PageOf>, Unknown> {
+    /// [`LookUpError`]
+    pub async fn page(&self, account: &Arc<Account>, name: &ImageName) -> Result<Arc<PageContent>, LookUpError> {
         let asked = self.record(account, nsid::REPO_PAGE, RepoPage::key_of(name));
         let page = async move {
             let record = asked.await?.unwrap_or_default();
             let text = |field: &str| record.get(field).and_then(Value::as_str);
             let markdown = text("description").filter(|text| text.len() <= RepoPage::MAX_DESCRIPTION_BYTES);
-            Ok(Arc::new(PageOf {
+            Ok(Arc::new(PageContent {
                 text: markdown.filter(|text| !text.trim().is_empty()).map(str::to_owned),
                 picture: picture_of(&record),
                 written: text("updatedAt").and_then(|at| Datetime::parse(at).ok()),
@@ -140,17 +140,17 @@ impl Catalog {
     /// Returns a picture that one of these records names.
     ///
     /// # Errors
-    /// [`Unknown`], also for bytes that are too many, no picture, or too many pixels.
-    pub async fn picture(&self, account: &Arc<Account>, digest: Digest) -> Result<Picture, Unknown> {
-        let (repos, looks, owner) = (Arc::clone(&self.repos), self.looks.clone(), Arc::clone(account));
+    /// [`LookUpError`], also for bytes that are too many, no picture, or too many pixels.
+    pub async fn picture(&self, account: &Arc<Account>, digest: Digest) -> Result<Picture, LookUpError> {
+        let (repos, look_ups, owner) = (Arc::clone(&self.repos), self.look_ups.clone(), Arc::clone(account));
         let picture = async move {
-            let _slot = look(&looks, &repos, &owner).await?;
+            let _slot = slot_at_host(&look_ups, &repos, &owner).await?;
             let bytes = repos.blob(&owner, &digest, RepoPage::MAX_PICTURE_BYTES).await;
-            let bytes = bytes.map_err(|error| Unknown(error.to_string()))?;
-            let bytes = bytes.ok_or_else(|| Unknown("there is no such picture".into()))?;
-            let media_type = looks_like(&bytes).ok_or_else(|| Unknown("it is no picture".into()))?;
+            let bytes = bytes.map_err(|error| LookUpError(error.to_string()))?;
+            let bytes = bytes.ok_or_else(|| LookUpError("there is no such picture".into()))?;
+            let media_type = looks_like(&bytes).ok_or_else(|| LookUpError("it is no picture".into()))?;
             if !is_drawable(&bytes) {
-                return Err(Unknown("it has too many pixels".into()));
+                return Err(LookUpError("it has too many pixels".into()));
             }
             Ok(Picture { media_type, bytes })
         };
@@ -163,12 +163,12 @@ impl Catalog {
         account: &Arc<Account>,
         collection: Collection,
         key: RecordKey,
-    ) -> impl Future<Output = Result<Option<Value>, Unknown>> + Send + 'static + use<> {
-        let (repos, looks, owner) = (Arc::clone(&self.repos), self.looks.clone(), Arc::clone(account));
+    ) -> impl Future<Output = Result<Option<Value>, LookUpError>> + Send + 'static + use<> {
+        let (repos, look_ups, owner) = (Arc::clone(&self.repos), self.look_ups.clone(), Arc::clone(account));
         async move {
-            let _slot = look(&looks, &repos, &owner).await?;
+            let _slot = slot_at_host(&look_ups, &repos, &owner).await?;
             let seen = repos.record(&owner, collection, &key).await;
-            Ok(seen.map_err(|error: ReposError| Unknown(error.to_string()))?.value)
+            Ok(seen.map_err(|error: ReposError| LookUpError(error.to_string()))?.value)
         }
     }
 }

@@ -6,16 +6,16 @@ use std::time::Duration;
 use quick_cache::UnitWeighter;
 use serde_json::Value;
 
-use super::kept::{Kept, Times, Unknown};
-use super::{Catalog, look};
+use super::answer_cache::{AnswerCache, CacheTimes, LookUpError};
+use super::{Catalog, slot_at_host};
 use crate::repos::{ReposError, manifest_key};
 use atproto::lexicon::TagRecord;
 use atproto::lexicon::nsid::{self, Collection};
 use atproto::syntax::{Did, Digest, ImageName, RecordKey, Tag, Tid};
 use server::identity::Account;
 
-const TIMES: Times =
-    Times { fresh: Duration::from_secs(30), failed: Duration::from_secs(15), ask: Duration::from_secs(5) };
+const TIMES: CacheTimes =
+    CacheTimes { fresh: Duration::from_secs(30), failed: Duration::from_secs(15), time_out: Duration::from_secs(5) };
 /// Number of cached proofs, at some 400 bytes.
 const MAX_REMEMBERED: usize = 4096;
 
@@ -29,22 +29,22 @@ pub enum RecordProof {
 }
 
 /// Cached proofs, by the account and the expected record.
-pub(super) type Proofs = Arc<Kept<(Did, Said), RecordProof, UnitWeighter>>;
+pub(super) type Proofs = Arc<AnswerCache<(Did, ExpectedRecord), RecordProof, UnitWeighter>>;
 
 pub(super) fn remembered() -> Proofs {
-    Kept::new(MAX_REMEMBERED, MAX_REMEMBERED as u64, UnitWeighter, TIMES)
+    AnswerCache::new(MAX_REMEMBERED, MAX_REMEMBERED as u64, UnitWeighter, TIMES)
 }
 
 /// The content that a record is expected to have.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Said {
+pub(super) enum ExpectedRecord {
     /// The record of this manifest.
     Manifest(Digest),
     /// The record of this tag, which names this manifest.
     Tag(ImageName, Tag, Digest),
 }
 
-impl Said {
+impl ExpectedRecord {
     /// Returns where the record is in its owner's repository.
     fn path(&self) -> (Collection, RecordKey) {
         match self {
@@ -78,40 +78,40 @@ impl Catalog {
     /// Returns whether the record of a manifest is proven.
     ///
     /// # Errors
-    /// [`Unknown`] when the owner's server does not answer; the same below.
-    pub async fn proof(&self, account: &Arc<Account>, digest: &Digest) -> Result<RecordProof, Unknown> {
-        self.prove(account, Said::Manifest(*digest)).await
+    /// [`LookUpError`] when the owner's server does not answer; the same below.
+    pub async fn proof(&self, account: &Arc<Account>, digest: &Digest) -> Result<RecordProof, LookUpError> {
+        self.prove(account, ExpectedRecord::Manifest(*digest)).await
     }
 
     /// Returns whether the record of a tag is proven, and names this manifest: it decides what an image's name means.
     ///
     /// # Errors
-    /// [`Unknown`]
+    /// [`LookUpError`]
     pub async fn tag_proof(
         &self,
         account: &Arc<Account>,
         name: &ImageName,
         tag: &Tag,
         digest: &Digest,
-    ) -> Result<RecordProof, Unknown> {
-        self.prove(account, Said::Tag(name.clone(), tag.clone(), *digest)).await
+    ) -> Result<RecordProof, LookUpError> {
+        self.prove(account, ExpectedRecord::Tag(name.clone(), tag.clone(), *digest)).await
     }
 
-    async fn prove(&self, account: &Arc<Account>, said: Said) -> Result<RecordProof, Unknown> {
-        let (repos, looks, owner) = (Arc::clone(&self.repos), self.looks.clone(), Arc::clone(account));
-        let (key, inventories) = ((account.did.clone(), said.clone()), Arc::clone(&self.inventories));
+    async fn prove(&self, account: &Arc<Account>, expected: ExpectedRecord) -> Result<RecordProof, LookUpError> {
+        let (repos, look_ups, owner) = (Arc::clone(&self.repos), self.look_ups.clone(), Arc::clone(account));
+        let (key, inventories) = ((account.did.clone(), expected.clone()), Arc::clone(&self.inventories));
         let ask = async move {
-            let _slot = look(&looks, &repos, &owner).await?;
-            let (collection, key) = said.path();
+            let _slot = slot_at_host(&look_ups, &repos, &owner).await?;
+            let (collection, key) = expected.path();
             let proven = match repos.proven(&owner, collection, &key).await {
                 Ok(proven) => proven,
                 Err(error @ (ReposError::Proof(_) | ReposError::Unproven)) => {
                     tracing::warn!(did = %owner.did, record = %key, "a record is not proven: {error}");
                     return Ok(RecordProof::Wrong(error.to_string()));
                 }
-                Err(error) => return Err(Unknown(error.to_string())),
+                Err(error) => return Err(LookUpError(error.to_string())),
             };
-            let objection = said.objection(&owner.did, proven.value.as_ref());
+            let objection = expected.objection(&owner.did, proven.value.as_ref());
             if objection.is_some() {
                 // The record may have changed a moment ago: the next view reads the inventory again.
                 inventories.forget(&owner.did);

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::layers::{self, Step};
 use super::shown::{self, Ago, path_of};
 use super::{Subject, markdown, missing};
-use crate::catalog::{Answer, Inventory, Kept, RecordProof, Times, Unknown, is_image_config};
+use crate::catalog::{Answer, AnswerCache, CacheTimes, Inventory, LookUpError, RecordProof, is_image_config};
 use crate::gate::PullPermit;
 use crate::holds::HoldsError;
 use crate::images::{ImageConfig, ImagesError, ManifestDetails, ParsedManifest, RefusedNotice};
@@ -82,9 +82,9 @@ struct ImagePage<'p> {
     tags: Vec<(String, String)>,
     /// A text about the tags that are left out, if there are any.
     more_tags: Option<String>,
-    proof: Result<RecordProof, Unknown>,
+    proof: Result<RecordProof, LookUpError>,
     /// The proof of the tag in the page's path, if it has a tag.
-    tag_proof: Option<Result<RecordProof, Unknown>>,
+    tag_proof: Option<Result<RecordProof, LookUpError>>,
     platforms: Vec<Platform>,
     steps: Vec<Step>,
     /// Reason why the commands cannot be shown.
@@ -106,7 +106,7 @@ pub(super) async fn show(
     reference: &Reference,
 ) -> Result<Response, WebError> {
     let account = &subject.account;
-    let unknown = |error: Unknown| WebError::away(format!("the account's records: {error}"));
+    let unknown = |error: LookUpError| WebError::away(format!("the account's records: {error}"));
     let inventory = web.catalog.inventory(account).await.map_err(unknown)?;
     let digest = match reference {
         Reference::Digest(digest) => *digest,
@@ -165,11 +165,11 @@ impl Weighter<ConfigKey, Answer<Arc<ImageConfig>>> for ByLength {
 }
 
 /// Cache of image configs.
-pub(in crate::web) type Configs = Arc<Kept<ConfigKey, Arc<ImageConfig>, ByLength>>;
+pub(in crate::web) type Configs = Arc<AnswerCache<ConfigKey, Arc<ImageConfig>, ByLength>>;
 
 pub(in crate::web) fn remembered() -> Configs {
-    let times = Times { fresh: Duration::from_secs(60), failed: Duration::from_secs(15), ask: PART_TIME };
-    Kept::new(512, MAX_REMEMBERED_BYTES, ByLength, times)
+    let times = CacheTimes { fresh: Duration::from_secs(60), failed: Duration::from_secs(15), time_out: PART_TIME };
+    AnswerCache::new(512, MAX_REMEMBERED_BYTES, ByLength, times)
 }
 
 /// Returns the config of an image, if it has one and the viewer may read it, or the reason why it cannot be shown.
@@ -180,7 +180,7 @@ async fn history(
     subject: &Subject,
     repository: &RepositoryName,
     details: &ManifestDetails,
-) -> Result<Option<Arc<ImageConfig>>, Unknown> {
+) -> Result<Option<Arc<ImageConfig>>, LookUpError> {
     let Some(config) = details.config.as_ref().filter(|config| is_image_config(&config.media_type)) else {
         return Ok(None);
     };
@@ -205,7 +205,7 @@ async fn history(
                 "The hold of this image does not answer as it should."
             }
         };
-        Err(Unknown(sentence.into()))
+        Err(LookUpError(sentence.into()))
     };
     web.configs.get(key, ask).await.map(Some)
 }
@@ -269,9 +269,9 @@ struct Image<'p> {
     inventory: &'p Inventory,
     manifest: &'p ParsedManifest,
     details: ManifestDetails,
-    proof: Result<RecordProof, Unknown>,
-    tag_proof: Option<Result<RecordProof, Unknown>>,
-    history: Result<Option<Arc<ImageConfig>>, Unknown>,
+    proof: Result<RecordProof, LookUpError>,
+    tag_proof: Option<Result<RecordProof, LookUpError>>,
+    history: Result<Option<Arc<ImageConfig>>, LookUpError>,
     attached: Result<Vec<Attached>, String>,
     refused: Option<RefusedNotice>,
 }
@@ -378,7 +378,7 @@ fn annotations(details: &ManifestDetails) -> Vec<Annotation> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Arc, Did, Digest, ImageConfig, MAX_REMEMBERED_BYTES, Unknown, remembered};
+    use super::{Arc, Did, Digest, ImageConfig, LookUpError, MAX_REMEMBERED_BYTES, remembered};
     use crate::images::BuildStep;
 
     #[tokio::test]
@@ -392,7 +392,7 @@ mod tests {
         }
         let mut bytes = 0;
         for number in 0..40 {
-            let known = configs.get(key(number), std::future::ready(Err(Unknown(String::new())))).await;
+            let known = configs.get(key(number), std::future::ready(Err(LookUpError(String::new())))).await;
             bytes += known.map_or(0, |config| config.text_bytes() as u64);
         }
         assert!((1..=MAX_REMEMBERED_BYTES).contains(&bytes), "{bytes}");

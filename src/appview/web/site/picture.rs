@@ -6,7 +6,7 @@ use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, 
 use http::request::Parts;
 
 use super::{Subject, missing};
-use crate::catalog::Unknown;
+use crate::catalog::LookUpError;
 use crate::web::Web;
 use crate::web::refusal::WebError;
 use atproto::syntax::ImageName;
@@ -23,7 +23,7 @@ pub(super) async fn show(
         Some(name) => web.catalog.page(&subject.account, name).await.map(|page| page.picture),
         None => web.catalog.profile(&subject.account).await.map(|profile| profile.picture),
     };
-    let unknown = |error: Unknown| WebError::away(format!("the picture: {error}"));
+    let unknown = |error: LookUpError| WebError::away(format!("the picture: {error}"));
     let digest = digest.map_err(unknown)?.ok_or_else(missing)?;
     let etag = format!("\"{}\"", digest.hex());
     let mut answer = if is_known(head, &etag) {

@@ -16,12 +16,12 @@ use server::bulkhead::Locks;
 /// Error of a look-up, as a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Unknown(pub String);
+pub struct LookUpError(pub String);
 
 /// A cached result, with its time.
 #[derive(Clone)]
 pub struct Answer<V> {
-    pub(super) value: Result<V, Unknown>,
+    pub(super) value: Result<V, LookUpError>,
     at: Instant,
 }
 
@@ -34,26 +34,26 @@ impl<V> Answer<V> {
 
 /// Cache times, and the time-out of a look-up.
 #[derive(Clone, Copy)]
-pub struct Times {
+pub struct CacheTimes {
     /// How long a result is cached.
     pub fresh: Duration,
     /// How long a failure is cached.
     pub failed: Duration,
     /// Time-out of a look-up.
-    pub ask: Duration,
+    pub time_out: Duration,
 }
 
 /// A cache of look-ups by key.
-pub struct Kept<K, V, W> {
+pub struct AnswerCache<K, V, W> {
     cache: Cache<K, Answer<V>, W>,
     locks: Locks<K>,
     /// Look-ups under way, and whether the key was forgotten since they began: then the result may be older than the
     /// change.
     under_way: Mutex<HashMap<K, bool>>,
-    times: Times,
+    times: CacheTimes,
 }
 
-impl<K, V, W> Kept<K, V, W>
+impl<K, V, W> AnswerCache<K, V, W>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
@@ -61,7 +61,7 @@ where
 {
     /// Makes a cache for about `items` entries with the total weight `weight`. One entry may have nearly all of it.
     #[must_use]
-    pub fn new(items: usize, weight: u64, weighter: W, times: Times) -> Arc<Self> {
+    pub fn new(items: usize, weight: u64, weighter: W, times: CacheTimes) -> Arc<Self> {
         let cache = undivided(items, weight, weighter);
         Arc::new(Self { cache, locks: Locks::default(), under_way: Mutex::default(), times })
     }
@@ -70,7 +70,7 @@ where
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn known(&self, key: &K) -> Option<Result<V, Unknown>> {
+    fn known(&self, key: &K) -> Option<Result<V, LookUpError>> {
         let answer = self.cache.get(key)?;
         let age = if answer.value.is_ok() { self.times.fresh } else { self.times.failed };
         (answer.at.elapsed() < age).then_some(answer.value)
@@ -85,12 +85,12 @@ where
     /// dropped.
     ///
     /// # Errors
-    /// [`Unknown`], which is cached as well.
+    /// [`LookUpError`], which is cached as well.
     pub async fn get(
         self: &Arc<Self>,
         key: K,
-        ask: impl Future<Output = Result<V, Unknown>> + Send + 'static,
-    ) -> Result<V, Unknown> {
+        ask: impl Future<Output = Result<V, LookUpError>> + Send + 'static,
+    ) -> Result<V, LookUpError> {
         if let Some(known) = self.known(&key) {
             return known;
         }
@@ -102,8 +102,8 @@ where
                 return known;
             }
             this.under_way().insert(key.clone(), false);
-            let late = |_| Unknown(format!("no answer came within {} s", this.times.ask.as_secs()));
-            let value = timeout(this.times.ask, ask).await.map_err(late).flatten();
+            let late = |_| LookUpError(format!("no answer came within {} s", this.times.time_out.as_secs()));
+            let value = timeout(this.times.time_out, ask).await.map_err(late).flatten();
             let mut under_way = this.under_way();
             if under_way.remove(&key) == Some(false) {
                 this.cache.insert(key, Answer { value: value.clone(), at: Instant::now() });
@@ -111,7 +111,7 @@ where
             drop(under_way);
             value
         });
-        asked.await.unwrap_or_else(|_| Err(Unknown("the registry failed".into())))
+        asked.await.unwrap_or_else(|_| Err(LookUpError("the registry failed".into())))
     }
 
     /// Removes the cached result of `key`; that of a look-up under way is not cached.
@@ -132,21 +132,21 @@ mod tests {
 
     use super::*;
 
-    const TIMES: Times = Times {
+    const TIMES: CacheTimes = CacheTimes {
         fresh: Duration::from_millis(400),
         failed: Duration::from_millis(600),
-        ask: Duration::from_millis(200),
+        time_out: Duration::from_millis(200),
     };
 
     #[tokio::test(start_paused = true)]
     async fn one_asks_for_all_and_a_failure_is_kept() {
-        let (kept, asked) = (Kept::new(8, 8, UnitWeighter, TIMES), Arc::new(AtomicU32::new(0)));
+        let (kept, asked) = (AnswerCache::new(8, 8, UnitWeighter, TIMES), Arc::new(AtomicU32::new(0)));
         let ask = |wait_ms: u64| {
             let asked = Arc::clone(&asked);
             async move {
                 asked.fetch_add(1, Ordering::Relaxed);
                 tokio::time::sleep(Duration::from_millis(wait_ms)).await;
-                Ok::<_, Unknown>(7)
+                Ok::<_, LookUpError>(7)
             }
         };
         let (one, other) = tokio::join!(kept.get("a", ask(20)), kept.get("a", ask(20)));
@@ -165,10 +165,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_was_asked_for_before_a_change_is_not_kept_after_it() {
-        let kept = Kept::new(8, 8, UnitWeighter, TIMES);
+        let kept = AnswerCache::new(8, 8, UnitWeighter, TIMES);
         let ask = |value: u32| async move {
             tokio::time::sleep(Duration::from_millis(50)).await;
-            Ok::<_, Unknown>(value)
+            Ok::<_, LookUpError>(value)
         };
         let change = async {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -193,7 +193,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_entry_may_have_most_of_the_cache_however_many_cores_there_are() {
-        let kept = Kept::new(1024, 1000, ByValue, TIMES);
+        let kept = AnswerCache::new(1024, 1000, ByValue, TIMES);
         assert_eq!(kept.get("a", std::future::ready(Ok(900))).await, Ok(900));
         assert_eq!(kept.get("a", std::future::ready(Ok(901))).await, Ok(900), "it is kept");
         assert!(kept.cache.weight() <= 1000);
