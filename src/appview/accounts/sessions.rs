@@ -144,10 +144,11 @@ impl Sessions {
             let did = account.did.clone();
             self.database.read(move |read| tables::by_password(read, &did, &mac)).await?
         };
+        let count = |login: &Login| self.attempts.succeeded(&login.account, caller);
         if let Some(row) = known {
             match self.prove_wherever(account, &row).await {
                 Err(AccountsError::SessionEnded) => {}
-                outcome => return outcome.map(|()| self.signed_in(login(&row), caller)),
+                outcome => return outcome.map(|()| login(&row)).inspect(count),
             }
         }
         let key = (account.did.clone(), mac);
@@ -167,7 +168,7 @@ impl Sessions {
             Err(AccountsError::Pds(error)) if error.was_not_sent() => self.attempts.give_back(&account.did, caller),
             _ => {}
         }
-        outcome.map(|login| self.signed_in(login, caller))
+        outcome.inspect(count)
     }
 
     /// Checks that a session is still good at its PDS, before a refresh token of this registry is accepted.
@@ -340,11 +341,6 @@ impl Sessions {
     /// Locks the sessions of one account: a PDS that does not answer delays only its own accounts.
     pub(super) async fn lock(&self, account: &Did) -> LockGuard<Did> {
         self.locks.lock(account).await
-    }
-
-    fn signed_in(&self, login: Login, caller: &Caller) -> Login {
-        self.attempts.succeeded(&login.account, caller);
-        login
     }
 
     /// Returns the counter of passwords that were refused without a call to a PDS, because there were too many

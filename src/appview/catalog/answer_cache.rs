@@ -18,6 +18,13 @@ use server::bulkhead::Locks;
 #[error("{0}")]
 pub struct LookUpError(pub String);
 
+impl LookUpError {
+    /// Makes the error of a look-up that another one ended.
+    pub(super) fn of(error: impl std::error::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
 /// A cached result, with its time.
 #[derive(Clone)]
 pub struct Answer<V> {

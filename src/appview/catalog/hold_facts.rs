@@ -8,7 +8,6 @@ use serde_json::Map;
 
 use super::Catalog;
 use super::answer_cache::{AnswerCache, CacheTimes, LookUpError};
-use crate::holds::HoldsError;
 use crate::index::{MAX_COUNT, PullCount};
 use atproto::lexicon::Captain;
 use atproto::syntax::{Did, HoldId, ImageName};
@@ -55,7 +54,7 @@ impl Catalog {
     /// [`LookUpError`]; the same below.
     pub async fn captain(&self, hold: &HoldId) -> Result<Arc<Captain>, LookUpError> {
         let (holds, asked) = (Arc::clone(&self.holds), hold.clone());
-        let ask = async move { holds.captain(&asked).await.map(bounded).map(Arc::new).map_err(unknown) };
+        let ask = async move { holds.captain(&asked).await.map(bounded).map(Arc::new).map_err(LookUpError::of) };
         self.hold_facts.captains.get(hold.did().clone(), ask).await
     }
 
@@ -67,7 +66,7 @@ impl Catalog {
         let (holds, index) = (Arc::clone(&self.holds), Arc::clone(&self.index));
         let (asked, owner_did, image) = (hold.clone(), owner.clone(), name.clone());
         let ask = async move {
-            let stats = holds.stats(&asked, &owner_did, &image).await.map_err(unknown)?;
+            let stats = holds.stats(&asked, &owner_did, &image).await.map_err(LookUpError::of)?;
             let counts = |stats: atproto::lexicon::Stats| (stats.pull_count.min(MAX_COUNT), stats.push_count);
             let (pulls, pushes) = stats.map_or((0, 0), counts);
             // Keeps the search results consistent with the page.
@@ -86,7 +85,7 @@ impl Catalog {
     /// [`LookUpError`]
     pub async fn may_write(&self, hold: &HoldId, account: &Did) -> Result<bool, LookUpError> {
         let (holds, asked) = (Arc::clone(&self.holds), (hold.clone(), account.clone()));
-        let ask = async move { holds.may_write(&asked.0, &asked.1).await.map_err(unknown) };
+        let ask = async move { holds.may_write(&asked.0, &asked.1).await.map_err(LookUpError::of) };
         self.hold_facts.writers.get((hold.did().clone(), account.clone()), ask).await
     }
 }
@@ -95,10 +94,6 @@ impl Catalog {
 /// others.
 fn bounded(captain: Captain) -> Captain {
     Captain { region: None, other: Map::new(), ..captain }
-}
-
-fn unknown(error: HoldsError) -> LookUpError {
-    LookUpError(error.to_string())
 }
 
 #[cfg(test)]

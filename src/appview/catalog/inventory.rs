@@ -9,7 +9,7 @@ use quick_cache::Weighter;
 
 use super::answer_cache::{Answer, AnswerCache, CacheTimes, LookUpError};
 use super::{Catalog, slot_at_host};
-use crate::repos::{FoundManifest, Repos, ReposError};
+use crate::repos::{FoundManifest, Repos};
 use atproto::syntax::{Datetime, Did, Digest, HoldId, ImageName, Size, Tag};
 use server::bulkhead::Bulkhead;
 use server::identity::Account;
@@ -161,8 +161,7 @@ async fn ask(
     read_us: u64,
 ) -> Result<Arc<Inventory>, LookUpError> {
     let _slot = slot_at_host(look_ups, repos, account).await?;
-    let unknown = |error: ReposError| LookUpError(error.to_string());
-    let revision = repos.revision(account).await.map_err(unknown)?;
+    let revision = repos.revision(account).await.map_err(LookUpError::of)?;
     if let Some(last) = last.filter(|last| last.is_whole && revision.is_some() && last.revision == revision) {
         return Ok(last);
     }
@@ -172,11 +171,11 @@ async fn ask(
         let tag = ListedTag { tag: found.tag, digest: found.digest, written: found.written };
         repositories.entry(found.repository).or_default().push(tag);
     });
-    let all_tags = all_tags.await.map_err(unknown)?;
+    let all_tags = all_tags.await.map_err(LookUpError::of)?;
     let all_manifests = repos.each_manifest(account, MAX_PAGES, |found| {
         manifests.insert(found.digest, listed(found));
     });
-    inventory.is_whole = all_manifests.await.map_err(unknown)? && all_tags;
+    inventory.is_whole = all_manifests.await.map_err(LookUpError::of)? && all_tags;
     for manifest in inventory.manifests.values() {
         inventory.repositories.entry(manifest.repository.clone()).or_default();
     }

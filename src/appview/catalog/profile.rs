@@ -10,7 +10,6 @@ use serde_json::Value;
 
 use super::answer_cache::{Answer, AnswerCache, CacheTimes, LookUpError};
 use super::{Catalog, slot_at_host};
-use crate::repos::ReposError;
 use atproto::lexicon::nsid::{self, Collection};
 use atproto::lexicon::{RepoPage, self_key};
 use atproto::repo::cid;
@@ -146,7 +145,7 @@ impl Catalog {
         let picture = async move {
             let _slot = slot_at_host(&look_ups, &repos, &owner).await?;
             let bytes = repos.blob(&owner, &digest, RepoPage::MAX_PICTURE_BYTES).await;
-            let bytes = bytes.map_err(|error| LookUpError(error.to_string()))?;
+            let bytes = bytes.map_err(LookUpError::of)?;
             let bytes = bytes.ok_or_else(|| LookUpError("there is no such picture".into()))?;
             let media_type = looks_like(&bytes).ok_or_else(|| LookUpError("it is no picture".into()))?;
             if !is_drawable(&bytes) {
@@ -168,7 +167,7 @@ impl Catalog {
         async move {
             let _slot = slot_at_host(&look_ups, &repos, &owner).await?;
             let seen = repos.record(&owner, collection, &key).await;
-            Ok(seen.map_err(|error: ReposError| LookUpError(error.to_string()))?.value)
+            Ok(seen.map_err(LookUpError::of)?.value)
         }
     }
 }

@@ -224,7 +224,7 @@ impl Remote {
         bytes: Bytes,
         credential: impl Into<Credential<'c>>,
     ) -> Result<T, RemoteError> {
-        parse(&self.post(url, Some(media_type), bytes, credential.into()).await?)
+        parse(&self.post(url, Some(media_type), bytes, credential.into(), LIMITS).await?)
     }
 
     /// Calls an XRPC procedure.
@@ -252,9 +252,8 @@ impl Remote {
         time: Duration,
     ) -> Result<T, RemoteError> {
         let input = serde_json::to_vec(input).map_err(|error| EgressError::Request(error.to_string()))?;
-        let (method, url, content_type) = (Method::POST, url.to_owned(), Some(JSON));
-        let (body, credential, limits) = (input.into(), credential.into(), AnswerLimits { time, ..LIMITS });
-        parse(&self.call(Call { method, url, content_type, body, credential, limits }).await?)
+        let limits = AnswerLimits { time, ..LIMITS };
+        parse(&self.post(url, Some(JSON), input.into(), credential.into(), limits).await?)
     }
 
     /// Sends a form to an OAuth endpoint, with a DPoP proof of `key`.
@@ -268,10 +267,7 @@ impl Remote {
         key: &P256Key,
     ) -> Result<T, RemoteError> {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let (method, url, content_type) = (Method::POST, url.to_owned(), Some(FORM));
-        let (body, credential) = (body.into(), Credential::Key(key));
-        let limits = DOCUMENT_LIMITS;
-        parse(&self.call(Call { method, url, content_type, body, credential, limits }).await?)
+        parse(&self.post(url, Some(FORM), body.into(), Credential::Key(key), DOCUMENT_LIMITS).await?)
     }
 
     /// Calls an XRPC procedure without input; returns the body of its response unparsed.
@@ -279,7 +275,7 @@ impl Remote {
     /// # Errors
     /// [`RemoteError`]
     pub async fn bare_procedure(&self, url: &str, token: &str) -> Result<Bytes, RemoteError> {
-        self.post(url, None, Bytes::new(), Credential::Bearer(token)).await
+        self.post(url, None, Bytes::new(), Credential::Bearer(token), LIMITS).await
     }
 
     async fn post(
@@ -288,9 +284,10 @@ impl Remote {
         content_type: Option<&str>,
         body: Bytes,
         credential: Credential<'_>,
+        limits: AnswerLimits,
     ) -> Result<Bytes, RemoteError> {
         let (method, url) = (Method::POST, url.to_owned());
-        self.call(Call { method, url, content_type, body, credential, limits: LIMITS }).await
+        self.call(Call { method, url, content_type, body, credential, limits }).await
     }
 
     /// Sends a part by `PUT` to a URL that needs no credential, with a `Content-Length` if one is given. Returns the
