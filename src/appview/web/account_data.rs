@@ -3,15 +3,13 @@
 use askama::Template;
 use http::HeaderValue;
 use http::header::CONTENT_DISPOSITION;
-use http::request::Parts;
 use serde::Serialize;
 
-use super::browser::Browser;
 use super::pages::{self, Frame, Shown};
 use super::refusal::WebError;
-use super::return_path::ReturnPath;
+use super::signed_in::{self, SignedInRequest};
 use super::viewer::Viewer;
-use super::{Endpoint, Held, Web, devices, leaving, uncached};
+use super::{Endpoint, Held, Web, leaving, uncached};
 use atproto::syntax::Did;
 use server::wire::{Request, Response};
 use server::xrpc::{Trace, response};
@@ -37,22 +35,18 @@ struct ForgetPage<'p> {
 }
 
 /// `GET`: all of it, as a file.
-pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Response, WebError> {
-    let browser = Browser::of(web, head)?;
-    let Some(account) = web.browsers.find(browser.hash()).await? else {
-        return Ok(pages::sign_in(web, &browser, ReturnPath::of_request(web, head).as_ref()));
-    };
+pub(super) async fn show(web: &Web, request: SignedInRequest) -> Result<Response, WebError> {
+    let account = request.account;
     let held = web.held(&account).await?;
     let mut response = uncached(response::json(&Document { account: &account, held }));
     let name = HeaderValue::from_static("attachment; filename=\"account.json\"");
     response.headers_mut().insert(CONTENT_DISPOSITION, name);
-    trace.caller = Some(account);
     Ok(response)
 }
 
 /// `POST`: asks whether somebody is sure, and deletes all of it.
 pub(super) async fn forget(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
-    let (browser, did, fields) = devices::change(web, request, trace).await?;
+    let SignedInRequest { browser, account: did, fields } = signed_in::form(web, request, trace).await?;
     if fields.get("sure") != Some("yes") {
         let held = web.held(&did).await?;
         let devices = server::text::with_noun(held.devices.len() as u64, "device");

@@ -1,37 +1,30 @@
 //! The pages of devices for their owner: approval of a waiting one, and the list of approved ones.
 
-use http::request::Parts;
-
 use super::browser::Browser;
-use super::form::Fields;
 use super::refusal::WebError;
-use super::return_path::ReturnPath;
+use super::signed_in::{self, SignedInRequest};
 use super::{Endpoint, Web, pages};
 use crate::devices::UserCode;
 use atproto::syntax::Did;
+use server::bulkhead::Caller;
 use server::wire::{Request, Response};
 use server::xrpc::Trace;
 
-/// Handles `GET`: shows the device that waits with the query's code; without a code, the list of devices and a field
-/// for one.
-pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Response, WebError> {
-    let (fields, browser) = (Fields::of_query(head), Browser::of(web, head)?);
+/// Handles `GET`: shows the device that waits with the query's code, which nobody sees without a sign-in; without a code, the
+/// list of devices and a field for one.
+pub(super) async fn show(web: &Web, request: SignedInRequest, network: Caller) -> Result<Response, WebError> {
+    let SignedInRequest { browser, account, fields } = request;
     let typed = fields.get("user_code");
     let code = typed.and_then(UserCode::parse);
-    let Some(account) = web.browsers.find(browser.hash()).await? else {
-        // Whether a device waits with this code is only shown after a sign-in.
-        return Ok(pages::sign_in(web, &browser, ReturnPath::of_request(web, head).as_ref()));
-    };
-    trace.caller = Some(account.clone());
     let Some(typed) = typed else { return overview(web, &browser, &account, browser.said(&fields)).await };
-    let guess = web.guesses.begin(&account, trace.network()).map_err(too_many_codes)?;
+    let guess = web.guesses.begin(&account, network).map_err(too_many_codes)?;
     let waiting = match &code {
         Some(code) => web.devices.waiting(code).await?,
         None => None,
     };
     if let Some(waiting) = waiting {
         guess.was_right();
-        return Ok(pages::approve(web, &browser, (&account, &web.name(&account).await), &waiting));
+        return Ok(pages::approve(web, &browser, &account, &web.name(&account).await, &waiting));
     }
     let message = format!("No device waits with the code {}. Codes are good for 15 minutes.", shown(typed));
     overview(web, &browser, &account, &message).await
@@ -39,7 +32,7 @@ pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<R
 
 /// Handles `POST`: approves or refuses a device.
 pub(super) async fn decide(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
-    let (browser, account, fields) = change(web, request, trace).await?;
+    let SignedInRequest { browser, account, fields } = signed_in::form(web, request, trace).await?;
     let code = fields.get("user_code").and_then(UserCode::parse);
     let code = code.ok_or_else(|| WebError::bad_form("the code is missing"))?;
     let is_let_in = match fields.get("decision") {
@@ -64,30 +57,13 @@ pub(super) async fn decide(web: &Web, request: Request, trace: &mut Trace) -> Re
 
 /// Handles `POST`: revokes a device.
 pub(super) async fn revoke(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
-    let (_, account, fields) = change(web, request, trace).await?;
+    let SignedInRequest { account, fields, .. } = signed_in::form(web, request, trace).await?;
     let id = fields.get("device").and_then(|id| id.parse().ok());
     let id = id.ok_or_else(|| WebError::bad_form("the device is missing"))?;
     if web.devices.revoke(&account, id).await? {
         tracing::info!(did = %account, "a device of {account} was taken back");
     }
     Ok(pages::go(Endpoint::Devices.path()))
-}
-
-/// Returns the browser, the signed-in account and the fields of a form, whose CSRF token was checked.
-pub(super) async fn change(web: &Web, request: Request, trace: &mut Trace) -> Result<(Browser, Did, Fields), WebError> {
-    let (browser, account) = signed_in(web, &request.head, trace).await?;
-    let (head, fields) = Fields::of_body(request).await?;
-    browser.check(web, &head, fields.get("token").unwrap_or_default())?;
-    Ok((browser, account, fields))
-}
-
-/// Returns the browser that sends a form, and the account that is signed in in it. It is checked before the form is
-/// read.
-pub(super) async fn signed_in(web: &Web, head: &Parts, trace: &mut Trace) -> Result<(Browser, Did), WebError> {
-    let browser = Browser::of(web, head)?;
-    let account = web.browsers.find(browser.hash()).await?.ok_or_else(WebError::forged)?;
-    trace.caller = Some(account.clone());
-    Ok((browser, account))
 }
 
 async fn overview(web: &Web, browser: &Browser, account: &Did, message: &str) -> Result<Response, WebError> {

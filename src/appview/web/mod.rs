@@ -28,6 +28,7 @@ mod return_path;
 mod search_api;
 mod settings;
 mod sign_in;
+mod signed_in;
 mod site;
 mod stars;
 pub mod tables;
@@ -294,24 +295,28 @@ async fn respond(web: &Web, endpoint: Endpoint, request: Request, trace: &mut Tr
         Endpoint::SignIn => sign_in::begin(web, request, &trace.network()).await,
         Endpoint::Callback => sign_in::end(web, &request.head, trace).await,
         Endpoint::SignOut => sign_in::sign_out(web, request).await,
-        Endpoint::Devices if reads => devices::show(web, &request.head, trace).await,
+        Endpoint::Devices if reads => {
+            let network = trace.network();
+            let show = async |web: &Web, request| devices::show(web, request, network).await;
+            signed_in::page(web, &request.head, trace, show).await
+        }
         Endpoint::Devices => devices::decide(web, request, trace).await,
         Endpoint::RevokeDevice => devices::revoke(web, request, trace).await,
         Endpoint::DeviceCode => device_api::ask(web, request, trace).await,
         Endpoint::DeviceToken => device_api::poll(web, request, trace).await,
         Endpoint::EndDevice => device_api::end(web, request, trace).await,
-        Endpoint::Settings => settings::show(web, &request.head, trace).await,
+        Endpoint::Settings => signed_in::page(web, &request.head, trace, settings::show).await,
         Endpoint::ChooseHold => settings::choose_hold(web, request, trace).await,
         Endpoint::EndSession => settings::end_session(web, request, trace).await,
-        Endpoint::AccountData => account_data::show(web, &request.head, trace).await,
+        Endpoint::AccountData => signed_in::page(web, &request.head, trace, account_data::show).await,
         Endpoint::ForgetAccount => account_data::forget(web, request, trace).await,
-        Endpoint::RepositorySettings => repository_settings::show(web, &request.head, trace).await,
+        Endpoint::RepositorySettings => signed_in::page(web, &request.head, trace, repository_settings::show).await,
         Endpoint::WritePage => repository_settings::write_page(web, request, trace).await,
         Endpoint::WritePicture => repository_settings::write_picture(web, request, trace).await,
         Endpoint::DeleteImage => repository_settings::delete(web, request, trace).await,
-        Endpoint::Webhooks if reads => webhooks::show_all(web, &request.head, trace).await,
+        Endpoint::Webhooks if reads => signed_in::page(web, &request.head, trace, webhooks::show_all).await,
         Endpoint::Webhooks => webhooks::add(web, request, trace).await,
-        Endpoint::Webhook if reads => webhooks::show(web, &request.head, trace).await,
+        Endpoint::Webhook if reads => signed_in::page(web, &request.head, trace, webhooks::show).await,
         Endpoint::Webhook => webhooks::change(web, request, trace).await,
         Endpoint::Star => stars::change(web, request, trace).await,
         Endpoint::Search => site::search(web, &request.head, trace).await,

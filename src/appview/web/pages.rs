@@ -142,18 +142,18 @@ struct RefusalPage<'p> {
     write: &'static str,
 }
 
-/// Returns the sign-in page in place of `page`, which the sign-in returns to.
-pub(super) fn sign_in(web: &Web, browser: &Browser, page: Option<&ReturnPath>) -> Response {
-    sign_in_after(web, browser, ("", page), None)
+/// The fields of the sign-in form.
+#[derive(Clone, Copy)]
+pub(super) struct SignInFields<'f> {
+    /// A handle, a DID, or the URL of a PDS.
+    pub(super) handle: &'f str,
+    /// The page that the sign-in returns to.
+    pub(super) next: Option<&'f ReturnPath>,
 }
 
-/// Returns the sign-in page with a handle filled in, after a sign-in with it that did not begin for a `problem`.
-pub(super) fn sign_in_after(
-    web: &Web,
-    browser: &Browser,
-    (handle, next): (&str, Option<&ReturnPath>),
-    problem: Option<&WebError>,
-) -> Response {
+/// Returns the sign-in page with these fields filled in; after a sign-in with them that did not begin for a `problem`.
+pub(super) fn sign_in(web: &Web, browser: &Browser, fields: SignInFields<'_>, problem: Option<&WebError>) -> Response {
+    let SignInFields { handle, next } = fields;
     let page = SignInPage {
         frame: Frame { sign_in: ReturnPath::sign_in(next), ..Frame::of(web, browser.form_token(), None) },
         action: Endpoint::SignIn.path(),
@@ -170,7 +170,7 @@ pub(super) fn sign_in_after(
 }
 
 /// Returns the page that asks the user to approve a device.
-pub(super) fn approve(web: &Web, browser: &Browser, (account, name): (&Did, &str), device: &RequestRow) -> Response {
+pub(super) fn approve(web: &Web, browser: &Browser, account: &Did, name: &str, device: &RequestRow) -> Response {
     let page = ApprovePage {
         frame: Frame::of(web, browser.form_token(), Some(name)),
         action: Endpoint::Devices.path(),

@@ -4,16 +4,15 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use askama::Template;
-use http::request::Parts;
 
 use super::browser::Browser;
 use super::form::{Fields, Upload};
 use super::pages::{self, Frame, Shown};
 use super::refusal::{WebError, Written};
-use super::return_path::ReturnPath;
 use super::settings::{login, own};
+use super::signed_in::{self, SignedInRequest};
 use super::viewer::Viewer;
-use super::{Endpoint, Web, devices, webhooks};
+use super::{Endpoint, Web, webhooks};
 use crate::catalog::{NewPicture, PageChange, is_drawable, looks_like};
 use crate::gate::DeletePermit;
 use crate::names::{Owner, Reference, RepositoryName};
@@ -76,12 +75,8 @@ struct DeletePage<'p> {
 }
 
 /// Handles `GET`: shows the settings of the query's repository.
-pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Response, WebError> {
-    let (browser, fields) = (Browser::of(web, head)?, Fields::of_query(head));
-    let Some(did) = web.browsers.find(browser.hash()).await? else {
-        return Ok(pages::sign_in(web, &browser, ReturnPath::of_request(web, head).as_ref()));
-    };
-    trace.caller = Some(did.clone());
+pub(super) async fn show(web: &Web, request: SignedInRequest) -> Result<Response, WebError> {
+    let SignedInRequest { browser, account: did, fields } = request;
     let name = image_name(&fields)?;
     overview(web, browser, did, &name, browser.said(&fields)).await
 }
@@ -89,15 +84,15 @@ pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<R
 /// Handles `POST`: changes the text of the page. What a person wrote for an hour is not lost with a session that ended
 /// meanwhile: then the form is read, too, if the browser says that it is of one of our pages, and its text is shown.
 pub(super) async fn write_page(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
-    let signed_in = devices::signed_in(web, &request.head, trace).await;
-    if signed_in.is_err() && header(&request.head, "sec-fetch-site") != Some("same-origin") {
-        return signed_in.and(Err(WebError::forged()));
+    let sender = signed_in::sender(web, &request.head, trace).await;
+    if sender.is_err() && header(&request.head, "sec-fetch-site") != Some("same-origin") {
+        return sender.and(Err(WebError::forged()));
     }
     let (head, fields) = Fields::of_body_within(request, MAX_FORM_BYTES).await?;
     let text = fields.get("text").unwrap_or_default().replace("\r\n", "\n");
     let name = fields.get("name").unwrap_or_default();
     let written = async {
-        let (browser, did) = signed_in?;
+        let (browser, did) = sender?;
         browser.check(web, &head, fields.get("token").unwrap_or_default())?;
         let name = image_name(&fields)?;
         if text.len() > RepoPage::MAX_DESCRIPTION_BYTES {
@@ -120,7 +115,7 @@ pub(super) async fn write_page(web: &Web, request: Request, trace: &mut Trace) -
 
 /// Handles `POST`: changes the picture of the page; an empty file removes it.
 pub(super) async fn write_picture(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
-    let (browser, did) = devices::signed_in(web, &request.head, trace).await?;
+    let (browser, did) = signed_in::sender(web, &request.head, trace).await?;
     let too_many = |_| WebError::unavailable("too many pictures are sent at this moment: try again soon");
     let _slot = web.pictures.try_acquire().map_err(too_many)?;
     let (head, upload) = Upload::of_body(request, RepoPage::MAX_PICTURE_BYTES).await?;
@@ -144,7 +139,7 @@ pub(super) async fn write_picture(web: &Web, request: Request, trace: &mut Trace
 
 /// Handles `POST`: asks for confirmation, then deletes a tag or a manifest.
 pub(super) async fn delete(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
-    let (browser, did, fields) = devices::change(web, request, trace).await?;
+    let SignedInRequest { browser, account: did, fields } = signed_in::form(web, request, trace).await?;
     let name = image_name(&fields)?;
     let text = fields.get("reference").unwrap_or_default();
     let reference = match (Tag::parse(text), Digest::parse(text)) {

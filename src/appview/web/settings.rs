@@ -7,16 +7,15 @@ use std::sync::Arc;
 use askama::Template;
 use data_encoding::HEXLOWER;
 use http::StatusCode;
-use http::request::Parts;
 
 use super::browser::Browser;
 use super::form::Fields;
 use super::pages::{self, Frame, Shown};
 use super::refusal::WebError;
-use super::return_path::ReturnPath;
+use super::signed_in::{self, SignedInRequest};
 use super::site::{self, Ago};
 use super::viewer::Viewer;
-use super::{Endpoint, Web, devices, leaving};
+use super::{Endpoint, Web, leaving};
 use crate::holds::{HoldChoice, SailorProfile, hold_of};
 use crate::images::RefusedNotice;
 use crate::names::{self, Owner};
@@ -108,19 +107,14 @@ struct SettingsPage<'p> {
 }
 
 /// Handles `GET`: shows the settings.
-pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Response, WebError> {
-    let browser = Browser::of(web, head)?;
-    let Some(account) = web.browsers.find(browser.hash()).await? else {
-        return Ok(pages::sign_in(web, &browser, ReturnPath::of_request(web, head).as_ref()));
-    };
-    trace.caller = Some(account.clone());
-    let fields = Fields::of_query(head);
+pub(super) async fn show(web: &Web, request: SignedInRequest) -> Result<Response, WebError> {
+    let SignedInRequest { browser, account, fields } = request;
     overview(web, browser, account, browser.said(&fields), None).await
 }
 
 /// Handles `POST`: changes the default hold, and whether untagged manifests are removed.
 pub(super) async fn choose_hold(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
-    let (browser, did, fields) = devices::change(web, request, trace).await?;
+    let SignedInRequest { browser, account: did, fields } = signed_in::form(web, request, trace).await?;
     let error = match choose(web, &did, &fields).await {
         Ok(sentence) => return Ok(browser.go_and_say(Endpoint::Settings.path(), sentence)),
         // Its page leads to the sign-in.
@@ -170,7 +164,7 @@ async fn choose(web: &Web, did: &Did, fields: &Fields) -> Result<&'static str, W
 
 /// Handles `POST`: signs a browser out.
 pub(super) async fn end_session(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
-    let (browser, did, fields) = devices::change(web, request, trace).await?;
+    let SignedInRequest { browser, account: did, fields } = signed_in::form(web, request, trace).await?;
     let id = fields.get("session").and_then(|id| HEXLOWER.decode(id.as_bytes()).ok()?.try_into().ok());
     let id = id.ok_or_else(|| WebError::bad_form("the session is missing"))?;
     web.browsers.end_of(id, &did).await?;

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::browser::Browser;
 use super::form::Fields;
+use super::pages::SignInFields;
 use super::refusal::WebError;
 use super::return_path::ReturnPath;
 use super::{Endpoint, Web, leaving, pages};
@@ -25,7 +26,8 @@ pub(super) fn show(web: &Web, head: &Parts) -> Result<Response, WebError> {
     let (fields, browser) = (Fields::of_query(head), Browser::of(web, head)?);
     let next = ReturnPath::of_fields(&fields);
     let handle = fields.get("handle").and_then(|handle| server::text::line(handle, MAX_HANDLE_CHARS));
-    Ok(pages::sign_in_after(web, &browser, (&handle.unwrap_or_default(), next.as_ref()), None))
+    let typed = SignInFields { handle: &handle.unwrap_or_default(), next: next.as_ref() };
+    Ok(pages::sign_in(web, &browser, typed, None))
 }
 
 /// Handles `POST`: begins a sign-in and redirects the browser to the authorization server.
@@ -35,7 +37,9 @@ pub(super) async fn begin(web: &Web, request: Request, network: &Caller) -> Resu
     let name = fields.get("handle").unwrap_or_default();
     let next = ReturnPath::of_fields(&fields);
     let begun = match browser.check(web, &head, fields.get("token").unwrap_or_default()) {
-        Ok(()) => announce(web, &browser, (names::typed(name), next.as_ref()), network).await,
+        Ok(()) => {
+            announce(web, &browser, SignInFields { handle: names::typed(name), next: next.as_ref() }, network).await
+        }
         // Another tab has signed in, or got the first cookie, since the form was shown. A form of another site is not answered
         // with one of ours: it would come with another cookie, which signs the browser out.
         Err(_) if header(&head, "sec-fetch-site") == Some("same-origin") => Err(WebError::outdated()),
@@ -45,22 +49,18 @@ pub(super) async fn begin(web: &Web, request: Request, network: &Caller) -> Resu
         Ok(url) => Ok(pages::go(&url)),
         Err(error) => {
             let name = server::text::line(name, MAX_HANDLE_CHARS).unwrap_or_default();
-            Ok(pages::sign_in_after(web, &browser, (&name, next.as_ref()), Some(&error)))
+            let typed = SignInFields { handle: &name, next: next.as_ref() };
+            Ok(pages::sign_in(web, &browser, typed, Some(&error)))
         }
     }
 }
 
-/// Begins a sign-in as `name`. Returns the URL at the authorization server.
-async fn announce(
-    web: &Web,
-    browser: &Browser,
-    (name, next): (&str, Option<&ReturnPath>),
-    network: &Caller,
-) -> Result<String, WebError> {
+/// Begins a sign-in. Returns the URL at the authorization server.
+async fn announce(web: &Web, browser: &Browser, typed: SignInFields<'_>, network: &Caller) -> Result<String, WebError> {
     web.beginnings.require_place(network, Instant::now()).map_err(too_many)?;
     let _slot = web.beginning.try_acquire().map_err(|_| WebError::from(SignInError::TooMany))?;
-    let next = next.map(|page| page.as_str().to_owned());
-    let url = match whom(web, name, network).await? {
+    let next = typed.next.map(|page| page.as_str().to_owned());
+    let url = match whom(web, typed.handle, network).await? {
         Named::Account(account) => web.sign_ins.begin(&account, browser.hash(), next).await?,
         Named::Server(origin) => web.sign_ins.begin_at(&origin, browser.hash(), next).await?,
     };

@@ -2,7 +2,8 @@
 
 use super::refusal::WebError;
 use super::settings::{login, own};
-use super::{Web, devices, pages, site};
+use super::signed_in::{self, SignedInRequest};
+use super::{Web, pages, site};
 use crate::names::Owner;
 use atproto::syntax::{Did, ImageName};
 use server::bulkhead::Caller;
@@ -11,7 +12,7 @@ use server::xrpc::Trace;
 
 /// Handles `POST`: adds or removes a star of the form's repository, and redirects to its page.
 pub(super) async fn change(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
-    let (_, did, fields) = devices::change(web, request, trace).await?;
+    let SignedInRequest { account: did, fields, .. } = signed_in::form(web, request, trace).await?;
     let field = |name: &str| fields.get(name).ok_or_else(|| WebError::bad_form("which repository?"));
     let owner = Did::parse(field("owner")?).map_err(|error| WebError::bad_form(error.to_string()))?;
     let name = ImageName::parse(field("name")?).map_err(|error| WebError::bad_form(error.to_string()))?;

@@ -3,18 +3,17 @@
 
 use askama::Template;
 use data_encoding::BASE64URL_NOPAD;
-use http::request::Parts;
 
 use super::browser::Browser;
 use super::form::Fields;
 use super::pages::{self, Frame, Shown, time};
 use super::refusal::WebError;
 use super::repository_settings::{self, image_name};
-use super::return_path::ReturnPath;
 use super::settings::own;
+use super::signed_in::{self, SignedInRequest};
 use super::site::Ago;
 use super::viewer::Viewer;
-use super::{Endpoint, Web, devices};
+use super::{Endpoint, Web};
 use crate::webhooks::{Delivery, NewWebhook, Webhook, WebhookEvent, WebhooksError};
 use atproto::syntax::{Did, ImageName};
 use server::wire::{Request, Response};
@@ -95,18 +94,14 @@ struct DeleteWebhookPage<'p> {
 }
 
 /// Handles `GET`: shows the webhooks of the query's repository.
-pub(super) async fn show_all(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Response, WebError> {
-    let (browser, fields) = (Browser::of(web, head)?, Fields::of_query(head));
-    let Some(did) = web.browsers.find(browser.hash()).await? else {
-        return Ok(pages::sign_in(web, &browser, ReturnPath::of_request(web, head).as_ref()));
-    };
-    trace.caller = Some(did.clone());
+pub(super) async fn show_all(web: &Web, request: SignedInRequest) -> Result<Response, WebError> {
+    let SignedInRequest { browser, account: did, fields } = request;
     overview(web, browser, did, &image_name(&fields)?, Form::default()).await
 }
 
 /// Handles `POST`: adds a webhook.
 pub(super) async fn add(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
-    let (browser, did, fields) = devices::change(web, request, trace).await?;
+    let SignedInRequest { browser, account: did, fields } = signed_in::form(web, request, trace).await?;
     let name = image_name(&fields)?;
     let url = fields.get("url").unwrap_or_default();
     let secret = fields.get("secret").map(str::trim).filter(|secret| !secret.is_empty());
@@ -127,19 +122,15 @@ pub(super) async fn add(web: &Web, request: Request, trace: &mut Trace) -> Resul
 }
 
 /// Handles `GET`: shows the query's webhook.
-pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Response, WebError> {
-    let (browser, fields) = (Browser::of(web, head)?, Fields::of_query(head));
-    let Some(did) = web.browsers.find(browser.hash()).await? else {
-        return Ok(pages::sign_in(web, &browser, ReturnPath::of_request(web, head).as_ref()));
-    };
-    trace.caller = Some(did.clone());
+pub(super) async fn show(web: &Web, request: SignedInRequest) -> Result<Response, WebError> {
+    let SignedInRequest { browser, account: did, fields } = request;
     let webhook = find(web, &did, &fields).await?;
     log(web, browser, did, &webhook, browser.said(&fields)).await
 }
 
 /// Handles `POST`: tests, switches on or off, or deletes a webhook, or repeats a delivery.
 pub(super) async fn change(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
-    let (browser, did, fields) = devices::change(web, request, trace).await?;
+    let SignedInRequest { browser, account: did, fields } = signed_in::form(web, request, trace).await?;
     let webhook = find(web, &did, &fields).await?;
     let id = webhook.id;
     let message = match fields.get("do") {
