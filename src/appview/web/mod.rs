@@ -10,7 +10,6 @@
 //! no other site can read or set. Redirects go only to our own paths and to the authorization server of a sign-in.
 
 mod account_data;
-mod beginnings;
 mod browser;
 mod browser_sessions;
 mod counts;
@@ -28,6 +27,7 @@ mod return_path;
 mod search_api;
 mod settings;
 mod sign_in;
+mod sign_in_limit;
 mod signed_in;
 mod site;
 mod stars;
@@ -55,7 +55,6 @@ use crate::repos::Repos;
 use crate::uploads::Uploads;
 use crate::webhooks::Webhooks;
 use atproto::syntax::Did;
-use beginnings::Beginnings;
 use browser::Browser;
 use browser_sessions::BrowserSessions;
 use guesses::Guesses;
@@ -65,6 +64,7 @@ use server::bulkhead::{Bulkhead, BulkheadCounts, Caller, Overload};
 use server::sqlite::Database;
 use server::wire::{Request, Response};
 use server::xrpc::{Refusal, Trace, header, response};
+use sign_in_limit::SignInLimit;
 use viewer::Viewer;
 
 pub use endpoint::{ENDPOINTS, Endpoint};
@@ -75,7 +75,7 @@ pub use held::{
 pub use pages::guard;
 
 /// Sign-ins that may be beginning at the same time: each calls servers that a stranger named.
-const BEGINNING_AT_ONCE: usize = 32;
+const SIGN_INS_AT_ONCE: usize = 32;
 
 /// Longest wait for an account's handle.
 const NAME_TIME: Duration = Duration::from_secs(2);
@@ -142,9 +142,9 @@ pub struct Web {
     uploads: Arc<Uploads>,
     browsers: BrowserSessions,
     guesses: Guesses,
-    beginning: Semaphore,
-    beginnings: Beginnings,
-    pictures: Semaphore,
+    sign_in_slots: Semaphore,
+    sign_in_limit: SignInLimit,
+    picture_slots: Semaphore,
     pages: Bulkhead<Caller>,
     front_page: site::FrontPage,
     configs: site::Configs,
@@ -160,9 +160,9 @@ impl Web {
             sign_ins: SignIns::new(Arc::clone(&sessions), settings.random),
             browsers: BrowserSessions::new(database, settings.clock),
             guesses: Guesses::default(),
-            beginning: Semaphore::new(BEGINNING_AT_ONCE),
-            beginnings: Beginnings::default(),
-            pictures: Semaphore::new(PICTURES_AT_ONCE),
+            sign_in_slots: Semaphore::new(SIGN_INS_AT_ONCE),
+            sign_in_limit: SignInLimit::default(),
+            picture_slots: Semaphore::new(PICTURES_AT_ONCE),
             pages: Bulkhead::new(site::PAGES),
             front_page: site::FrontPage::default(),
             configs: site::remembered_configs(),
@@ -248,7 +248,7 @@ pub async fn answer(web: &Web, endpoint: Endpoint, request: Request, trace: &mut
     response
 }
 
-/// Answers a request of an endpoint of this room that finds no place.
+/// Answers a request of an endpoint of this room that gets no slot.
 #[must_use]
 pub fn turn_away(web: &Web, endpoint: Endpoint, overload: Overload) -> Response {
     let mut response = refused(web, endpoint, &Viewer::default(), overload.into());

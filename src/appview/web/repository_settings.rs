@@ -117,7 +117,7 @@ pub(super) async fn write_page(web: &Web, request: Request, trace: &mut Trace) -
 pub(super) async fn write_picture(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
     let (browser, did) = signed_in::sender(web, &request.head, trace).await?;
     let too_many = |_| WebError::unavailable("too many pictures are sent at this moment: try again soon");
-    let _slot = web.pictures.try_acquire().map_err(too_many)?;
+    let _slot = web.picture_slots.try_acquire().map_err(too_many)?;
     let (head, upload) = Upload::of_body(request, RepoPage::MAX_PICTURE_BYTES).await?;
     browser.check(web, &head, upload.fields.get("token").unwrap_or_default())?;
     let name = image_name(&upload.fields)?;

@@ -57,14 +57,14 @@ pub(super) async fn begin(web: &Web, request: Request, network: &Caller) -> Resu
 
 /// Begins a sign-in. Returns the URL at the authorization server.
 async fn announce(web: &Web, browser: &Browser, typed: SignInFields<'_>, network: &Caller) -> Result<String, WebError> {
-    web.beginnings.require_place(network, Instant::now()).map_err(too_many)?;
-    let _slot = web.beginning.try_acquire().map_err(|_| WebError::from(SignInError::TooMany))?;
+    web.sign_in_limit.check(network, Instant::now()).map_err(too_many)?;
+    let _slot = web.sign_in_slots.try_acquire().map_err(|_| WebError::from(SignInError::TooMany))?;
     let next = typed.next.map(|page| page.as_str().to_owned());
     let url = match whom(web, typed.handle, network).await? {
         Named::Account(account) => web.sign_ins.begin(&account, browser.hash(), next).await?,
         Named::Server(origin) => web.sign_ins.begin_at(&origin, browser.hash(), next).await?,
     };
-    web.beginnings.begun(network, Instant::now());
+    web.sign_in_limit.begun(network, Instant::now());
     Ok(url)
 }
 

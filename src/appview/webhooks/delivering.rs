@@ -31,22 +31,22 @@ const GONE: &str = "its receiver says that it is gone for good (410)";
 
 /// The attempts under way: their webhooks, and their numbers by account and by host.
 #[derive(Default)]
-struct Places {
+struct AttemptSlots {
     webhooks: HashSet<i64>,
     accounts: HashMap<String, usize>,
     hosts: HashMap<String, usize>,
 }
 
-/// The place of one attempt in [`Places`].
-struct Place {
+/// The slot of one attempt in [`AttemptSlots`].
+struct AttemptSlot {
     webhook: i64,
     account: String,
     host: String,
 }
 
-impl Places {
-    /// Takes a place for a webhook; `None` if an attempt at it is under way, or a limit is reached.
-    fn take(&mut self, waiting: WaitingAt) -> Option<Place> {
+impl AttemptSlots {
+    /// Takes a slot for a webhook; `None` if an attempt at it is under way, or a limit is reached.
+    fn take(&mut self, waiting: WaitingAt) -> Option<AttemptSlot> {
         let host = address::host(&waiting.url);
         let count = |of: &HashMap<String, usize>, name: &str| of.get(name).copied().unwrap_or_default();
         let is_full = self.webhooks.len() >= AT_ONCE
@@ -57,12 +57,12 @@ impl Places {
         }
         *self.accounts.entry(waiting.account.clone()).or_default() += 1;
         *self.hosts.entry(host.clone()).or_default() += 1;
-        Some(Place { webhook: waiting.webhook, account: waiting.account, host })
+        Some(AttemptSlot { webhook: waiting.webhook, account: waiting.account, host })
     }
 
-    fn leave(&mut self, place: &Place) {
-        self.webhooks.remove(&place.webhook);
-        for (of, name) in [(&mut self.accounts, &place.account), (&mut self.hosts, &place.host)] {
+    fn free(&mut self, slot: &AttemptSlot) {
+        self.webhooks.remove(&slot.webhook);
+        for (of, name) in [(&mut self.accounts, &slot.account), (&mut self.hosts, &slot.host)] {
             if let Some(count) = of.get_mut(name) {
                 *count -= 1;
             }
@@ -77,13 +77,12 @@ impl Webhooks {
         if !self.is_on() {
             return;
         }
-        let (mut under_way, mut places) = (FuturesUnordered::new(), Places::default());
+        let (mut under_way, mut slots) = (FuturesUnordered::new(), AttemptSlots::default());
         loop {
             let pause = match self.database.read(deliveries::waiting).await {
                 Ok(waiting) => {
                     let (due, pause) = self.due_first(waiting);
-                    under_way
-                        .extend(due.into_iter().filter_map(|one| places.take(one)).map(|place| self.deliver(place)));
+                    under_way.extend(due.into_iter().filter_map(|one| slots.take(one)).map(|slot| self.deliver(slot)));
                     pause
                 }
                 Err(error) => {
@@ -92,7 +91,7 @@ impl Webhooks {
                 }
             };
             tokio::select! {
-                Some(place) = under_way.next() => places.leave(&place),
+                Some(slot) = under_way.next() => slots.free(&slot),
                 () = self.due.notified() => {}
                 () = tokio::time::sleep(pause) => {}
             }
@@ -108,23 +107,23 @@ impl Webhooks {
         (due, next_us.map_or(IDLE, |pause_us| Duration::from_micros(pause_us).min(IDLE)))
     }
 
-    /// Attempts the first due delivery of a webhook; returns its place.
-    async fn deliver(&self, place: Place) -> Place {
-        if let Err(error) = self.try_deliver(&place).await {
+    /// Attempts the first due delivery of a webhook; returns its slot.
+    async fn deliver(&self, slot: AttemptSlot) -> AttemptSlot {
+        if let Err(error) = self.try_deliver(&slot).await {
             tracing::warn!(%error, "what became of a webhook's delivery cannot be noted");
             // The delivery is still due, and would be sent again at once.
             tokio::time::sleep(AFTER_FAULT).await;
         }
         self.ended.notify_waiters();
-        place
+        slot
     }
 
-    async fn try_deliver(&self, place: &Place) -> Result<(), StorageError> {
-        let (webhook, now_us) = (place.webhook, (self.settings.clock)());
+    async fn try_deliver(&self, slot: &AttemptSlot) -> Result<(), StorageError> {
+        let (webhook, now_us) = (slot.webhook, (self.settings.clock)());
         let due = self.database.read(move |read| deliveries::first_due(read, webhook, now_us)).await?;
         let Some(row) = due else { return Ok(()) };
         let attempt = self.attempt(&row).await;
-        let (event, host, problem) = (row.event.clone(), &place.host, attempt.problem.clone());
+        let (event, host, problem) = (row.event.clone(), &slot.host, attempt.problem.clone());
         let chance = f64::from(self.random()?[0]) / 255.0;
         let noted = self.database.write(move |write| note(write, &row, &attempt, chance)).await?;
         self.outcomes.inc(noted.outcome);
@@ -133,11 +132,11 @@ impl Webhooks {
             DeliveryOutcome::Delivered => tracing::debug!(event, host, "an event was delivered to a webhook"),
             DeliveryOutcome::Failed => tracing::debug!(event, host, "an event is not delivered yet: {problem}"),
             DeliveryOutcome::GivenUp => {
-                tracing::info!(did = place.account, event, host, "an event was not delivered: {problem}");
+                tracing::info!(did = slot.account, event, host, "an event was not delivered: {problem}");
             }
         }
         if let Some(reason) = noted.switched_off {
-            tracing::warn!(did = place.account, host, "a webhook was switched off: {reason}");
+            tracing::warn!(did = slot.account, host, "a webhook was switched off: {reason}");
         }
         Ok(())
     }
@@ -187,11 +186,11 @@ fn is_of_the_server(status: u16) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Places, WaitingAt};
+    use super::{AttemptSlots, WaitingAt};
 
     #[test]
     fn one_host_and_one_account_have_a_share_of_the_places() {
-        let mut places = Places::default();
+        let mut slots = AttemptSlots::default();
         let waiting = |webhook: i64, account: &str, host: &str| WaitingAt {
             webhook,
             account: account.into(),
@@ -199,18 +198,18 @@ mod tests {
             due_us: 0,
         };
         let taken: Vec<_> =
-            (0..9).filter_map(|number| places.take(waiting(number, "flood", &format!("h{number}")))).collect();
+            (0..9).filter_map(|number| slots.take(waiting(number, "flood", &format!("h{number}")))).collect();
         assert_eq!(taken.len(), 4, "of one account");
-        assert!(places.take(waiting(20, "a", "slow.example")).is_some());
-        assert!(places.take(waiting(20, "a", "slow.example")).is_none(), "one at a time");
-        assert!(places.take(waiting(21, "b", "slow.example")).is_some());
-        assert!(places.take(waiting(22, "c", "slow.example")).is_none(), "of one host");
-        assert!(places.take(waiting(22, "c", "slow.example:8443")).is_some());
-        for place in &taken {
-            places.leave(place);
+        assert!(slots.take(waiting(20, "a", "slow.example")).is_some());
+        assert!(slots.take(waiting(20, "a", "slow.example")).is_none(), "one at a time");
+        assert!(slots.take(waiting(21, "b", "slow.example")).is_some());
+        assert!(slots.take(waiting(22, "c", "slow.example")).is_none(), "of one host");
+        assert!(slots.take(waiting(22, "c", "slow.example:8443")).is_some());
+        for slot in &taken {
+            slots.free(slot);
         }
         let more =
-            (100..200).filter_map(|number| places.take(waiting(number, &format!("a{number}"), &format!("h{number}"))));
+            (100..200).filter_map(|number| slots.take(waiting(number, &format!("a{number}"), &format!("h{number}"))));
         assert_eq!(more.count(), 32 - 3);
     }
 }

@@ -12,14 +12,14 @@ const MAX_OF_NETWORK: u32 = 100;
 
 /// Number of sign-ins of each network, from the first one on.
 #[derive(Default)]
-pub(super) struct Beginnings(Mutex<Counts>);
+pub(super) struct SignInLimit(Mutex<Counts>);
 
-impl Beginnings {
+impl SignInLimit {
     /// Looks whether a network may begin a sign-in. Clients of a proxy that does not name them have no limit.
     ///
     /// # Errors
     /// The seconds until the next one is allowed.
-    pub(super) fn require_place(&self, network: &Caller, now: Instant) -> Result<(), u64> {
+    pub(super) fn check(&self, network: &Caller, now: Instant) -> Result<(), u64> {
         if *network == Caller::Unknown {
             return Ok(());
         }
@@ -47,25 +47,25 @@ mod tests {
 
     #[test]
     fn one_network_leaves_places_to_others() {
-        let (beginnings, now) = (Beginnings::default(), Instant::now());
+        let (limit, now) = (SignInLimit::default(), Instant::now());
         let of = |number: u32| Caller::Network(Ipv4Addr::from_bits(number).into());
         let minutes = |count| now + Duration::from_mins(count);
         for network in [of(1), Caller::Unknown] {
             for _ in 0..100 {
-                assert_eq!(beginnings.require_place(&network, now), Ok(()));
-                beginnings.begun(&network, now);
+                assert_eq!(limit.check(&network, now), Ok(()));
+                limit.begun(&network, now);
             }
         }
-        assert_eq!(beginnings.require_place(&of(1), minutes(5)), Err(601));
-        assert_eq!(beginnings.require_place(&of(2), minutes(5)), Ok(()));
-        assert_eq!(beginnings.require_place(&Caller::Unknown, now), Ok(()));
-        assert_eq!(beginnings.require_place(&of(1), minutes(15)), Ok(()));
+        assert_eq!(limit.check(&of(1), minutes(5)), Err(601));
+        assert_eq!(limit.check(&of(2), minutes(5)), Ok(()));
+        assert_eq!(limit.check(&Caller::Unknown, now), Ok(()));
+        assert_eq!(limit.check(&of(1), minutes(15)), Ok(()));
     }
 
     #[test]
     fn what_did_not_begin_takes_no_place() {
-        let (beginnings, now) = (Beginnings::default(), Instant::now());
+        let (limit, now) = (SignInLimit::default(), Instant::now());
         let network = Caller::Network(Ipv4Addr::LOCALHOST.into());
-        assert!((0..1000).all(|_| beginnings.require_place(&network, now).is_ok()));
+        assert!((0..1000).all(|_| limit.check(&network, now).is_ok()));
     }
 }
