@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
+use super::manifest::Descriptor;
 use super::{Images, ImagesError, ParsedManifest};
 use crate::catalog::Content;
 use crate::gate::PullPermit;
@@ -116,11 +117,9 @@ impl ParsedManifest {
     #[must_use]
     pub fn details(&self) -> ManifestDetails {
         let document = self.document();
-        let named = |all: Option<Vec<&super::manifest::Descriptor>>| {
-            all.into_iter().flatten().map(super::manifest::Descriptor::named).collect()
-        };
+        let named = |all: Option<Vec<&Descriptor>>| all.into_iter().flatten().map(Descriptor::named).collect();
         ManifestDetails {
-            config: document.config.as_ref().map(super::manifest::Descriptor::named),
+            config: document.config.as_ref().map(Descriptor::named),
             layers: named(self.layers()),
             manifests: named(self.manifests()),
             subject: self.subject,

@@ -91,25 +91,25 @@ impl Descriptor {
 }
 
 impl ParsedManifest {
-    /// Parses a manifest. `media_type` is its Content-Type.
+    /// Parses a manifest that came with this `Content-Type`.
     ///
     /// # Errors
     /// [`ImagesError::Invalid`]
-    pub fn parse(bytes: Bytes, media_type: Option<&str>) -> Result<Self, ImagesError> {
+    pub fn parse(bytes: Bytes, content_type: Option<&str>) -> Result<Self, ImagesError> {
         let document = server::json::parse(&bytes).map_err(|error| ImagesError::Invalid(error.to_string()))?;
-        Self::of(document, bytes, media_type)
+        Self::of(document, bytes, content_type)
     }
 
     /// Checks a manifest. A list that is missing, or `null` as Go programs write an empty one, is empty.
-    fn of(mut document: Document, bytes: Bytes, media_type: Option<&str>) -> Result<Self, ImagesError> {
+    fn of(mut document: Document, bytes: Bytes, content_type: Option<&str>) -> Result<Self, ImagesError> {
         let invalid = |reason: &str| ImagesError::Invalid(reason.to_owned());
         if document.schema_version != 2 {
             return Err(invalid("its schemaVersion must be 2"));
         }
-        let said = media_type.map(|text| text.split(';').next().unwrap_or_default().trim().to_owned());
-        let media_type = match (said, &document.media_type) {
-            (Some(said), Some(own)) if said != *own => return Err(invalid("its mediaType is not its Content-Type")),
-            (Some(said), _) => said,
+        let typed = content_type.map(|text| text.split(';').next().unwrap_or_default().trim().to_owned());
+        let media_type = match (typed, &document.media_type) {
+            (Some(typed), Some(own)) if typed != *own => return Err(invalid("its mediaType is not its Content-Type")),
+            (Some(typed), _) => typed,
             (None, Some(own)) => own.clone(),
             (None, None) => return Err(invalid("it has no media type")),
         };
@@ -197,9 +197,9 @@ impl ParsedManifest {
     }
 }
 
-/// Returns the media type of a manifest: `said`, that of the record, else that in its own bytes, else that of an OCI
+/// Returns the media type of a manifest: `recorded`, that of the record, else that in its own bytes, else that of an OCI
 /// image.
-pub(super) fn media_type_of(said: Option<String>, bytes: &[u8]) -> String {
+pub(super) fn media_type_of(recorded: Option<String>, bytes: &[u8]) -> String {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Typed {
@@ -207,7 +207,7 @@ pub(super) fn media_type_of(said: Option<String>, bytes: &[u8]) -> String {
     }
     let is_known = |text: &String| IMAGES.contains(&text.as_str()) || INDEXES.contains(&text.as_str());
     let own = || serde_json::from_slice(bytes).ok().map(|Typed { media_type }| media_type).filter(is_known);
-    said.filter(is_known).or_else(own).unwrap_or_else(|| IMAGES[0].to_owned())
+    recorded.filter(is_known).or_else(own).unwrap_or_else(|| IMAGES[0].to_owned())
 }
 
 /// Returns the digests of descriptors in their order, each once.

@@ -13,7 +13,7 @@ use super::settings::{login, own};
 use super::signed_in::{self, SignedInRequest};
 use super::viewer::Viewer;
 use super::{Endpoint, Web, webhooks};
-use crate::catalog::{NewPicture, PageChange, is_drawable, looks_like};
+use crate::catalog::{Inventory, ListedTag, NewPicture, PageChange, is_drawable, looks_like};
 use crate::gate::DeletePermit;
 use crate::names::{Owner, Reference, RepositoryName};
 use atproto::lexicon::RepoPage;
@@ -197,23 +197,7 @@ async fn overview(
     if tags.is_none() && inventory.is_whole && message.is_empty() {
         return Err(WebError::not_found("you have no such repository"));
     }
-    let cut_tags = cut(tags.map_or(0, Vec::len), "tag");
-    let tags = tags.into_iter().flatten().take(MAX_LISTED).map(|tag| Deletable {
-        shown: tag.tag.to_string(),
-        reference: tag.tag.to_string(),
-        words: String::new(),
-    });
-    let manifests = inventory.manifests.iter().filter(|(_, manifest)| manifest.repository == *name);
-    let mut manifests: Vec<_> = manifests.collect();
-    manifests.sort_by_cached_key(|(digest, manifest)| {
-        (Reverse(manifest.created.as_ref().map(Datetime::to_micros)), **digest)
-    });
-    let cut_manifests = cut(manifests.len(), "manifest");
-    let manifests = manifests.into_iter().take(MAX_LISTED).map(|(digest, manifest)| Deletable {
-        shown: digest.hex().chars().take(12).collect(),
-        reference: digest.to_string(),
-        words: manifest.words(),
-    });
+    let (tags, manifests) = (deletable_tags(tags.map_or(&[], Vec::as_slice)), deletable_manifests(&inventory, name));
     let shown = RepositorySettingsPage {
         frame: Frame::of_viewer(web, &viewer),
         name: name.as_str(),
@@ -227,12 +211,42 @@ async fn overview(
         picture_action: Endpoint::WritePicture.path(),
         delete_action: Endpoint::DeleteImage.path(),
         webhooks: web.webhooks.is_on().then(|| webhooks::path_of_all(name)),
-        tags: tags.collect(),
-        cut_tags,
-        manifests: manifests.collect(),
-        cut_manifests,
+        tags: tags.rows,
+        cut_tags: tags.cut,
+        manifests: manifests.rows,
+        cut_manifests: manifests.cut,
     };
     Ok(pages::finish(web, None, shown.render(), Shown::default()))
+}
+
+/// What may be deleted, and a text about what is left out.
+struct DeletableList {
+    rows: Vec<Deletable>,
+    cut: Option<String>,
+}
+
+fn deletable_tags(tags: &[ListedTag]) -> DeletableList {
+    let rows = tags.iter().take(MAX_LISTED).map(|tag| Deletable {
+        shown: tag.tag.to_string(),
+        reference: tag.tag.to_string(),
+        words: String::new(),
+    });
+    DeletableList { rows: rows.collect(), cut: cut(tags.len(), "tag") }
+}
+
+/// Returns the manifests of a repository, the newest first.
+fn deletable_manifests(inventory: &Inventory, name: &ImageName) -> DeletableList {
+    let manifests = inventory.manifests.iter().filter(|(_, manifest)| manifest.repository == *name);
+    let mut manifests: Vec<_> = manifests.collect();
+    manifests.sort_by_cached_key(|(digest, manifest)| {
+        (Reverse(manifest.created.as_ref().map(Datetime::to_micros)), **digest)
+    });
+    let rows = manifests.iter().take(MAX_LISTED).map(|(digest, manifest)| Deletable {
+        shown: digest.hex().chars().take(12).collect(),
+        reference: digest.to_string(),
+        words: manifest.words(),
+    });
+    DeletableList { rows: rows.collect(), cut: cut(manifests.len(), "manifest") }
 }
 
 /// Returns a text about what a list of `count` entries leaves out.

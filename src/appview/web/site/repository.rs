@@ -56,6 +56,13 @@ struct RepositoryPage<'p> {
     stars: Stars<'p>,
 }
 
+/// A page of the list of tags, and the links to those beside it.
+struct TagPage {
+    rows: Vec<Row>,
+    newer: Option<String>,
+    older: Option<String>,
+}
+
 /// The stars of a repository, and the form to add or remove the viewer's.
 struct Stars<'p> {
     count: u64,
@@ -73,7 +80,7 @@ pub(super) async fn show(
     head: &Parts,
 ) -> Result<Response, WebError> {
     let account = &subject.account;
-    let (inventory, said) = tokio::join!(web.catalog.inventory(account), web.catalog.page(account, name));
+    let (inventory, content) = tokio::join!(web.catalog.inventory(account), web.catalog.page(account, name));
     let (inventory, problem, unread) = match inventory {
         Ok(inventory) => {
             let problem = partial(&inventory);
@@ -93,16 +100,14 @@ pub(super) async fn show(
         None => &[],
     };
     let tags: Vec<&ListedTag> = tags.iter().filter(|tag| tag.tag.attached_to().is_none()).collect();
-    // Behind the last page there is nothing: tags may have gone since the link to it was shown.
-    let last = tags.len().div_ceil(PAGE).max(1);
-    let page = Fields::of_query(head).get("page").and_then(|page| page.parse().ok()).unwrap_or(1_usize).clamp(1, last);
     let (path, now_us) = (path_of(&subject.owner, name), (web.settings.clock)());
+    let page = Fields::of_query(head).get("page").and_then(|page| page.parse().ok()).unwrap_or(1);
+    let listed = tag_page(&inventory, &tags, page, &path, now_us);
     let newest = tags.first().and_then(|tag| inventory.manifests.get(&tag.digest));
-    let said = said.unwrap_or_default();
+    let content = content.unwrap_or_default();
     let stars = stars(web, viewer, &account.did, name).await?;
     let hold = newest.and_then(|manifest| manifest.hold.as_ref());
     let (pulls, is_private) = tokio::join!(pulls(web, subject, name, hold), is_private(web, hold));
-    let turned = |to: usize| format!("{path}?page={to}");
     let shown = RepositoryPage {
         frame: Frame::of_viewer(web, viewer),
         owner: subject.owner.to_string(),
@@ -110,15 +115,15 @@ pub(super) async fn show(
         name: name.as_str(),
         pull: pull(&inventory, &tags, &format!("{}{path}", web.settings.registry)),
         description: newest.and_then(|manifest| manifest.description.as_deref()),
-        readme: said.text.as_deref().map(markdown::render),
-        picture: said.picture.map(|digest| format!("/picture/{}/{name}?{}", subject.owner, shown::short(&digest))),
+        readme: content.text.as_deref().map(markdown::render),
+        picture: content.picture.map(|digest| format!("/picture/{}/{name}?{}", subject.owner, shown::short(&digest))),
         count: unread.is_none().then(|| server::text::with_noun(tags.len() as u64, "tag")),
         untagged: untagged(&inventory, name),
-        newer: (page > 1).then(|| turned(page - 1)),
-        older: (tags.len() > page * PAGE).then(|| turned(page + 1)),
+        newer: listed.newer,
+        older: listed.older,
         pulls,
         is_private,
-        tags: tags.iter().skip((page - 1) * PAGE).take(PAGE).map(|tag| row(&inventory, tag, &path, now_us)).collect(),
+        tags: listed.rows,
         problem,
         edit: viewer.is(&account.did).then(|| repository_settings::path_of(name)),
         stars,
@@ -149,6 +154,17 @@ fn pull(inventory: &Inventory, tags: &[&ListedTag], repository: &str) -> Option<
     let latest = tags.iter().find(|tag| tag.tag.as_str() == "latest");
     let tag = latest.or_else(|| tags.iter().find(|tag| content(tag) != Content::Artifact)).or(tags.first())?;
     Some(shown::pull(content(tag), repository, &Reference::Tag(tag.tag.clone())))
+}
+
+/// Returns the page of the list with this number, or the last one: tags may have gone since the link to it was shown.
+fn tag_page(inventory: &Inventory, tags: &[&ListedTag], number: usize, path: &str, now_us: u64) -> TagPage {
+    let page = number.clamp(1, tags.len().div_ceil(PAGE).max(1));
+    let turned = |to: usize| format!("{path}?page={to}");
+    TagPage {
+        rows: tags.iter().skip((page - 1) * PAGE).take(PAGE).map(|tag| row(inventory, tag, path, now_us)).collect(),
+        newer: (page > 1).then(|| turned(page - 1)),
+        older: (tags.len() > page * PAGE).then(|| turned(page + 1)),
+    }
 }
 
 fn row(inventory: &Inventory, tag: &ListedTag, path: &str, now_us: u64) -> Row {
