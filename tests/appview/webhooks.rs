@@ -133,9 +133,9 @@ async fn a_registry_without_webhooks_queues_nothing() {
     assert!(matches!(off.add(&alice.did, &name("app"), "http://localhost:1/", None).await, Err(WebhooksError::Off)));
     off.pushed(&alice, &name("app"), image("v1")).await.unwrap();
     off.keep_delivering().await;
-    assert_eq!(off.totals().await.unwrap().1.waiting, 0);
+    assert_eq!(off.totals().await.unwrap().waiting, 0);
     webhooks.pushed(&alice, &name("other"), image("v1")).await.unwrap();
-    assert_eq!(webhooks.totals().await.unwrap().1.waiting, 0, "another repository");
+    assert_eq!(webhooks.totals().await.unwrap().waiting, 0, "another repository");
 }
 
 #[tokio::test]
@@ -149,16 +149,16 @@ async fn what_waits_is_bounded_and_given_up_when_the_webhook_is_off() {
     let webhook = only(&webhooks, &alice).await;
     let log = webhooks.deliveries(&webhook).await.unwrap();
     assert_eq!((log.len(), log[0].tag.as_str(), log[KEPT - 1].tag.as_str()), (KEPT, "v59", "v10"), "the oldest went");
-    assert_eq!(webhooks.totals().await.unwrap().1.waiting, KEPT as u64);
+    assert_eq!(webhooks.totals().await.unwrap().waiting, KEPT as u64);
     webhooks.add(&did(2), &name("app"), "http://localhost:1/", None).await.unwrap();
     let all = webhooks.all().await.unwrap();
-    let of_each: Vec<_> = all.iter().map(|(webhook, waiting)| (&webhook.account, *waiting)).collect();
+    let of_each: Vec<_> = all.iter().map(|listed| (&listed.webhook.account, listed.waiting)).collect();
     assert_eq!(of_each, [(&alice.did, KEPT as u64), (&did(2), 0)]);
     assert!(webhooks.switch_off(added.id, None).await.unwrap() && !webhooks.switch_off(added.id, None).await.unwrap());
     webhooks.pushed(&alice, &name("app"), image("unheard")).await.unwrap();
     let log = webhooks.deliveries(&webhook).await.unwrap();
     assert!(log.iter().all(|one| one.due_us.is_none() && one.problem.is_some() && !one.is_delivered()), "{log:?}");
-    assert_eq!((log[0].tag.as_str(), webhooks.totals().await.unwrap().1.waiting), ("v59", 0));
+    assert_eq!((log[0].tag.as_str(), webhooks.totals().await.unwrap().waiting), ("v59", 0));
     assert!(webhooks.deliver_again(&webhook, log[3].id).await.unwrap());
     assert!(!webhooks.deliver_again(&webhook, log[3].id).await.unwrap(), "it waits");
     webhooks.forget(&alice.did).await.unwrap();

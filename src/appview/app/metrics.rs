@@ -15,7 +15,7 @@ use crate::images::QueueTotals;
 use crate::index::IndexTotals;
 use crate::oci::OciState;
 use crate::uploads::UploadTotals;
-use crate::webhooks::DeliveryTotals;
+use crate::webhooks::WebhookTotals;
 use server::bulkhead::BulkheadCounts;
 use server::control::{self, Recounted};
 use server::daemon::{Listener, SocketMetrics, usage::Usage};
@@ -64,8 +64,7 @@ pub(super) struct Counted {
     queue: Option<QueueTotals>,
     sizes: Option<Sizes>,
     index: Option<IndexTotals>,
-    /// Number of webhooks, and the totals of queued deliveries.
-    webhooks: Option<(u64, DeliveryTotals)>,
+    webhooks: Option<WebhookTotals>,
 }
 
 impl Sources {
@@ -171,11 +170,11 @@ impl Sources {
     }
 
     fn webhooks(&self, text: &mut Text, counted: &Counted) {
-        if let Some((webhooks, queue)) = counted.webhooks {
-            text.gauge("atcr_appview_webhooks", "Webhooks of repositories.", webhooks);
+        if let Some(totals) = counted.webhooks {
+            text.gauge("atcr_appview_webhooks", "Webhooks of repositories.", totals.webhooks);
             let help = "Deliveries to webhooks that wait, also those that are tried again.";
             let names = ["atcr_appview_webhook_deliveries_queued", "atcr_appview_webhook_delivery_oldest_seconds"];
-            self.waiting(text, names, help, queue.waiting, queue.oldest_us);
+            self.waiting(text, names, help, totals.waiting, totals.oldest_us);
         }
         let help = "Attempts to deliver to webhooks: delivered, failed (tried again), given_up.";
         text.counter_by("atcr_appview_webhook_attempts_total", help, "result", self.state.webhooks.outcomes());

@@ -47,16 +47,16 @@ impl Operation for WebhooksList {
 
     async fn run(self, registry: Arc<OciState>, _: Reporter) -> Result<Vec<ShownWebhook>, AdminError> {
         let now_us = (registry.clock)();
-        let shown = registry.webhooks.all().await?.into_iter().map(|(webhook, waiting)| ShownWebhook {
-            id: webhook.id,
-            host: webhook.host(),
-            account: webhook.account,
-            repository: webhook.repository.to_string(),
-            created_at: Datetime::from_micros(webhook.created_us),
-            is_on: webhook.is_on,
-            problem: webhook.problem,
-            failing_s: webhook.failing_us.map(|since_us| seconds(since_us, now_us)),
-            waiting,
+        let shown = registry.webhooks.all().await?.into_iter().map(|listed| ShownWebhook {
+            id: listed.webhook.id,
+            host: listed.webhook.host(),
+            account: listed.webhook.account,
+            repository: listed.webhook.repository.to_string(),
+            created_at: Datetime::from_micros(listed.webhook.created_us),
+            is_on: listed.webhook.is_on,
+            problem: listed.webhook.problem,
+            failing_s: listed.webhook.failing_us.map(|since_us| seconds(since_us, now_us)),
+            waiting: listed.waiting,
         });
         Ok(shown.collect())
     }

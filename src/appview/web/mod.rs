@@ -1,7 +1,7 @@
 //! The web pages, and the endpoints of sign-in, devices and search. No page needs a script.
 //!
 //! `site` has the public pages: of accounts, repositories and images; `settings` and `repository_settings` what their
-//! owners may change, `webhooks` the webhooks of a repository.
+//! owners may change, `webhooks` the webhooks of a repository; `signed_in` finds who that is, for each of them.
 //!
 //! `sign_in` begins and ends sign-ins by OAuth, `devices` approves and revokes devices, `device_api` has the device
 //! authorization endpoints for programs. An error is a page as well: [`answer`] never fails.

@@ -9,6 +9,7 @@ use http::StatusCode;
 
 use super::attempt::next_us;
 use super::{Attempt, DeliveryOutcome, WebhookEvent, Webhooks, address, tables};
+use crate::webhooks::tables::WebhookState;
 use crate::webhooks::tables::deliveries::{self, DueRow, WaitingAt};
 use atproto::syntax::micros;
 use server::sqlite::Write;
@@ -152,7 +153,7 @@ struct Noted {
 fn note(write: &Write<'_>, row: &DueRow, attempt: &Attempt, chance: f64) -> Result<Noted, StorageError> {
     let (is_delivered, is_push) = (attempt.problem.is_none(), row.kind == WebhookEvent::Push);
     // The webhook may have been switched off or deleted meanwhile.
-    let (is_on, failing_us) = tables::state(write, row.webhook)?.unwrap_or_default();
+    let WebhookState { is_on, failing_us } = tables::state(write, row.webhook)?.unwrap_or_default();
     let is_gone = attempt.status == Some(StatusCode::GONE.as_u16());
     let is_tried_again = is_on && is_push && !is_delivered && !is_gone;
     let next_us = next_us(row.queued_us, row.attempts + 1, attempt, chance).filter(|_| is_tried_again);

@@ -29,7 +29,7 @@ use server::sqlite::Database;
 pub use attempt::{Attempt, Delivery};
 pub use error::WebhooksError;
 pub use event::{PushedImage, WebhookEvent};
-pub use owned::{NewWebhook, Webhook};
+pub use owned::{ListedWebhook, NewWebhook, Webhook};
 
 /// Settings of webhooks.
 pub struct WebhookSettings {
@@ -59,9 +59,11 @@ label! {
     }
 }
 
-/// Totals of the waiting deliveries.
+/// Totals of the webhooks and of the waiting deliveries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DeliveryTotals {
+pub struct WebhookTotals {
+    /// Number of webhooks.
+    pub webhooks: u64,
     /// Number of waiting deliveries.
     pub waiting: u64,
     /// Time when the oldest was queued, microseconds since 1970.

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::address;
 use super::event::{Payload, PushedImage, WebhookEvent};
-use super::{Delivery, DeliveryTotals, Webhooks, WebhooksError};
+use super::{Delivery, WebhookTotals, Webhooks, WebhooksError};
 use crate::webhooks::tables::deliveries::{self, NewEvent};
 use crate::webhooks::tables::{self, Bounds, NewRow};
 use atproto::syntax::{Datetime, Did, ImageName, micros};
@@ -54,6 +54,15 @@ impl Webhook {
     pub fn host(&self) -> String {
         address::host(&self.url)
     }
+}
+
+/// A webhook in the list of all accounts.
+#[derive(Clone, Debug)]
+pub struct ListedWebhook {
+    /// The webhook.
+    pub webhook: Webhook,
+    /// Number of its waiting deliveries.
+    pub waiting: u64,
 }
 
 /// A webhook that was just added.
@@ -179,12 +188,11 @@ impl Webhooks {
         self.database.read(move |read| tables::of_account(read, &account)).await
     }
 
-    /// Returns the webhooks of all accounts, the oldest first, 1,000 at most, each with the number of its waiting
-    /// deliveries.
+    /// Returns the webhooks of all accounts, the oldest first, 1,000 at most.
     ///
     /// # Errors
     /// As [`Webhooks::find`].
-    pub async fn all(&self) -> Result<Vec<(Webhook, u64)>, StorageError> {
+    pub async fn all(&self) -> Result<Vec<ListedWebhook>, StorageError> {
         self.database.read(tables::all).await
     }
 
@@ -273,12 +281,12 @@ impl Webhooks {
         Ok(found)
     }
 
-    /// Returns the number of webhooks, and totals of the waiting deliveries.
+    /// Returns the totals of the webhooks and of the waiting deliveries.
     ///
     /// # Errors
     /// As [`Webhooks::find`].
-    pub async fn totals(&self) -> Result<(u64, DeliveryTotals), StorageError> {
-        self.database.read(|read| Ok((tables::totals(read)?, deliveries::totals(read)?))).await
+    pub async fn totals(&self) -> Result<WebhookTotals, StorageError> {
+        self.database.read(tables::totals).await
     }
 
     /// Deletes ended deliveries that are older than 30 days.

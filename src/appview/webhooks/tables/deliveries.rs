@@ -1,6 +1,6 @@
 //! The SQL of deliveries: waiting and ended ones.
 
-use crate::webhooks::{Attempt, Delivery, DeliveryTotals, WebhookEvent};
+use crate::webhooks::{Attempt, Delivery, WebhookEvent};
 use atproto::syntax::{Did, ImageName};
 use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
@@ -221,17 +221,6 @@ pub fn log(read: &Read<'_>, webhook: i64) -> Result<Vec<Delivery>, StorageError>
 #[must_use]
 pub fn event_at(event: &str, webhook: i64) -> String {
     format!("{event}-{webhook}")
-}
-
-/// Returns totals of the waiting deliveries.
-///
-/// # Errors
-/// As [`queue`].
-pub fn totals(read: &Read<'_>) -> Result<DeliveryTotals, StorageError> {
-    let sql = "SELECT count(*), min(queued_us) FROM webhook_delivery WHERE due_us IS NOT NULL";
-    let totals =
-        read.first(sql, [], |row| Ok(DeliveryTotals { waiting: row.number(0)?, oldest_us: row.number_or_null(1)? }))?;
-    Ok(totals.unwrap_or_default())
 }
 
 /// Forgets deliveries from before this time that wait no more.

@@ -6,7 +6,7 @@ pub mod deliveries;
 
 use rusqlite::Row;
 
-use crate::webhooks::{Webhook, WebhooksError};
+use crate::webhooks::{ListedWebhook, Webhook, WebhookTotals, WebhooksError};
 use atproto::syntax::{Did, ImageName};
 use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
@@ -54,7 +54,7 @@ pub fn insert(write: &Write<'_>, row: &NewRow, bounds: Bounds) -> Result<i64, We
     if of_repository >= bounds.per_repository || of_account >= bounds.per_account {
         return Err(WebhooksError::TooMany);
     }
-    if totals(write)? >= bounds.total {
+    if count(write)? >= bounds.total {
         return Err(WebhooksError::Full);
     }
     let sql = "INSERT OR IGNORE INTO webhook (account, repository, url, secret, created_us) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -63,11 +63,20 @@ pub fn insert(write: &Write<'_>, row: &NewRow, bounds: Bounds) -> Result<i64, We
     write.first(sql, parameters, |row| row.get(0))?.ok_or(WebhooksError::Known)
 }
 
-/// Returns the number of webhooks.
+/// Returns the totals of the webhooks and of the waiting deliveries.
 ///
 /// # Errors
 /// When the database fails or has invalid data.
-pub fn totals(read: &Read<'_>) -> Result<u64, StorageError> {
+pub fn totals(read: &Read<'_>) -> Result<WebhookTotals, StorageError> {
+    let webhooks = count(read)?;
+    let sql = "SELECT count(*), min(queued_us) FROM webhook_delivery WHERE due_us IS NOT NULL";
+    let totals = read.first(sql, [], |row| {
+        Ok(WebhookTotals { webhooks, waiting: row.number(0)?, oldest_us: row.number_or_null(1)? })
+    })?;
+    Ok(totals.unwrap_or_default())
+}
+
+fn count(read: &Read<'_>) -> Result<u64, StorageError> {
     Ok(read.first("SELECT count(*) FROM webhook", [], |row| row.number(0))?.unwrap_or_default())
 }
 
@@ -107,15 +116,15 @@ pub fn find(read: &Read<'_>, account: &Did, id: i64) -> Result<Option<Webhook>, 
 /// Most webhooks in the list of all accounts.
 const MAX_LISTED: i64 = 1_000;
 
-/// Webhooks of all accounts, the oldest first, each with how many deliveries wait.
+/// Returns the webhooks of all accounts, the oldest first.
 ///
 /// # Errors
 /// As [`totals`].
-pub fn all(read: &Read<'_>) -> Result<Vec<(Webhook, u64)>, StorageError> {
+pub fn all(read: &Read<'_>) -> Result<Vec<ListedWebhook>, StorageError> {
     let sql = "SELECT id, account, repository, url, created_us, is_on, problem, failing_us,
                  (SELECT count(*) FROM webhook_delivery WHERE webhook = webhook.id AND due_us IS NOT NULL)
                FROM webhook ORDER BY id LIMIT ?1";
-    read.all(sql, [MAX_LISTED], |row| Ok((webhook(row)?, row.number(8)?)))
+    read.all(sql, [MAX_LISTED], |row| Ok(ListedWebhook { webhook: webhook(row)?, waiting: row.number(8)? }))
 }
 
 /// Returns the number of webhooks of each account.
@@ -176,14 +185,22 @@ pub fn delete_of(write: &Write<'_>, account: &Did) -> Result<(), StorageError> {
     write.execute("DELETE FROM webhook WHERE account = ?1", [account.as_str()]).map(drop)
 }
 
-/// Returns whether a webhook is on, and since when all its deliveries have failed, microseconds since 1970; `None` when
-/// it was deleted.
+/// Whether a webhook works.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WebhookState {
+    /// Whether it is switched on.
+    pub is_on: bool,
+    /// Time since when all its deliveries have failed, microseconds since 1970.
+    pub failing_us: Option<u64>,
+}
+
+/// Returns whether a webhook works; `None` when it was deleted.
 ///
 /// # Errors
 /// As [`totals`].
-pub fn state(read: &Read<'_>, id: i64) -> Result<Option<(bool, Option<u64>)>, StorageError> {
+pub fn state(read: &Read<'_>, id: i64) -> Result<Option<WebhookState>, StorageError> {
     let sql = "SELECT is_on, failing_us FROM webhook WHERE id = ?1";
-    read.first(sql, [id], |row| Ok((row.get(0)?, row.number_or_null(1)?)))
+    read.first(sql, [id], |row| Ok(WebhookState { is_on: row.get(0)?, failing_us: row.number_or_null(1)? }))
 }
 
 /// Notes since when the deliveries of a webhook fail, and until when its receiver takes nothing, if it says so.
