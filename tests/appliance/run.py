@@ -3,24 +3,29 @@
     run.py --binary PATH [--appview PATH] --machines RENDERED [--kind container|emulated] [TEST...]
 
 A machine that cannot be started here says so: `skipped: machine NAME: WHY`.
-The last line counts subtests: `appliance: N passed, N failed`. Exit 1 when one failed.
+The last line counts subtests: `appliance: N passed, N failed`. Exit 1 when one failed. When all tests run, the one that mostly
+waits does so beside the others, and has such a line of its own.
 """
 
 import argparse
 import contextlib
 import os
 import signal
+import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
 import module
+import roots
 from emulated import Emulated
 from machine import Machine
 from nspawn import Container, cannot
 
+WAITS_FOR_MINUTES = "late-store"
 KINDS = {kind.kind: kind for kind in (Container, Emulated)}
 
 
@@ -62,6 +67,27 @@ def report(machine: Machine) -> None:
         print(machine.execute("journalctl -b --no-pager -n 60 -o short-monotonic", timeout=30)[1], file=sys.stderr)
 
 
+class Beside:
+    """This program with one test more, in a process of its own."""
+
+    def __init__(self, test: str):
+        self.output = tempfile.TemporaryFile()
+        self.process = subprocess.Popen([sys.executable, *sys.argv, test], stdout=self.output, stderr=subprocess.STDOUT)
+
+    def close(self) -> int:
+        """Waits for its end, prints what it has printed, and returns its exit code."""
+        code = self.process.wait()
+        self.output.seek(0)
+        sys.stdout.write(self.output.read().decode(errors="replace"))
+        self.output.close()
+        return code
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait()
+
+
 def main() -> int:
     options = argparse.ArgumentParser()
     options.add_argument("--binary", type=Path, required=True)
@@ -72,9 +98,23 @@ def main() -> int:
     given = options.parse_args()
     # An end by a signal passes through every `finally` too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    count = Count()
     why = cannot() if given.kind == Container.kind else None
-    for test in given.tests or module.names():
+    if given.tests or why:
+        return run_all(given, given.tests or module.names(), why)
+    # Made before two processes would.
+    roots.tree("machine")
+    beside = Beside(WAITS_FOR_MINUTES)
+    try:
+        failed = run_all(given, [test for test in module.names() if test != WAITS_FOR_MINUTES], why)
+        return beside.close() or failed
+    finally:
+        beside.end()
+
+
+def run_all(given: argparse.Namespace, tests: list[str], why: str | None) -> int:
+    """Runs these tests one after the other, unless `why` says that no machine can be had; returns the exit code."""
+    count = Count()
+    for test in tests:
         files = module.files(given.machines, test, given.binary, given.appview)
         lacking = why or module.lacking(files)
         if lacking:
