@@ -193,7 +193,7 @@ async fn open_hold(
     let head = database.read(pds::stored_head).await?;
     // Before there is a key, so that a start without usable storage leaves nothing behind.
     let lock = StorageLock::take(&place, purpose).await;
-    let presence = presence::open(config, &place, database, head.is_none(), (purpose, &lock)).await?;
+    let presence = presence::open(config, &place, database, head.is_none(), purpose, &lock).await?;
     let storage_lock = lock.keep(config, purpose)?;
     let store = bucket::store(&config.storage, &place).await?;
     let key = match &config.signing_key {

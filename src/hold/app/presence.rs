@@ -27,7 +27,8 @@ pub(super) async fn open(
     place: &BlobPlace,
     database: &Database,
     is_new: bool,
-    (purpose, lock): (StorageUse, &StorageLock),
+    purpose: StorageUse,
+    lock: &StorageLock,
 ) -> Result<Presence, StartError> {
     let presence = recorded(config, place, is_new, database).await?;
     if !lock.may_mark(purpose) {

@@ -231,7 +231,8 @@ pub(super) fn check(read: &Read<'_>, new: &[BlobRef], old: Option<&StoredRecord>
 /// [`drop_unreferenced`] may be due for them.
 pub(super) fn refer(
     write: &Write<'_>,
-    (collection, rkey): (&str, &str),
+    collection: &str,
+    rkey: &str,
     blobs: &[BlobRef],
     rev: &Tid,
 ) -> Result<Vec<Cid>, StorageError> {
@@ -240,7 +241,7 @@ pub(super) fn refer(
         tables::delete_blob_references(write, collection, rkey)?;
     }
     for blob in blobs {
-        tables::put_blob_reference(write, &blob.cid, &blob.mime_type, (collection, rkey), rev)?;
+        tables::put_blob_reference(write, &blob.cid, &blob.mime_type, collection, rkey, rev)?;
     }
     Ok(before)
 }

@@ -165,12 +165,12 @@ impl Repository<'_> {
         }
         let mut blobs_before = Vec::new();
         for effect in effects {
-            let name = (effect.collection.as_str(), effect.rkey.as_str());
+            let (collection, rkey) = (effect.collection.as_str(), effect.rkey.as_str());
             match &effect.new {
-                Some((cid, _)) => tables::put_record(self.write, name.0, name.1, cid)?,
-                None => tables::delete_record(self.write, name.0, name.1)?,
+                Some((cid, _)) => tables::put_record(self.write, collection, rkey, cid)?,
+                None => tables::delete_record(self.write, collection, rkey)?,
             }
-            blobs_before.extend(blobs::refer(self.write, name, &effect.blobs, rev)?);
+            blobs_before.extend(blobs::refer(self.write, collection, rkey, &effect.blobs, rev)?);
         }
         blobs::drop_unreferenced(self.write, &blobs_before)?;
         for cid in dropped {

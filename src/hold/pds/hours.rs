@@ -25,13 +25,7 @@ pub(super) struct Hours(Mutex<HashMap<Did, Hour>>);
 
 impl Hours {
     /// Counts the records and commits that `account` is about to add, or refuses them all.
-    fn spend(
-        &self,
-        limits: PdsLimits,
-        account: &Did,
-        (records, commits): (u64, u64),
-        now_us: u64,
-    ) -> Result<(), PdsError> {
+    fn spend(&self, limits: PdsLimits, account: &Did, records: u64, commits: u64, now_us: u64) -> Result<(), PdsError> {
         let mut hours = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // A clock that was set back starts a new hour too.
         let is_over = |hour: &Hour| now_us.checked_sub(hour.began_us).is_none_or(|elapsed_us| elapsed_us >= HOUR_US);
@@ -72,7 +66,7 @@ impl Pds {
     /// # Errors
     /// [`PdsError::TooMuchThisHour`].
     pub fn spend(&self, account: &Did, records: u64, commits: u64, now_us: u64) -> Result<(), PdsError> {
-        self.inner.hours.spend(self.inner.limits(), account, (records, commits), now_us)
+        self.inner.hours.spend(self.inner.limits(), account, records, commits, now_us)
     }
 }
 
@@ -96,8 +90,7 @@ mod tests {
     #[test]
     fn an_account_has_its_records_and_commits_within_each_hour() {
         let hours = Hours::default();
-        let spend =
-            |number, records, commits, now_us| hours.spend(LIMITS, &account(number), (records, commits), now_us);
+        let spend = |number, records, commits, now_us| hours.spend(LIMITS, &account(number), records, commits, now_us);
         spend(1, 9, 1, 5).unwrap();
         assert_eq!(refused(spend(1, 2, 1, 1_800_000_005)), (GrowthBound::RecordsPerHour, 1800));
         spend(1, 1, 1, HOUR_US).unwrap();
@@ -109,20 +102,20 @@ mod tests {
         spend(1, 10, 3, HOUR_US + 5).unwrap();
         spend(1, 10, 3, 7).unwrap();
         let without = PdsLimits { records_per_hour: 0, commits_per_hour: 0, ..LIMITS };
-        hours.spend(without, &account(1), (1000, 1000), 7).unwrap();
+        hours.spend(without, &account(1), 1000, 1000, 7).unwrap();
     }
 
     #[test]
     fn accounts_are_forgotten_before_they_fill_memory() {
         let hours = Hours::default();
         for number in 0..MAX_ACCOUNTS + 5 {
-            hours.spend(LIMITS, &account(number), (10, 1), number as u64).unwrap();
+            hours.spend(LIMITS, &account(number), 10, 1, number as u64).unwrap();
         }
         assert_eq!(hours.0.lock().unwrap().len(), MAX_ACCOUNTS);
         let now_us = MAX_ACCOUNTS as u64 + 5;
-        refused(hours.spend(LIMITS, &account(MAX_ACCOUNTS), (1, 1), now_us));
-        hours.spend(LIMITS, &account(0), (1, 1), now_us).unwrap();
-        hours.spend(LIMITS, &account(MAX_ACCOUNTS + 9), (1, 1), 2 * HOUR_US).unwrap();
+        refused(hours.spend(LIMITS, &account(MAX_ACCOUNTS), 1, 1, now_us));
+        hours.spend(LIMITS, &account(0), 1, 1, now_us).unwrap();
+        hours.spend(LIMITS, &account(MAX_ACCOUNTS + 9), 1, 1, 2 * HOUR_US).unwrap();
         assert_eq!(hours.0.lock().unwrap().len(), 1, "those whose hour is over");
     }
 }

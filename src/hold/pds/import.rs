@@ -256,9 +256,9 @@ impl<P: FnMut(ImportProgress)> Import<'_, P> {
             return Err(invalid("a record has at most 1,000,000 bytes".into()));
         }
         let placed = record::check(path, cid, bytes).map_err(|error| invalid(error.to_string()))?;
-        let name = (placed.collection.as_str(), placed.rkey.as_str());
-        tables::put_record(self.write, name.0, name.1, cid)?;
-        blobs::refer(self.write, name, &BlobRef::all_in(&placed.value), &self.rev)?;
+        let (collection, rkey) = (placed.collection.as_str(), placed.rkey.as_str());
+        tables::put_record(self.write, collection, rkey, cid)?;
+        blobs::refer(self.write, collection, rkey, &BlobRef::all_in(&placed.value), &self.rev)?;
         self.records += 1;
         (self.progress)(ImportProgress::Records(self.records));
         Ok(())

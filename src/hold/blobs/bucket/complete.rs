@@ -48,7 +48,7 @@ impl Bucket {
             None if !listed.iter().any(|part| has_bytes(part, &seen)) => self.put_empty(digest).await?,
             None => {
                 let bucket = bucket.ok_or(BlobError::MissingParts)?;
-                let made = self.make(upload, digest, account, bucket, (&seen, listed)).await;
+                let made = self.make(upload, digest, account, bucket, &seen, listed).await;
                 if matches!(made, Err(BlobError::StagedLost)) {
                     self.end_lost(upload).await?;
                 }
@@ -75,7 +75,8 @@ impl Bucket {
         digest: &DigestGuard,
         account: &Did,
         bucket: BucketUploadRow,
-        (seen, listed): (&[BucketPartRow], Vec<(PartNumber, String)>),
+        seen: &[BucketPartRow],
+        listed: Vec<(PartNumber, String)>,
     ) -> Result<u64, BlobError> {
         let staged = self.assemble(upload, bucket, seen, listed, digest.digest()).await?;
         // Only now the size of parts that bypassed the hold is known.

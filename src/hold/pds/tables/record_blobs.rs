@@ -119,7 +119,8 @@ pub fn put_blob_reference(
     write: &Write<'_>,
     cid: &Cid,
     mime_type: &str,
-    (collection, rkey): (&str, &str),
+    collection: &str,
+    rkey: &str,
     rev: &Tid,
 ) -> Result<(), StorageError> {
     let cid = cid.to_bytes();

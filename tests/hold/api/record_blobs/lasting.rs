@@ -125,7 +125,7 @@ async fn a_reference_makes_the_row_of_a_blob_that_is_not_here() {
     let cid = reference.cid;
     let rev = Tid::next(START_US, 1, None);
     let job = move |write: &server::sqlite::Write<'_>| {
-        pds::tables::put_blob_reference(write, &cid, "image/png", ("com.example.note", "one"), &rev)
+        pds::tables::put_blob_reference(write, &cid, "image/png", "com.example.note", "one", &rev)
     };
     home.database.write::<(), StorageError, _>(job).await.unwrap();
     assert_eq!(listed(&home).await, [cid]);

@@ -156,8 +156,8 @@ async fn a_blob_reference_too_much_is_found() {
     let blob = cid::raw_of(b"picture");
     let (home, findings) = found(move |write| {
         let rev = pds::tables::repo_head(write)?.unwrap().rev;
-        pds::tables::put_blob_reference(write, &blob, "image/png", ("com.example.note", "n5"), &rev)?;
-        pds::tables::put_blob_reference(write, &blob, "image/png", ("com.example.note", "gone"), &rev)
+        pds::tables::put_blob_reference(write, &blob, "image/png", "com.example.note", "n5", &rev)?;
+        pds::tables::put_blob_reference(write, &blob, "image/png", "com.example.note", "gone", &rev)
     })
     .await;
     let expected = [(FindingKind::Blob, "com.example.note/n5"), (FindingKind::Blob, "com.example.note/gone")];
