@@ -190,18 +190,21 @@ impl Staging {
         }
     }
 
-    /// Removes the folders of migrations that have written nothing for a day. Returns their number. `now_us` is in
-    /// microseconds since 1970.
+    /// Removes the folders of migrations that have written nothing for a day, or only while the clock was more than a day
+    /// ahead. Returns their number. `now_us` is in microseconds since 1970.
     ///
     /// # Errors
     /// When something is left.
     pub fn drop_left_migrations(&self, now_us: u64) -> Result<usize, StorageError> {
-        let before = UNIX_EPOCH + Duration::from_micros(now_us.saturating_sub(MIGRATION_LEFT_AFTER_US));
+        let day_us = MIGRATION_LEFT_AFTER_US;
+        let recent = [now_us.saturating_sub(day_us), now_us.saturating_add(day_us)];
+        let [from, to] = recent.map(|at_us| UNIX_EPOCH + Duration::from_micros(at_us));
         let mut dropped = 0;
         for folder in self.names(None)?.iter().filter(|name| name.starts_with(MIGRATION_FOLDER)) {
             let files = self.names(Some(folder))?.into_iter().map(|name| format!("{folder}/{name}"));
-            let modified = |name: &String| std::fs::metadata(self.directory.join(name)).ok()?.modified().ok();
-            if [folder.clone()].into_iter().chain(files).filter_map(|name| modified(&name)).all(|at| at < before) {
+            let modified = |name: String| std::fs::metadata(self.directory.join(name)).ok()?.modified().ok();
+            let mut written = [folder.clone()].into_iter().chain(files).filter_map(modified);
+            if written.all(|at| at < from || at > to) {
                 self.remove(folder)?;
                 dropped += 1;
             }

@@ -119,10 +119,11 @@ fn remove_older(directory: &Path, stem: &str, keep: u64, made: &Path) -> io::Res
     copies[..older].iter().try_for_each(std::fs::remove_file)
 }
 
-/// Whether nothing was written to a file for so long that no copy is being made there any more.
+/// Whether nothing was written to a file for so long that no copy is being made there any more; also when it was written
+/// while the clock was that much ahead.
 fn is_left(file: &DirEntry) -> bool {
     let written = file.metadata().and_then(|metadata| metadata.modified());
-    written.is_ok_and(|written| written.elapsed().is_ok_and(|age| age > LEFT_AFTER))
+    written.is_ok_and(|written| written.elapsed().unwrap_or_else(|ahead| ahead.duration()) > LEFT_AFTER)
 }
 
 fn is_copy(name: &str, stem: &str) -> bool {
@@ -181,13 +182,16 @@ mod tests {
     fn a_copy_that_was_cut_off_goes_after_a_day() {
         let directory = tempfile::tempdir().unwrap();
         let part = |day: u64| directory.path().join(format!("{}.part", name_of("hold", day * 86_400_000_000)));
-        let made = directory.path().join(name_of("hold", 3 * 86_400_000_000));
-        for file in [&part(1), &part(2), &made] {
+        let made = directory.path().join(name_of("hold", 4 * 86_400_000_000));
+        for file in [&part(1), &part(2), &part(3), &made] {
             std::fs::write(file, b"").unwrap();
         }
-        let yesterday = std::fs::metadata(part(1)).unwrap().modified().unwrap() - 2 * super::LEFT_AFTER;
-        std::fs::File::options().write(true).open(part(1)).unwrap().set_modified(yesterday).unwrap();
+        let now = std::fs::metadata(part(1)).unwrap().modified().unwrap();
+        // The clock was ahead when the third was cut off.
+        for (file, at) in [(part(1), now - 2 * super::LEFT_AFTER), (part(3), now + 2 * super::LEFT_AFTER)] {
+            std::fs::File::options().write(true).open(file).unwrap().set_modified(at).unwrap();
+        }
         remove_older(directory.path(), "hold", 1, &made).unwrap();
-        assert_eq!([part(1), part(2), made].map(|file| file.exists()), [false, true, true]);
+        assert_eq!([part(1), part(2), part(3), made].map(|file| file.exists()), [false, true, false, true]);
     }
 }

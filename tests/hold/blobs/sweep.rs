@@ -118,14 +118,19 @@ async fn what_a_migration_writes_here_is_left_to_it_until_it_has_written_nothing
     const DAY: Duration = Duration::from_hours(24);
     let hold = Hold::with(LIMITS).await;
     let folder = hold.root().join("uploads/migration-0123456789abcdef");
-    std::fs::create_dir(&folder).unwrap();
-    let file = std::fs::File::create(folder.join("blob")).unwrap();
-    std::fs::File::open(&folder).unwrap().set_modified(UNIX_EPOCH).unwrap();
     let now = UNIX_EPOCH + Duration::from_micros(NOW_US);
-    file.set_modified(now - DAY).unwrap();
-    hold.blobs.recover().await.unwrap();
-    assert_eq!(hold.blobs.sweep(NOW_US).await.unwrap().orphans, 0);
-    file.set_modified(now - DAY - Duration::from_secs(1)).unwrap();
-    assert_eq!(hold.blobs.sweep(NOW_US).await.unwrap().orphans, 1);
-    assert!(!folder.exists());
+    // What is so much later than now was written while the clock was ahead.
+    for (used, left) in
+        [(now - DAY, now - DAY - Duration::from_secs(1)), (now + DAY, now + DAY + Duration::from_secs(1))]
+    {
+        std::fs::create_dir(&folder).unwrap();
+        let file = std::fs::File::create(folder.join("blob")).unwrap();
+        std::fs::File::open(&folder).unwrap().set_modified(UNIX_EPOCH).unwrap();
+        file.set_modified(used).unwrap();
+        hold.blobs.recover().await.unwrap();
+        assert_eq!(hold.blobs.sweep(NOW_US).await.unwrap().orphans, 0);
+        file.set_modified(left).unwrap();
+        assert_eq!(hold.blobs.sweep(NOW_US).await.unwrap().orphans, 1);
+        assert!(!folder.exists());
+    }
 }
