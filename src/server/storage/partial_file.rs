@@ -5,6 +5,9 @@ use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+use rustix::process::geteuid;
+
 use super::sync_directory_of;
 
 /// A file of mode 0600 that is being written as `TARGET.part`. Removed when dropped before it is [published](Self::publish);
@@ -33,18 +36,13 @@ impl PartialFile {
     /// it.
     pub fn create(target: &Path) -> io::Result<Self> {
         let path = Self::path_of(target);
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-            .open(&path)?;
-        let is_locked = matches!(file.try_lock(), Err(TryLockError::WouldBlock));
-        // The process that had the lock may have published or removed the file since it was opened here.
-        if is_locked || !is_at(&file, &path)? {
-            let busy = format!("another process is writing {}", path.display());
-            return Err(io::Error::new(io::ErrorKind::ResourceBusy, busy));
+        let mut file = open(OpenOptions::new().create(true), &path)?;
+        lock(&file, &path)?;
+        if !is_own(&file)? {
+            // In a directory of many users somebody else may have put it there, to read what is written.
+            std::fs::remove_file(&path)?;
+            file = open(OpenOptions::new().create_new(true), &path)?;
+            lock(&file, &path)?;
         }
         let partial = Self { file, path, target: target.to_owned(), is_published: false };
         partial.file.set_permissions(Permissions::from_mode(0o600))?;
@@ -85,6 +83,28 @@ impl Drop for PartialFile {
     }
 }
 
+/// Opens the file to be written, if it is one and no symbolic link; a pipe without a reader is an error at once.
+fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    options.write(true).mode(0o600).custom_flags(flags.bits().cast_signed()).open(path)
+}
+
+fn lock(file: &File, path: &Path) -> io::Result<()> {
+    let is_locked = matches!(file.try_lock(), Err(TryLockError::WouldBlock));
+    // The process that had the lock may have published or removed the file since it was opened here.
+    if is_locked || !is_at(file, path)? {
+        let busy = format!("another process is writing {}", path.display());
+        return Err(io::Error::new(io::ErrorKind::ResourceBusy, busy));
+    }
+    Ok(())
+}
+
+/// Whether the file is this user's, and under no other name.
+fn is_own(file: &File) -> io::Result<bool> {
+    let found = file.metadata()?;
+    Ok(found.is_file() && found.uid() == geteuid().as_raw() && found.nlink() == 1)
+}
+
 /// Whether `path` is the name of the open file.
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let open = file.metadata()?;
@@ -117,6 +137,21 @@ mod tests {
         drop(PartialFile::create(&target).unwrap());
         assert!(!PartialFile::path_of(&target).exists());
         assert_eq!(std::fs::read(&target).unwrap(), b"whole");
+    }
+
+    #[test]
+    fn what_has_another_name_or_is_no_file_is_not_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let (target, other) = (directory.path().join("hold.car"), directory.path().join("other"));
+        std::fs::write(&other, "of another user").unwrap();
+        std::fs::hard_link(&other, PartialFile::path_of(&target)).unwrap();
+        let mut partial = PartialFile::create(&target).unwrap();
+        partial.file().write_all(b"whole").unwrap();
+        partial.publish().unwrap();
+        assert_eq!(std::fs::read(&target).unwrap(), b"whole");
+        std::os::unix::fs::symlink(&other, PartialFile::path_of(&target)).unwrap();
+        assert!(PartialFile::create(&target).is_err());
+        assert_eq!(std::fs::read(&other).unwrap(), b"of another user");
     }
 
     #[test]
