@@ -81,7 +81,8 @@ try:
     wait_for("location.pathname === '/settings' && document.querySelector('[role=status]')")
     # The button signs out, and the way back shows nothing of whoever was signed in.
     run("location.href = '/settings'")
-    wait_for("document.querySelector('form[action=\"/settings/hold\"]')")
+    # The page before has the same forms: a click there would be lost.
+    wait_for("location.search === '' && document.querySelector('form[action=\"/settings/hold\"]')")
     run("document.querySelector('form[action=\"/auth/logout\"] button').click()")
     wait_for("location.pathname === '/auth/oauth/login' && document.querySelector('#handle')")
     run("history.back()")
