@@ -12,18 +12,19 @@
 //! | `schema` | the schema of the database: a script for each version, with the tables of all rooms | – |
 //! | `names` | the parts of a path: owner, repository, tag or digest | – |
 //! | `config` | the configuration: layers, checks | names |
+//! | `cache` | caches of what other servers answered | – |
 //! | `remote` | calls to PDSes, authorization servers and holds: one client, one error type | – |
-//! | `oauth` | the OAuth client of accounts' authorization servers | remote |
-//! | `accounts` | owners of images, sign-ins, sessions at PDSes (with its tables) | names, remote, oauth |
+//! | `oauth` | the OAuth client of accounts' authorization servers | cache, remote |
+//! | `accounts` | owners of images, sign-ins, sessions at PDSes (with its tables) | names, cache, remote, oauth |
 //! | `index` | the search index: repositories by their records (with its tables) | – |
 //! | `gate` | scopes, registry tokens, permits | names, accounts |
-//! | `repos` | manifests and tags as records in their owners' repositories | remote, accounts, index |
-//! | `holds` | the choice of a hold, and calls to it | remote, accounts, repos |
-//! | `catalog` | the repositories and images of accounts, for people (with its tables) | accounts, index, repos, holds |
+//! | `repos` | manifests and tags as records in their owners' repositories | cache, remote, accounts, index |
+//! | `holds` | the choice of a hold, and calls to it | cache, remote, accounts, repos |
+//! | `catalog` | the repositories and images of accounts, for people (with its tables) | cache, accounts, index, repos, holds |
 //! | `follow` | updates of the index: look-ups at holds and accounts, events of the network | names, accounts, index, repos, holds |
 //! | `uploads` | uploads of blobs to a hold (with its tables) | accounts, holds |
 //! | `webhooks` | webhooks for pushes, and their deliveries (with its tables) | – |
-//! | `images` | push and pull of manifests, the holds of blobs, notices to holds (with its tables) | accounts, names, gate, repos, holds, catalog, webhooks |
+//! | `images` | push and pull of manifests, the holds of blobs, notices to holds (with its tables) | cache, accounts, names, gate, repos, holds, catalog, webhooks |
 //! | `devices` | devices that act for accounts (with its tables) | – |
 //! | `web` | the pages, and the endpoints of sign-in and devices (with its tables) | names, remote, oauth, accounts, index, gate, repos, holds, catalog, uploads, webhooks, images, devices |
 //! | `oci` | the registry's HTTP API and its token endpoint | names, remote, accounts, index, gate, repos, holds, catalog, follow, uploads, webhooks, images, devices, web |
@@ -79,6 +80,7 @@
 
 pub mod accounts;
 pub mod app;
+pub mod cache;
 pub mod catalog;
 pub mod cli;
 pub mod config;

@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::error::AccountsError;
 use super::sessions::{Login, Sessions};
 use crate::accounts::tables::{self, SessionRow};
@@ -15,7 +13,7 @@ const LOCAL_SESSION_FOR_US: u64 = 14 * 24 * 60 * 60 * 1_000_000;
 /// Time before the end of a session from which people are warned, in microseconds.
 pub const ENDS_SOON_US: u64 = 3 * 24 * 60 * 60 * 1_000_000;
 /// How long a session's end is cached: the answer to each pushed manifest needs it.
-const BELIEVED_FOR: Duration = Duration::from_secs(60);
+pub(super) const BELIEVED_FOR: Duration = Duration::from_secs(60);
 
 impl Sessions {
     /// Whether sessions have a fixed end: true if this registry is a local OAuth client.
@@ -33,12 +31,11 @@ impl Sessions {
             return Ok(None);
         }
         let id = login.session;
-        let known = self.endings.get(&id).filter(|(_, at)| at.elapsed() < BELIEVED_FOR);
-        let ends_us = match known {
-            Some((ends_us, _)) => ends_us,
+        let ends_us = match self.endings.get(&id) {
+            Some(ends_us) => ends_us,
             None => {
                 let ends_us = self.database.read(move |read| tables::by_id(read, id)).await?.as_ref().and_then(end_of);
-                self.endings.insert(id, (ends_us, Instant::now()));
+                self.endings.insert(id, ends_us);
                 ends_us
             }
         };

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quick_cache::sync::Cache;
-use tokio::time::Instant;
-
+use crate::cache::TimedCache;
 use crate::names::Owner;
 use atproto::syntax::{Did, Handle};
 use server::bulkhead::{Bulkhead, BulkheadCounts, BulkheadLimits, Caller, Locks};
@@ -33,9 +31,9 @@ const LOOK_UPS: BulkheadLimits = BulkheadLimits {
 pub struct Owners {
     resolver: Resolver,
     handle_resolver: Option<String>,
-    handles: Cache<Handle, (Did, Instant)>,
+    handles: TimedCache<Handle, Did>,
     /// Errors of failed look-ups.
-    nowhere: Cache<Handle, (ResolveError, Instant)>,
+    nowhere: TimedCache<Handle, ResolveError>,
     /// Lock of each handle: one look-up at a time.
     locks: Locks<Handle>,
     look_ups: Bulkhead<Caller>,
@@ -48,8 +46,8 @@ impl Owners {
         Self {
             resolver,
             handle_resolver,
-            handles: Cache::new(MAX_HANDLES),
-            nowhere: Cache::new(MAX_HANDLES),
+            handles: TimedCache::new(MAX_HANDLES, TTL),
+            nowhere: TimedCache::new(MAX_HANDLES, NOWHERE_FOR),
             locks: Locks::default(),
             look_ups: Bulkhead::new(LOOK_UPS),
         }
@@ -97,13 +95,10 @@ impl Owners {
 
     /// Returns the cached result of a look-up.
     fn known(&self, handle: &Handle) -> Option<Result<Did, ResolveError>> {
-        if let Some((did, at)) = self.handles.get(handle)
-            && at.elapsed() < TTL
-        {
-            return Some(Ok(did));
+        match self.handles.get(handle) {
+            Some(did) => Some(Ok(did)),
+            None => self.nowhere.get(handle).map(Err),
         }
-        let (error, _) = self.nowhere.get(handle).filter(|(_, at)| at.elapsed() < NOWHERE_FOR)?;
-        Some(Err(error))
     }
 
     async fn by_handle(&self, handle: &Handle, caller: &Caller) -> Result<Arc<Account>, ResolveError> {
@@ -116,9 +111,9 @@ impl Owners {
         let asked = self.handle_resolver.as_deref();
         let outcome = self.resolver.account_of_handle(handle, asked, asker(caller)).await;
         match &outcome {
-            Ok(account) => self.handles.insert(handle.clone(), (account.did.clone(), Instant::now())),
+            Ok(account) => self.handles.insert(handle.clone(), account.did.clone()),
             Err(ResolveError::Busy(_)) => {}
-            Err(error) => self.nowhere.insert(handle.clone(), (*error, Instant::now())),
+            Err(error) => self.nowhere.insert(handle.clone(), *error),
         }
         outcome
     }

@@ -19,9 +19,11 @@ use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
 
 use super::attempts::Attempts;
+use super::endings::BELIEVED_FOR;
 use super::error::AccountsError;
 use super::token_scope::scope;
 use crate::accounts::tables::{self, Binding, SessionRow};
+use crate::cache::TimedCache;
 use crate::oauth::{AuthorizationServer, Client, NewTokens};
 use crate::remote::{Credential, Remote, RemoteError, is_token};
 use atproto::keys::P256Key;
@@ -86,11 +88,11 @@ pub struct Sessions {
     pub(super) looked_us: AtomicU64,
     locks: Locks<Did>,
     attempts: Attempts,
-    /// Refused passwords: whether it was the main password, and when.
-    refused: Cache<(Did, PasswordMac), (bool, Instant)>,
+    /// Refused passwords: whether it was the main password.
+    refused: TimedCache<(Did, PasswordMac), bool>,
     pub(super) service_tokens: Cache<(SessionId, Did), (Arc<str>, Instant)>,
-    /// Ends of sessions, in microseconds since 1970, and the time of each look-up.
-    pub(super) endings: Cache<SessionId, (Option<u64>, Instant)>,
+    /// Ends of sessions, in microseconds since 1970.
+    pub(super) endings: TimedCache<SessionId, Option<u64>>,
 }
 
 impl Sessions {
@@ -114,9 +116,9 @@ impl Sessions {
             tasks: TaskTracker::new(),
             looked_us: AtomicU64::new(0),
             locks: Locks::default(),
-            refused: Cache::new(MAX_REMEMBERED),
+            refused: TimedCache::new(MAX_REMEMBERED, WRONG_FOR),
             service_tokens: Cache::new(MAX_REMEMBERED),
-            endings: Cache::new(MAX_REMEMBERED),
+            endings: TimedCache::new(MAX_REMEMBERED, BELIEVED_FOR),
         }
     }
 
@@ -152,7 +154,7 @@ impl Sessions {
             }
         }
         let key = (account.did.clone(), mac);
-        if let Some((is_main, _)) = self.refused.get(&key).filter(|(_, at)| at.elapsed() < WRONG_FOR) {
+        if let Some(is_main) = self.refused.get(&key) {
             return Err(if is_main { AccountsError::MainPassword } else { AccountsError::WrongPassword });
         }
         let too_many = |retry_s| AccountsError::TooManyPasswords { retry_s };
@@ -163,7 +165,7 @@ impl Sessions {
         }
         match &outcome {
             Err(error @ (AccountsError::WrongPassword | AccountsError::MainPassword)) => {
-                self.refused.insert(key, (matches!(error, AccountsError::MainPassword), Instant::now()));
+                self.refused.insert(key, matches!(error, AccountsError::MainPassword));
             }
             Err(AccountsError::Pds(error)) if error.was_not_sent() => self.attempts.give_back(&account.did, caller),
             _ => {}

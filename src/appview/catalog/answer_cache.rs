@@ -10,7 +10,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use tokio::time::{Instant, timeout};
 
-use crate::repos::undivided;
+use crate::cache::undivided;
 use server::bulkhead::Locks;
 
 /// Error of a look-up, as a sentence for people.

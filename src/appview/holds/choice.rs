@@ -2,9 +2,8 @@
 //! else the registry's default; in place of each its successor, if it has one.
 
 use serde_json::{Map, Value, json};
-use tokio::time::Instant;
 
-use super::{CALL_TIME, Holds, HoldsError, MAX_SUCCESSORS, PROFILE_TTL, within};
+use super::{CALL_TIME, Holds, HoldsError, MAX_SUCCESSORS, within};
 use crate::accounts::Login;
 use crate::remote::Credential;
 use atproto::lexicon::nsid;
@@ -93,16 +92,14 @@ impl Holds {
     /// [`HoldsError::None`] when there is none, [`HoldsError::NotAHold`] when the records name something that is no
     /// hold, [`HoldsError::Repos`] when the account's records cannot be read.
     pub async fn of_account(&self, account: &Account) -> Result<HoldId, HoldsError> {
-        if let Some((hold, at)) = self.profiles.get(&account.did)
-            && at.elapsed() < PROFILE_TTL
-        {
+        if let Some(hold) = self.profiles.get(&account.did) {
             return hold.ok_or(HoldsError::None);
         }
         let hold = match self.named(account).await? {
             Some(hold) => Some(self.last_successor(hold).await?),
             None => None,
         };
-        self.profiles.insert(account.did.clone(), (hold.clone(), Instant::now()));
+        self.profiles.insert(account.did.clone(), hold.clone());
         hold.ok_or(HoldsError::None)
     }
 

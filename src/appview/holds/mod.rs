@@ -13,6 +13,7 @@ use quick_cache::sync::Cache;
 use tokio::time::{Instant, timeout};
 
 use crate::accounts::{AccountsError, Login, Sessions};
+use crate::cache::TimedCache;
 use crate::remote::{Remote, RemoteError};
 use crate::repos::Repos;
 use atproto::lexicon::nsid::{self, Method};
@@ -67,7 +68,8 @@ pub struct Holds {
     sessions: Arc<Sessions>,
     repos: Arc<Repos>,
     default_hold: RwLock<Option<HoldId>>,
-    profiles: Cache<Did, (Option<HoldId>, Instant)>,
+    /// Holds of accounts.
+    profiles: TimedCache<Did, Option<HoldId>>,
     /// Pairs of account and hold for which crew membership was requested: whether it was granted, and when.
     asked: Cache<(Did, Did), (bool, Instant)>,
 }
@@ -88,7 +90,7 @@ impl Holds {
             sessions: Arc::clone(sessions),
             repos: Arc::clone(repos),
             default_hold: RwLock::new(default_hold),
-            profiles: Cache::new(MAX_REMEMBERED),
+            profiles: TimedCache::new(MAX_REMEMBERED, PROFILE_TTL),
             asked: Cache::new(MAX_REMEMBERED),
         }
     }

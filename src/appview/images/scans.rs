@@ -9,7 +9,8 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
-use crate::repos::{Repos, ReposError, undivided};
+use crate::cache::undivided;
+use crate::repos::{Repos, ReposError};
 use atproto::syntax::{Did, Digest};
 use server::bulkhead::Locks;
 use server::identity::Account;

@@ -4,15 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
-use quick_cache::sync::Cache;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use tokio::time::Instant;
 
 use super::discovery::{AuthorizationServer, ResourceMetadata, ServerMetadata, origin};
 use super::{OauthError, Registration, scopes};
+use crate::cache::TimedCache;
 use crate::remote::{MAX_TOKEN_BYTES, Remote, RemoteError, is_token};
 use atproto::keys::P256Key;
 use atproto::syntax::Did;
@@ -27,7 +26,7 @@ pub struct Client {
     remote: Remote,
     registration: Registration,
     /// Servers with the time of their discovery, by the origin of the PDS.
-    servers: Cache<String, (Arc<AuthorizationServer>, Instant)>,
+    servers: TimedCache<String, Arc<AuthorizationServer>>,
     test_mode: bool,
     clock: fn() -> u64,
     random: fn() -> Option<[u8; 32]>,
@@ -86,7 +85,7 @@ impl Client {
         clock: fn() -> u64,
         random: fn() -> Option<[u8; 32]>,
     ) -> Self {
-        Self { remote, registration, servers: Cache::new(MAX_SERVERS), test_mode, clock, random }
+        Self { remote, registration, servers: TimedCache::new(MAX_SERVERS, SERVER_TTL), test_mode, clock, random }
     }
 
     /// Returns the client's registration.
@@ -100,15 +99,13 @@ impl Client {
     /// # Errors
     /// [`OauthError`]
     pub async fn discover(&self, pds: &str) -> Result<Arc<AuthorizationServer>, OauthError> {
-        if let Some((server, at)) = self.servers.get(pds)
-            && at.elapsed() < SERVER_TTL
-        {
+        if let Some(server) = self.servers.get(pds) {
             return Ok(server);
         }
         let resource: ResourceMetadata = self.document(pds, "oauth-protected-resource").await?;
         let issuer = resource.issuer(pds, self.test_mode)?;
         let server = Arc::new(self.server(&issuer).await?);
-        self.servers.insert(pds.to_owned(), (Arc::clone(&server), Instant::now()));
+        self.servers.insert(pds.to_owned(), Arc::clone(&server));
         Ok(server)
     }
 

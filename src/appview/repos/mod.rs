@@ -33,7 +33,6 @@ use server::identity::{self, Account, Pool, Resolver};
 pub use listing::{FoundManifest, FoundTag};
 pub use proof::Proven;
 use recent::Recent;
-pub use recent::undivided;
 pub use records::{MAX_MEDIA_TYPE_BYTES, ManifestRecord, manifest_key};
 pub use writing::{Replacement, SWAPS, Seen};
 

@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use quick_cache::sync::{Cache, DefaultLifecycle};
-use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
 use super::{ManifestRecord, Repos, ReposError};
+use crate::cache::undivided;
 use atproto::syntax::{Did, Digest, ImageName, Tag};
 use server::identity::Account;
 
@@ -50,20 +51,6 @@ impl Weighter<(Did, Digest), Found<ManifestRecord>> for ByLength {
     fn weight(&self, _: &(Did, Digest), found: &Found<ManifestRecord>) -> u64 {
         512 + 32 * (found.value.blobs.len() + found.value.children.len()) as u64
     }
-}
-
-/// Makes a cache of one shard for about `items` entries with the total weight `weight`: a shard takes no entry that is
-/// heavier than itself, and there would be more of them the more cores there are.
-#[must_use]
-pub fn undivided<K: Hash + Eq, V: Clone, W: Weighter<K, V> + Clone>(
-    items: usize,
-    weight: u64,
-    weighter: W,
-) -> Cache<K, V, W> {
-    let mut options = OptionsBuilder::new();
-    options.estimated_items_capacity(items).weight_capacity(weight).shards(1);
-    let options = options.build().unwrap_or_else(|error| unreachable!("all that is required is set: {error}"));
-    Cache::with_options(options, weighter, DefaultHashBuilder::default(), DefaultLifecycle::default())
 }
 
 /// The cache.
