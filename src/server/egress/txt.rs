@@ -58,6 +58,10 @@ fn address(text: &str) -> Option<SocketAddr> {
 
 /// Asks the servers in turn until one answers.
 async fn look_up(servers: &[SocketAddr], name: &str) -> io::Result<Vec<String>> {
+    if Name::new(name).is_err() {
+        // It is too long for the DNS, so there is none.
+        return Ok(Vec::new());
+    }
     let mut failure = io::Error::other("there is no name server");
     for server in std::iter::repeat_n(servers, ROUNDS).flatten() {
         match timeout(PATIENCE, ask(*server, name)).await {
@@ -265,6 +269,8 @@ mod tests {
         for flags in [FOUND, NO_SUCH_NAME] {
             assert_eq!(answered(move |query| vec![message(query, flags, &[])]).await.unwrap(), [""; 0], "{flags:x}");
         }
+        let longest_handle = format!("{}example", "a.".repeat(123));
+        assert_eq!(look_up(&[], &format!("_atproto.{longest_handle}")).await.unwrap(), [""; 0]);
     }
 
     #[tokio::test]
