@@ -14,7 +14,7 @@ const CRATES: [&str; 5] = ["atproto", "server", "hold", "appview", "credential"]
 /// Those that are programs, which no other crate names.
 const PROGRAMS: [&str; 3] = ["atcr-hold", "atcr-appview", "docker-credential-atcr"];
 /// Outside crates and the rooms, or folders of rooms, that may name them.
-const FENCES: [(&str, &[&str]); 22] = [
+const FENCES: [(&str, &[&str]); 23] = [
     (
         "rusqlite",
         &[
@@ -50,6 +50,7 @@ const FENCES: [(&str, &[&str]); 22] = [
     ("clap_mangen", &["server/console"]),
     ("hyper_rustls", &["server/egress"]),
     ("rustls", &["server/egress"]),
+    ("simple_dns", &["server/egress"]),
     ("quick_xml", &["hold/objects"]),
     ("askama", &["hold/api", "appview/web"]),
     ("pulldown_cmark", &["appview/web"]),
