@@ -9,7 +9,7 @@ use serde_json::Map;
 use super::Catalog;
 use super::answer_cache::{AnswerCache, CacheTimes, LookUpError};
 use crate::index::{MAX_COUNT, PullCount};
-use atproto::lexicon::Captain;
+use atproto::lexicon::{Captain, Stats};
 use atproto::syntax::{Did, HoldId, ImageName};
 
 const TIMES: CacheTimes = CacheTimes {
@@ -67,7 +67,7 @@ impl Catalog {
         let (asked, owner_did, image) = (hold.clone(), owner.clone(), name.clone());
         let ask = async move {
             let stats = holds.stats(&asked, &owner_did, &image).await.map_err(LookUpError::of)?;
-            let counts = |stats: atproto::lexicon::Stats| (stats.pull_count.min(MAX_COUNT), stats.push_count);
+            let counts = |stats: Stats| (stats.pull_count.min(MAX_COUNT), stats.push_count);
             let (pulls, pushes) = stats.map_or((0, 0), counts);
             // Keeps the search results consistent with the page.
             let count = PullCount::new(owner_did, image, pulls);

@@ -16,6 +16,7 @@ use super::signed_in::{self, SignedInRequest};
 use super::site::{self, Ago};
 use super::viewer::Viewer;
 use super::{Endpoint, Web, leaving};
+use crate::accounts::Login;
 use crate::holds::{HoldChoice, SailorProfile, hold_of};
 use crate::images::RefusedNotice;
 use crate::names::{self, Owner};
@@ -182,7 +183,7 @@ fn named(text: &str) -> Result<HoldId, WebError> {
 }
 
 /// Returns the account's OAuth session at its PDS.
-pub(super) async fn login(web: &Web, account: &Did) -> Result<crate::accounts::Login, WebError> {
+pub(super) async fn login(web: &Web, account: &Did) -> Result<Login, WebError> {
     Ok(web.sessions.by_oauth(account).await?)
 }
 

@@ -5,6 +5,8 @@
 mod ended;
 mod sign_ins;
 
+use std::cmp::Reverse;
+
 use rusqlite::Row;
 
 use crate::accounts::SessionSummary;
@@ -187,7 +189,7 @@ pub fn list(read: &Read<'_>) -> Result<Vec<SessionSummary>, StorageError> {
 pub fn of_account(read: &Read<'_>, account: &Did) -> Result<Vec<SessionSummary>, StorageError> {
     let sql = "SELECT id, account, proven_us, password IS NULL FROM pds_session WHERE account = ?1";
     let mut sessions = read.all(sql, [account.as_str()], summary)?;
-    sessions.sort_by_key(|session| std::cmp::Reverse(session.proven_us));
+    sessions.sort_by_key(|session| Reverse(session.proven_us));
     Ok(sessions)
 }
 

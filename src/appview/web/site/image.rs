@@ -13,14 +13,14 @@ use super::{Subject, markdown, missing};
 use crate::catalog::{Answer, AnswerCache, CacheTimes, Inventory, LookUpError, RecordProof, is_image_config};
 use crate::gate::PullPermit;
 use crate::holds::HoldsError;
-use crate::images::{ImageConfig, ImagesError, ManifestDetails, ParsedManifest, RefusedNotice};
+use crate::images::{ImageConfig, ImagesError, ManifestDetails, NamedContent, ParsedManifest, RefusedNotice};
 use crate::names::{Reference, RepositoryName};
 use crate::repos::ReposError;
 use crate::web::Web;
 use crate::web::pages::{self, Frame, Shown};
 use crate::web::refusal::WebError;
 use crate::web::viewer::Viewer;
-use atproto::syntax::{Did, Digest, ImageName};
+use atproto::syntax::{Datetime, Did, Digest, ImageName};
 use server::bulkhead::Caller;
 use server::wire::Response;
 
@@ -294,8 +294,7 @@ fn page<'p>(web: &'p Web, viewer: &'p Viewer, image: Image<'p>) -> ImagePage<'p>
     let more_tags = tags.len().saturating_sub(MAX_TAGS) as u64;
     let size_bytes = details.config.iter().chain(&details.layers).map(|blob| blob.size_bytes);
     let mut cuts = Cuts::default();
-    let created =
-        config.as_deref().and_then(|config| atproto::syntax::Datetime::parse(config.created.as_deref()?).ok());
+    let created = config.as_deref().and_then(|config| Datetime::parse(config.created.as_deref()?).ok());
     ImagePage {
         frame: Frame::of_viewer(web, viewer),
         owner: subject.owner.to_string(),
@@ -353,7 +352,7 @@ fn platforms<'d>(
     path: &'d str,
     inventory: &'d Inventory,
 ) -> impl Iterator<Item = Platform> + 'd {
-    let platform = move |child: &crate::images::NamedContent| {
+    let platform = move |child: &NamedContent| {
         let is_attestation = child.annotations.iter().any(|(name, _)| name == "vnd.docker.reference.type");
         let name = if is_attestation { Some("attestation".to_owned()) } else { child.platform.clone() };
         let size_bytes = inventory.manifests.get(&child.digest).map(|found| found.size_bytes);

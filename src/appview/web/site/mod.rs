@@ -75,11 +75,7 @@ pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<R
 }
 
 async fn make(web: &Web, head: &Parts, page: SitePage, viewer: &Viewer, caller: &Caller) -> Result<Response, WebError> {
-    let (SitePage::Owner(owner)
-    | SitePage::Repository(owner, _)
-    | SitePage::Image(owner, ..)
-    | SitePage::Picture(owner, _)) = &page;
-    let subject = find(web, owner, caller).await?;
+    let subject = find(web, page.owner(), caller).await?;
     if let SitePage::Picture(_, name) = &page {
         return picture::show(web, head, &subject, name.as_ref()).await;
     }

@@ -1,14 +1,17 @@
 //! The page of an account: its profile and its repositories.
 
+use std::cmp::Reverse;
+
 use askama::Template;
 
 use super::shown::{Ago, path_of};
 use super::{Subject, shown};
-use crate::catalog::Inventory;
+use crate::catalog::{Inventory, ListedTag};
 use crate::web::pages::{self, Frame, Shown};
 use crate::web::refusal::WebError;
 use crate::web::viewer::Viewer;
 use crate::web::{Endpoint, Web};
+use atproto::syntax::{Datetime, ImageName};
 use server::wire::Response;
 
 /// Most repositories on the page; others are found by their names.
@@ -78,10 +81,10 @@ pub(super) fn partial(inventory: &Inventory) -> Option<String> {
 fn rows(inventory: &Inventory, subject: &Subject, now_us: u64) -> Vec<Row> {
     let mut all: Vec<_> = inventory.repositories.iter().collect();
     all.sort_by_cached_key(|(name, tags)| {
-        let newest = tags.first().and_then(|tag| tag.written.as_ref().map(atproto::syntax::Datetime::to_micros));
-        (std::cmp::Reverse(newest), (*name).clone())
+        let newest = tags.first().and_then(|tag| tag.written.as_ref().map(Datetime::to_micros));
+        (Reverse(newest), (*name).clone())
     });
-    let row = |(name, tags): (&atproto::syntax::ImageName, &Vec<crate::catalog::ListedTag>)| {
+    let row = |(name, tags): (&ImageName, &Vec<ListedTag>)| {
         let count = tags.iter().filter(|tag| tag.tag.attached_to().is_none()).count() as u64;
         let newest = tags.iter().find_map(|tag| inventory.manifests.get(&tag.digest)?.description.clone());
         Row {

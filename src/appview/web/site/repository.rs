@@ -1,5 +1,7 @@
 //! The page of a repository: the pull command, its tags, and its owner's text.
 
+use std::collections::HashSet;
+
 use askama::Template;
 use http::request::Parts;
 
@@ -196,8 +198,7 @@ fn size(inventory: &Inventory, digest: &Digest) -> String {
 
 /// Returns the number of untagged manifests of the repository: without a tag, not part of an index, and no referrers.
 fn untagged(inventory: &Inventory, name: &ImageName) -> Option<String> {
-    let mut reached: std::collections::HashSet<Digest> =
-        inventory.repositories.values().flatten().map(|tag| tag.digest).collect();
+    let mut reached: HashSet<Digest> = inventory.repositories.values().flatten().map(|tag| tag.digest).collect();
     reached.extend(inventory.manifests.values().flat_map(|manifest| manifest.children.iter().copied()));
     let count = inventory
         .manifests

@@ -61,6 +61,13 @@ impl SitePage {
             _ => Some(Self::Repository(owner, name)),
         }
     }
+
+    /// Returns the account in the path.
+    pub(super) fn owner(&self) -> &Owner {
+        match self {
+            Self::Owner(owner) | Self::Repository(owner, _) | Self::Image(owner, ..) | Self::Picture(owner, _) => owner,
+        }
+    }
 }
 
 /// Splits a path into the owner, without a leading `@`, and the rest, without a trailing slash.
