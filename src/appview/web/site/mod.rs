@@ -3,6 +3,7 @@
 //! Their content comes from PDSes and holds, which may be slow, away or hostile. So a page waits a few seconds at most,
 //! one client has few pages under way at once, and a page tells what could not be read.
 
+mod configs;
 mod home;
 mod image;
 mod layers;
@@ -29,9 +30,9 @@ use server::identity::{Account, ResolveError};
 use server::wire::Response;
 use server::xrpc::Trace;
 
+pub(super) use configs::{Configs, remembered as remembered_configs};
 pub(super) use home::show as home;
 pub(super) use home::{FrontPage, mark, robots};
-pub(super) use image::{Configs, remembered as remembered_configs};
 use route::SitePage;
 pub(super) use route::{is_page, kind};
 pub(super) use search::{MAX_QUERY_CHARS, show as search};
@@ -47,6 +48,8 @@ pub(super) const PAGES: BulkheadLimits = BulkheadLimits {
 };
 /// Time limit of a page. Each call has a shorter one of its own.
 const PAGE_TIME: Duration = Duration::from_secs(12);
+/// Time limit of each part of a page that is made of several.
+const PART_TIME: Duration = Duration::from_secs(5);
 /// Seconds to retry after a page was late.
 const LATE_RETRY_S: u64 = 60;
 
