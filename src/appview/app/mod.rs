@@ -135,10 +135,10 @@ fn open_rooms(config: &Config, database: &Database) -> Result<OciState, StartErr
     let directory = ResolverSettings { plc_directory: config.plc_directory_url.clone(), test_mode: config.test_mode };
     let resolver = Resolver::new(&directory)?;
     let remote = Remote::new(config.test_mode, now_us, random).map_err(StartError::Roots)?;
-    let sessions = session_settings(config, &key);
     let keys = TokenKeys { access: key.derive_secret("access tokens"), refresh: key.derive_secret("refresh tokens") };
     let client = Arc::new(oauth_client(config, &remote)?);
-    let sessions = Sessions::new(sessions, database.clone(), remote.clone(), resolver.clone(), Arc::clone(&client));
+    let settings = session_settings(config, &key);
+    let sessions = Sessions::new(settings, database.clone(), remote.clone(), resolver.clone(), Arc::clone(&client));
     let sessions = Arc::new(sessions);
     let owners = Arc::new(Owners::new(resolver.clone(), config.handle_resolver_url.clone()));
     let devices = Arc::new(Devices::new(database.clone(), now_us, random));

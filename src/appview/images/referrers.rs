@@ -12,6 +12,7 @@ use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::details::texts;
 use super::{Images, ImagesError, ParsedManifest};
 use crate::images::tables::referrers::{self, ReferrerRow};
 use crate::repos::ReposError;
@@ -43,6 +44,14 @@ pub struct Referrer {
     /// Annotations, if they have at most 16 KiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub annotations: Option<Map<String, Value>>,
+}
+
+impl Referrer {
+    /// Returns the annotations whose values are strings.
+    #[must_use]
+    pub fn annotation_texts(&self) -> Vec<(String, String)> {
+        texts(self.annotations.as_ref())
+    }
 }
 
 /// A page of the referrers of a manifest.

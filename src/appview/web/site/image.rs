@@ -8,8 +8,8 @@ use tokio::time::timeout;
 use super::layers::{self, Step};
 use super::shown::{self, Ago, path_of};
 use super::{PART_TIME, Subject, configs, markdown, missing};
-use crate::catalog::{Inventory, LookUpError, RecordProof};
-use crate::images::{ImageConfig, ManifestDetails, NamedContent, ParsedManifest, RefusedNotice};
+use crate::catalog::{Inventory, ListedTag, LookUpError, RecordProof};
+use crate::images::{ImageConfig, ManifestDetails, NamedContent, ParsedManifest, Referrer, RefusedNotice};
 use crate::names::{Reference, RepositoryName};
 use crate::repos::ReposError;
 use crate::web::Web;
@@ -155,43 +155,42 @@ async fn attached(
     let path = path_of(&subject.owner, name);
     let found = timeout(PART_TIME, web.images.referrers(&subject.account, digest, None, None)).await;
     let page = found.map_err(|_| "the account's server is too slow".to_owned())?.map_err(|error| error.to_string())?;
-    let mut attached: Vec<_> = page
-        .referrers
-        .into_iter()
-        .map(|referrer| {
-            let artifact_type = referrer.artifact_type.unwrap_or_else(|| referrer.media_type.clone());
-            let annotations = referrer.annotations.into_iter().flatten();
-            let annotations: Vec<_> =
-                annotations.filter_map(|(name, value)| Some((name, value.as_str()?.to_owned()))).collect();
-            Attached {
-                kind: shown::kind(&artifact_type, &annotations),
-                media_type: server::text::line(&artifact_type, MAX_VALUE_CHARS).unwrap_or_default(),
-                path: format!("{path}@{}", referrer.digest),
-                digest: shown::short(&referrer.digest),
-                size: shown::size(referrer.size),
-            }
-        })
-        .collect();
-    for tag in inventory.repositories.get(name).into_iter().flatten() {
-        if attached.len() > MAX_ROWS {
-            break;
-        }
-        let Some((_, kind)) = tag.tag.attached_to().filter(|(of, _)| of == digest) else { continue };
-        let kind = match kind {
-            ".sig" => "Signature",
-            ".att" => "Attestation",
-            ".sbom" => "Bill of materials",
-            _ => "Artifact",
-        };
-        attached.push(Attached {
-            kind,
-            media_type: format!("by the tag {}…{}", &tag.tag.as_str()[..19], &tag.tag.as_str()[71..]),
-            path: format!("{path}:{}", tag.tag),
-            digest: shown::short(&tag.digest),
-            size: inventory.manifests.get(&tag.digest).map_or_else(String::new, |found| shown::size(found.size_bytes)),
-        });
-    }
+    let mut attached: Vec<_> = page.referrers.into_iter().map(|referrer| of_referrer(referrer, &path)).collect();
+    let tags = inventory.repositories.get(name).into_iter().flatten();
+    let by_tags = tags.filter_map(|tag| of_tag(tag, digest, inventory, &path));
+    // One more than is shown says that the list is cut.
+    attached.extend(by_tags.take((MAX_ROWS + 1).saturating_sub(attached.len())));
     Ok(attached)
+}
+
+fn of_referrer(referrer: Referrer, path: &str) -> Attached {
+    let annotations = referrer.annotation_texts();
+    let artifact_type = referrer.artifact_type.unwrap_or(referrer.media_type);
+    Attached {
+        kind: shown::kind(&artifact_type, &annotations),
+        media_type: server::text::line(&artifact_type, MAX_VALUE_CHARS).unwrap_or_default(),
+        path: format!("{path}@{}", referrer.digest),
+        digest: shown::short(&referrer.digest),
+        size: shown::size(referrer.size),
+    }
+}
+
+/// Returns what a tag attaches to the manifest with this digest, if it does.
+fn of_tag(tag: &ListedTag, digest: &Digest, inventory: &Inventory, path: &str) -> Option<Attached> {
+    let (_, kind) = tag.tag.attached_to().filter(|(of, _)| of == digest)?;
+    let kind = match kind {
+        ".sig" => "Signature",
+        ".att" => "Attestation",
+        ".sbom" => "Bill of materials",
+        _ => "Artifact",
+    };
+    Some(Attached {
+        kind,
+        media_type: format!("by the tag {}…{}", &tag.tag.as_str()[..19], &tag.tag.as_str()[71..]),
+        path: format!("{path}:{}", tag.tag),
+        digest: shown::short(&tag.digest),
+        size: inventory.manifests.get(&tag.digest).map_or_else(String::new, |found| shown::size(found.size_bytes)),
+    })
 }
 
 /// What a page shows of an image. Each part was asked for by itself.
