@@ -75,6 +75,13 @@ pub struct SessionSettings {
     pub clock: fn() -> u64,
 }
 
+/// A token that authorizes calls for an account at a service.
+#[derive(Clone)]
+pub(super) struct ServiceToken {
+    token: Arc<str>,
+    made: Instant,
+}
+
 /// The sessions of all accounts.
 pub struct Sessions {
     pub(super) settings: SessionSettings,
@@ -90,7 +97,8 @@ pub struct Sessions {
     attempts: Attempts,
     /// Refused passwords: whether it was the main password.
     refused: TimedCache<(Did, PasswordMac), bool>,
-    pub(super) service_tokens: Cache<(SessionId, Did), (Arc<str>, Instant)>,
+    /// Service tokens, by session and service.
+    pub(super) service_tokens: Cache<(SessionId, Did), ServiceToken>,
     /// Ends of sessions, in microseconds since 1970.
     pub(super) endings: TimedCache<SessionId, Option<u64>>,
 }
@@ -260,10 +268,10 @@ impl Sessions {
     /// [`AccountsError::SessionEnded`], or the error of the call to the PDS.
     pub async fn service_token(self: &Arc<Self>, login: &Login, audience: &Did) -> Result<Arc<str>, AccountsError> {
         let key = (login.session, audience.clone());
-        if let Some((token, at)) = self.service_tokens.get(&key)
-            && at.elapsed() < SERVICE_TOKEN_FOR
+        if let Some(known) = self.service_tokens.get(&key)
+            && known.made.elapsed() < SERVICE_TOKEN_FOR
         {
-            return Ok(token);
+            return Ok(known.token);
         }
         let made = Instant::now();
         let token = self
@@ -279,7 +287,7 @@ impl Sessions {
             return Err(AccountsError::Pds(RemoteError::Unintelligible));
         }
         let token: Arc<str> = token.token.into();
-        self.service_tokens.insert(key, (Arc::clone(&token), made));
+        self.service_tokens.insert(key, ServiceToken { token: Arc::clone(&token), made });
         Ok(token)
     }
 
@@ -295,8 +303,8 @@ impl Sessions {
         refused: &str,
     ) -> Result<Option<Arc<str>>, AccountsError> {
         let key = (login.session, audience.clone());
-        if let Some((_, made)) = self.service_tokens.get(&key).filter(|(token, _)| **token == *refused) {
-            if made.elapsed() < JUST_MADE {
+        if let Some(known) = self.service_tokens.get(&key).filter(|known| *known.token == *refused) {
+            if known.made.elapsed() < JUST_MADE {
                 return Ok(None);
             }
             self.service_tokens.remove(&key);

@@ -70,8 +70,16 @@ pub struct Holds {
     default_hold: RwLock<Option<HoldId>>,
     /// Holds of accounts.
     profiles: TimedCache<Did, Option<HoldId>>,
-    /// Pairs of account and hold for which crew membership was requested: whether it was granted, and when.
-    asked: Cache<(Did, Did), (bool, Instant)>,
+    /// Answers to requests for crew membership, by account and hold.
+    memberships: Cache<(Did, Did), Membership>,
+}
+
+/// The answer of a hold to a request for crew membership.
+#[derive(Clone, Copy)]
+struct Membership {
+    is_granted: bool,
+    /// When it came.
+    at: Instant,
 }
 
 impl Holds {
@@ -91,7 +99,7 @@ impl Holds {
             repos: Arc::clone(repos),
             default_hold: RwLock::new(default_hold),
             profiles: TimedCache::new(MAX_REMEMBERED, PROFILE_TTL),
-            asked: Cache::new(MAX_REMEMBERED),
+            memberships: Cache::new(MAX_REMEMBERED),
         }
     }
 
@@ -185,27 +193,27 @@ impl Holds {
     /// When the hold does not answer. A refusal is no error, as the account may be a crew member already.
     pub async fn join(&self, hold: &HoldId, login: &Login) -> Result<bool, HoldsError> {
         let key = (login.account.clone(), hold.did().clone());
-        if let Some((is_member, at)) = self.asked.get(&key)
-            && (is_member || at.elapsed() < REFUSED_FOR)
+        if let Some(known) = self.memberships.get(&key)
+            && (known.is_granted || known.at.elapsed() < REFUSED_FOR)
         {
-            return Ok(is_member);
+            return Ok(known.is_granted);
         }
         let asked = self.call::<RequestCrewOutput>(hold, login, nsid::REQUEST_CREW, &RequestCrew::default()).await;
-        let is_member = match asked {
+        let is_granted = match asked {
             Ok(_) => true,
             Err(HoldsError::Refused { .. }) => false,
             Err(error) => return Err(error),
         };
-        self.asked.insert(key, (is_member, Instant::now()));
-        Ok(is_member)
+        self.memberships.insert(key, Membership { is_granted, at: Instant::now() });
+        Ok(is_granted)
     }
 
     /// Forgets a granted membership after a 403: it may have been revoked. The next push requests it again.
     fn forget_membership(&self, hold: &HoldId, login: &Login, error: &RemoteError) {
         let key = (login.account.clone(), hold.did().clone());
         let is_forbidden = matches!(error, RemoteError::Refused { status: StatusCode::FORBIDDEN, .. });
-        if is_forbidden && self.asked.get(&key).is_some_and(|(is_member, _)| is_member) {
-            self.asked.remove(&key);
+        if is_forbidden && self.memberships.get(&key).is_some_and(|known| known.is_granted) {
+            self.memberships.remove(&key);
         }
     }
 

@@ -70,6 +70,13 @@ impl Form {
     }
 }
 
+/// A form that was refused, and why.
+#[derive(Clone, Copy)]
+struct RefusedForm<'f> {
+    fields: &'f Fields,
+    error: &'f WebError,
+}
+
 /// A browser that is signed in.
 struct ShownSession {
     id: String,
@@ -123,7 +130,7 @@ pub(super) async fn choose_hold(web: &Web, request: Request, trace: &mut Trace) 
         Err(error) => error,
     };
     // The form is shown again, with what was typed.
-    match overview(web, browser, did, "", Some((&fields, &error))).await {
+    match overview(web, browser, did, "", Some(RefusedForm { fields: &fields, error: &error })).await {
         Ok(page) => Ok(error.mark(page)),
         Err(_) => Err(error),
     }
@@ -199,7 +206,7 @@ async fn overview(
     browser: Browser,
     did: Did,
     message: &str,
-    refused_form: Option<(&Fields, &WebError)>,
+    refused_form: Option<RefusedForm<'_>>,
 ) -> Result<Response, WebError> {
     let now_us = (web.settings.clock)();
     let this = browser.hash();
@@ -219,8 +226,8 @@ async fn overview(
         Err(error) => (Default::default(), Some(format!("Your profile cannot be read now: {error}."))),
     };
     let is_known = problem.is_none() || refused_form.is_some();
-    let problem = refused_form.map(|(_, error)| error.sentence()).or(problem);
-    let form = is_known.then(|| Form::of(&chosen, refused_form.map(|(fields, _)| fields)));
+    let problem = refused_form.map(|refused| refused.error.sentence()).or(problem);
+    let form = is_known.then(|| Form::of(&chosen, refused_form.map(|refused| refused.fields)));
     let page = SettingsPage {
         frame: Frame::of_viewer(web, &viewer),
         name: &viewer.name,
