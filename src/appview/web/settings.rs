@@ -153,8 +153,8 @@ async fn choose(web: &Web, did: &Did, fields: &Fields) -> Result<&'static str, W
         (Some(did), None) => HoldChoice::Hold(named(did)?),
     };
     if let HoldChoice::Hold(hold) = &choice {
-        let is_none = |unknown| WebError::bad_form(format!("this hold cannot be chosen: {unknown}"));
-        web.catalog.captain(hold).await.map_err(is_none)?;
+        let refuse = |error| WebError::bad_form(format!("this hold cannot be chosen: {error}"));
+        web.catalog.captain(hold).await.map_err(refuse)?;
     }
     let sentence = match &choice {
         HoldChoice::None => "It is saved. You have no hold now: pushes are refused.",

@@ -98,8 +98,8 @@ pub(super) async fn show(
     reference: &Reference,
 ) -> Result<Response, WebError> {
     let account = &subject.account;
-    let unknown = |error: LookUpError| WebError::away(format!("the account's records: {error}"));
-    let inventory = web.catalog.inventory(account).await.map_err(unknown)?;
+    let away = |error: LookUpError| WebError::away(format!("the account's records: {error}"));
+    let inventory = web.catalog.inventory(account).await.map_err(away)?;
     let digest = match reference {
         Reference::Digest(digest) => *digest,
         Reference::Tag(tag) => {

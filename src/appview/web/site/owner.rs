@@ -48,7 +48,7 @@ pub(super) async fn show(web: &Web, viewer: &Viewer, subject: &Subject) -> Resul
     let now_us = (web.settings.clock)();
     let (repositories, problem) = match &inventory {
         Ok(inventory) => (rows(inventory, subject, now_us), partial(inventory)),
-        Err(unknown) => (Vec::new(), Some(format!("The repositories cannot be shown now: {unknown}."))),
+        Err(error) => (Vec::new(), Some(format!("The repositories cannot be shown now: {error}."))),
     };
     let profile = profile.unwrap_or_default();
     let owner = subject.owner.to_string();
@@ -65,7 +65,7 @@ pub(super) async fn show(web: &Web, viewer: &Viewer, subject: &Subject) -> Resul
         settings: viewer.is(&subject.account.did).then_some(Endpoint::Settings.path()),
     };
     let page = pages::finish(web, None, page.render(), Shown::default());
-    let unread = inventory.err().map(|unknown| WebError::away(unknown.to_string()));
+    let unread = inventory.err().map(|error| WebError::away(error.to_string()));
     Ok(match unread {
         Some(error) => error.mark(page),
         None => page,

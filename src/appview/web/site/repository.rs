@@ -88,9 +88,9 @@ pub(super) async fn show(
             let problem = partial(&inventory);
             (inventory, problem, None)
         }
-        Err(unknown) => {
-            let problem = format!("The tags cannot be shown now: {unknown}.");
-            (Default::default(), Some(problem), Some(WebError::away(unknown.to_string())))
+        Err(error) => {
+            let problem = format!("The tags cannot be shown now: {error}.");
+            (Default::default(), Some(problem), Some(WebError::away(error.to_string())))
         }
     };
     let tags = match inventory.repositories.get(name) {
