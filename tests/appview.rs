@@ -47,5 +47,6 @@ mod support {
     pub(crate) mod process;
     pub(crate) mod program;
     pub(crate) mod reloads;
+    pub(crate) mod small;
     pub(crate) mod still_clock;
 }

@@ -1,5 +1,7 @@
 //! Blobs of an account with more than one hold.
 
+use std::time::Duration;
+
 use atcr_appview::repos::manifest_key;
 use atproto::repo::cid;
 use atproto::syntax::Digest;
@@ -7,8 +9,10 @@ use serde_json::{Value, json};
 
 use super::pushes::{BLOBS, Pushes, digest};
 use super::registry::refused;
-use crate::support::did_server::{DidServer, Reply};
+use crate::asked::Asked as _;
+use crate::support::did_server::{DidServer, Reply, document, plc};
 use crate::support::http::Answer;
+use crate::support::small::pass;
 
 const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
 const ELSEWHERE: &str = "https://elsewhere.example/";
@@ -106,4 +110,50 @@ async fn a_private_hold_for_new_blobs_does_not_hide_those_of_an_older_image() {
     here.set(&listed, Reply::Body(page.to_string()));
     let found = holds.blob_as_nobody().await;
     assert_eq!((found.status, found.header("location")), (307, Some(ELSEWHERE)));
+}
+
+#[tokio::test]
+async fn a_hold_with_a_did_plc_that_has_moved_is_found_at_its_new_address_without_a_restart() {
+    let mut holds = Holds::start().await;
+    let (did, mut newest) = (plc(7), DidServer::start().await);
+    let path = |blob: &Digest| {
+        let did = did.as_str().replace(':', "%3A");
+        format!("/xrpc/com.atproto.sync.getBlob?did={did}&cid=sha256%3A{}&method=GET", blob.hex())
+    };
+    let moves_to = |holds: &Holds, hold: &DidServer| {
+        let mut published = document(&did, 1);
+        let url = format!("http://localhost:{}", hold.port);
+        published["service"] =
+            json!([{ "id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": url }]);
+        holds.pushes.registry.network.publish(&did, &published);
+        let there = json!({ "url": format!("{ELSEWHERE}{}", hold.port), "method": "GET" });
+        hold.set(&path(&holds.blob), Reply::Body(there.to_string()));
+    };
+    let profile = json!({ "defaultHold": did });
+    holds.pushes.has_record("io.atcr.sailor.profile", "self", Some(&profile));
+    let read = |holds: &Holds| holds.pushes.registry.network.requests_of(&format!("/{did}"));
+    moves_to(&holds, &holds.other);
+    let first = Some(format!("{ELSEWHERE}{}", holds.other.port));
+    assert_eq!(holds.blob_as_nobody().await.header("location"), first.as_deref());
+    assert_eq!(holds.blob_as_nobody().await.header("location"), first.as_deref());
+    assert_eq!(read(&holds), 1, "the document is cached");
+    holds.other.stop().await;
+    moves_to(&holds, &newest);
+    refused(&holds.blob_as_nobody().await, 503, "UNAVAILABLE");
+    let second = Some(format!("{ELSEWHERE}{}", newest.port));
+    assert_eq!(holds.blob_as_nobody().await.header("location"), second.as_deref());
+    assert_eq!(read(&holds), 2);
+    // The document was read a moment ago: not again at each failure, but after a minute.
+    newest.stop().await;
+    let back = DidServer::start().await;
+    moves_to(&holds, &back);
+    for _ in 0..3 {
+        refused(&holds.blob_as_nobody().await, 503, "UNAVAILABLE");
+    }
+    assert_eq!(read(&holds), 2);
+    pass(Duration::from_secs(61)).await;
+    refused(&holds.blob_as_nobody().await, 503, "UNAVAILABLE");
+    let third = Some(format!("{ELSEWHERE}{}", back.port));
+    assert_eq!(holds.blob_as_nobody().await.header("location"), third.as_deref());
+    assert_eq!(read(&holds), 3);
 }

@@ -13,6 +13,7 @@ use super::registry::{Registry, refused};
 use crate::asked::Asked as _;
 use crate::support::did_server::Reply;
 use crate::support::http::Answer;
+use crate::support::small::pass;
 
 const NONE: [(&str, &str); 1] = [("UNRELATED", "1")];
 pub(super) const SCOPE: &str = "&scope=repository:alice.test/app:pull,push";
@@ -322,9 +323,7 @@ async fn a_manifest_without_tags_is_forgotten_also_when_its_deletion_takes_long(
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         // More than the look at her records may take.
-        tokio::time::pause();
-        tokio::time::advance(Duration::from_secs(15)).await;
-        tokio::time::resume();
+        pass(Duration::from_secs(15)).await;
         network.release();
     };
     let (pushed, ()) = tokio::join!(pushes.call("PUT", target, &after), slowly);
