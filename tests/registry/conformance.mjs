@@ -570,10 +570,21 @@ await step('discovery: more referrers than a page has', async () => {
 await step('names: what is none is refused, also in the place of a tag', async () => {
   const app = of('names')
   const get = async (target) => app.refused('GET', target)
-  for (const name of ['Alice.test/app', 'alice.test/App', 'alice.test/a..b', 'alice.test/-a', 'alice/app', `alice.test/${'a'.repeat(256)}`]) {
+  for (const name of ['Alice.test/app', 'alice.test/App', 'alice.test/a..b', 'alice.test/-a', `alice.test/${'a'.repeat(256)}`]) {
     assert.deepEqual(await get(`/v2/${name}/manifests/v1`), [400, 'NAME_INVALID'], name)
     assert.deepEqual(await get(`/v2/${name}/tags/list`), [400, 'NAME_INVALID'], name)
     assert.deepEqual(await app.refused('POST', `/v2/${name}/blobs/uploads/`), [400, 'NAME_INVALID'], name)
+  }
+  const { digest } = EMPTY
+  // Names of another registry, for which a client may have this one as its mirror.
+  for (const name of ['alpine', 'library/alpine', 'alice/team/app']) {
+    for (const target of ['manifests/v1', `manifests/${digest}`, `blobs/${digest}`, 'tags/list', `referrers/${digest}`]) {
+      assert.deepEqual(await get(`/v2/${name}/${target}`), [404, 'NAME_UNKNOWN'], `${name} ${target}`)
+    }
+    assert.equal((await fetch(`${appview.url}/v2/${name}/manifests/v1`, { method: 'HEAD' })).status, 404)
+    for (const [method, target] of [['POST', 'blobs/uploads/'], ['PUT', 'manifests/v1'], ['DELETE', 'manifests/v1']]) {
+      assert.deepEqual(await app.refused(method, `/v2/${name}/${target}`), [400, 'NAME_INVALID'], `${name} ${target}`)
+    }
   }
   for (const tag of ['.x', '-x', 'a b', 'x'.repeat(129), 'ü', 'a+b']) {
     assert.deepEqual(await get(`manifests/${encodeURIComponent(tag)}`), [400, 'DIGEST_INVALID'], tag)

@@ -62,7 +62,12 @@ impl OciError {
     }
 
     pub(super) fn name_unknown() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "NAME_UNKNOWN", "the owner has no such repository")
+        Self::unknown_owner("the owner has no such repository")
+    }
+
+    /// 404 for a repository whose owner is nobody.
+    pub(super) fn unknown_owner(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NAME_UNKNOWN", message)
     }
 
     pub(super) fn digest_invalid(message: impl Into<String>) -> Self {
@@ -261,11 +266,9 @@ impl From<identity::ResolveError> for OciError {
             E::NotFound => {
                 let message =
                     "the owner of this image is nobody: no such DID, or a handle that its domain does not confirm";
-                Self::new(StatusCode::NOT_FOUND, "NAME_UNKNOWN", message)
+                Self::unknown_owner(message)
             }
-            E::Invalid(_) | E::Unsupported(_) => {
-                Self::new(StatusCode::NOT_FOUND, "NAME_UNKNOWN", format!("the owner of this image: {error}"))
-            }
+            E::Invalid(_) | E::Unsupported(_) => Self::unknown_owner(format!("the owner of this image: {error}")),
             E::Busy(overload @ Overload::Caller) => overload.into(),
             E::Busy(Overload::Server) => Self::unavailable(format!("the owner of this image: {error}")),
             E::Refused(_) | E::Unreachable => Self::away(format!("the owner of this image: {error}")),

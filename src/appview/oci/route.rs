@@ -1,13 +1,14 @@
 //! Routes: what a path names. Names of repositories have slashes, so paths are parsed from their end.
 
 use data_encoding::HEXLOWER;
+use http::Method;
 use http::request::Parts;
 
 use super::refusal::OciError;
 use crate::names::{Reference, RepositoryName};
 use crate::uploads::UploadId;
 use crate::web;
-use atproto::syntax::{Digest, Tag};
+use atproto::syntax::{Digest, ImageName, Tag};
 use server::xrpc::Query;
 
 /// Names of the endpoints in metrics and in the log: those of this room, at the index that `Route::index` returns, then
@@ -64,15 +65,23 @@ impl Route {
             "/_health" => Ok(Self::Health),
             "/auth/token" => Ok(Self::Token),
             "/v2" | "/v2/" => Ok(Self::Base),
-            path => Self::within(path.strip_prefix("/v2/").ok_or_else(OciError::not_found)?),
+            path => {
+                let reads = matches!(head.method, Method::GET | Method::HEAD);
+                Self::within(path.strip_prefix("/v2/").ok_or_else(OciError::not_found)?, reads)
+            }
         }
     }
 
-    fn within(path: &str) -> Result<Self, OciError> {
+    fn within(path: &str, reads: bool) -> Result<Self, OciError> {
         let parts: Vec<_> = path.split('/').collect();
         let name = |count: usize| {
             let name = parts[..parts.len() - count].join("/");
-            RepositoryName::parse(&name).map_err(|error| OciError::name_invalid(error.to_string()))
+            RepositoryName::parse(&name).map_err(|error| match ImageName::parse(&name) {
+                // A name of another registry, as `library/alpine`: a client that has this one for its mirror goes on to the
+                // other, and reports what that says.
+                Ok(_) if reads => OciError::unknown_owner(error.to_string()),
+                _ => OciError::name_invalid(error.to_string()),
+            })
         };
         match parts[..] {
             [.., "blobs", "uploads"] => Ok(Self::Uploads(name(2)?)),
@@ -159,7 +168,9 @@ mod tests {
             ("/v2/a.b/c/blobs/latest", "DIGEST_INVALID"),
             ("/v2/a.b/c/blobs/uploads/1", "BLOB_UPLOAD_UNKNOWN"),
             ("/v2/a.b/C/manifests/latest", "NAME_INVALID"),
-            ("/v2/c/manifests/latest", "NAME_INVALID"),
+            ("/v2/c/manifests/latest", "NAME_UNKNOWN"),
+            ("/v2/library/alpine/tags/list", "NAME_UNKNOWN"),
+            ("/v2/c/blobs/uploads/", "NAME_UNKNOWN"),
             ("/v2/_catalog", "lists no repositories"),
             ("/v2/a.b/c/nothing/latest", "UNSUPPORTED"),
             ("/", "UNSUPPORTED"),
