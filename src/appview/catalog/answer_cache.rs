@@ -11,17 +11,33 @@ use quick_cache::sync::Cache;
 use tokio::time::{Instant, timeout};
 
 use crate::cache::undivided;
+use crate::repos::{Inactive, ReposError};
 use server::bulkhead::Locks;
 
-/// Error of a look-up, as a sentence for people.
+/// Error of a look-up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct LookUpError(pub String);
+pub enum LookUpError {
+    /// It failed for this reason, a sentence for people.
+    #[error("{0}")]
+    Failed(String),
+    /// There is nothing to be found: the account is not active.
+    #[error(transparent)]
+    Inactive(#[from] Inactive),
+}
 
 impl LookUpError {
     /// Makes the error of a look-up that another one ended.
     pub(super) fn of(error: impl std::error::Error) -> Self {
-        Self(error.to_string())
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<ReposError> for LookUpError {
+    fn from(error: ReposError) -> Self {
+        match error {
+            ReposError::Inactive(why) => Self::Inactive(why),
+            error => Self::of(error),
+        }
     }
 }
 
@@ -109,7 +125,7 @@ where
                 return known;
             }
             this.under_way().insert(key.clone(), false);
-            let late = |_| LookUpError(format!("no answer came within {} s", this.times.time_out.as_secs()));
+            let late = |_| LookUpError::Failed(format!("no answer came within {} s", this.times.time_out.as_secs()));
             let value = timeout(this.times.time_out, ask).await.map_err(late).flatten();
             let mut under_way = this.under_way();
             if under_way.remove(&key) == Some(false) {
@@ -118,7 +134,7 @@ where
             drop(under_way);
             value
         });
-        asked.await.unwrap_or_else(|_| Err(LookUpError("the registry failed".into())))
+        asked.await.unwrap_or_else(|_| Err(LookUpError::Failed("the registry failed".into())))
     }
 
     /// Removes the cached result of `key`; that of a look-up under way is not cached.

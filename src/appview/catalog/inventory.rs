@@ -161,7 +161,7 @@ async fn ask(
     read_us: u64,
 ) -> Result<Arc<Inventory>, LookUpError> {
     let _slot = slot_at_host(look_ups, repos, account).await?;
-    let revision = repos.revision(account).await.map_err(LookUpError::of)?;
+    let revision = repos.revision(account).await?;
     if let Some(last) = last.filter(|last| last.is_whole && revision.is_some() && last.revision == revision) {
         return Ok(last);
     }
@@ -171,11 +171,11 @@ async fn ask(
         let tag = ListedTag { tag: found.tag, digest: found.digest, written: found.written };
         repositories.entry(found.repository).or_default().push(tag);
     });
-    let all_tags = all_tags.await.map_err(LookUpError::of)?;
+    let all_tags = all_tags.await?;
     let all_manifests = repos.each_manifest(account, MAX_PAGES, |found| {
         manifests.insert(found.digest, listed(found));
     });
-    inventory.is_whole = all_manifests.await.map_err(LookUpError::of)? && all_tags;
+    inventory.is_whole = all_manifests.await? && all_tags;
     for manifest in inventory.manifests.values() {
         inventory.repositories.entry(manifest.repository.clone()).or_default();
     }

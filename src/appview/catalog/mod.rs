@@ -183,6 +183,9 @@ async fn slot_at_host(
     repos: &Repos,
     account: &Account,
 ) -> Result<Slot<String>, LookUpError> {
-    let host = repos.pds_host(account).map_err(LookUpError::of)?;
-    look_ups.enter(&host).await.map_err(|_| LookUpError("too much is asked of this account's server at present".into()))
+    let host = repos.pds_host(account)?;
+    look_ups
+        .enter(&host)
+        .await
+        .map_err(|_| LookUpError::Failed("too much is asked of this account's server at present".into()))
 }

@@ -145,11 +145,10 @@ impl Catalog {
         let picture = async move {
             let _slot = slot_at_host(&look_ups, &repos, &owner).await?;
             let bytes = repos.blob(&owner, &digest, RepoPage::MAX_PICTURE_BYTES).await;
-            let bytes = bytes.map_err(LookUpError::of)?;
-            let bytes = bytes.ok_or_else(|| LookUpError("there is no such picture".into()))?;
-            let media_type = looks_like(&bytes).ok_or_else(|| LookUpError("it is no picture".into()))?;
+            let bytes = bytes?.ok_or_else(|| LookUpError::Failed("there is no such picture".into()))?;
+            let media_type = looks_like(&bytes).ok_or_else(|| LookUpError::Failed("it is no picture".into()))?;
             if !is_drawable(&bytes) {
-                return Err(LookUpError("it has too many pixels".into()));
+                return Err(LookUpError::Failed("it has too many pixels".into()));
             }
             Ok(Picture { media_type, bytes })
         };
@@ -167,7 +166,7 @@ impl Catalog {
         async move {
             let _slot = slot_at_host(&look_ups, &repos, &owner).await?;
             let seen = repos.record(&owner, collection, &key).await;
-            Ok(seen.map_err(LookUpError::of)?.value)
+            Ok(seen?.value)
         }
     }
 }

@@ -109,7 +109,7 @@ impl Catalog {
                     tracing::warn!(did = %owner.did, record = %key, "a record is not proven: {error}");
                     return Ok(RecordProof::Wrong(error.to_string()));
                 }
-                Err(error) => return Err(LookUpError::of(error)),
+                Err(error) => return Err(error.into()),
             };
             let objection = expected.objection(&owner.did, proven.value.as_ref());
             if objection.is_some() {

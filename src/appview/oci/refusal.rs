@@ -65,7 +65,7 @@ impl OciError {
         Self::unknown_owner("the owner has no such repository")
     }
 
-    /// 404 for a repository whose owner is nobody.
+    /// 404 for a repository whose owner is nobody, or whose account is not active.
     pub(super) fn unknown_owner(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "NAME_UNKNOWN", message)
     }
@@ -296,9 +296,10 @@ impl From<ReposError> for OciError {
         match error {
             ReposError::Account(error) => error.into(),
             ReposError::Pds(error) => of_remote("the owner's PDS", error),
+            ReposError::Inactive(why) => Self::unknown_owner(why.to_string()),
             // A client need not try again: more do not fit later.
             ReposError::TooManyTags { .. } => Self::invalid(error.to_string()),
-            // The account was deactivated or taken down, or is at another server: a client that tries again learns nothing.
+            // The PDS does not say that the account is not active. A client that tries again learns nothing.
             ReposError::List(ListError::Refused(status)) if status.is_client_error() => Self::denied(error.to_string()),
             ReposError::List(_)
             | ReposError::TooMany

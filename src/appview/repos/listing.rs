@@ -161,7 +161,13 @@ impl Repos {
     ) -> Result<(), ReposError> {
         let mut cursor = None;
         for _ in 0..max_pages {
-            let page = self.resolver.list_records(&account.did, collection, cursor.as_deref()).await?;
+            let page = match self.resolver.list_records(&account.did, collection, cursor.as_deref()).await {
+                Err(ListError::Refused(status)) => {
+                    let inactive = self.inactive(account, status).await;
+                    return Err(inactive.map_or(ListError::Refused(status).into(), ReposError::Inactive));
+                }
+                page => page?,
+            };
             if page.records.into_iter().try_for_each(&mut visit).is_break() {
                 return Ok(());
             }

@@ -3,6 +3,7 @@
 //! Records come from the account's own PDS and may contain anything: a manifest is verified by its hash, and only
 //! well-formed fields of a record are used.
 
+mod inactive;
 mod listing;
 mod proof;
 mod recent;
@@ -30,6 +31,7 @@ use atproto::repo::{RepoError, cid};
 use atproto::syntax::{Digest, HoldId, ImageName, RecordKey, Tag};
 use server::identity::{self, Account, Pool, Resolver};
 
+pub use inactive::Inactive;
 pub use listing::{FoundManifest, FoundTag};
 pub use proof::Proven;
 use recent::Recent;
@@ -45,6 +47,9 @@ pub enum ReposError {
     /// A call to the owner's PDS failed.
     #[error("the owner's PDS: {0}")]
     Pds(RemoteError),
+    /// The owner's PDS serves the account's records to nobody.
+    #[error(transparent)]
+    Inactive(#[from] Inactive),
     /// The records cannot be listed.
     #[error("the owner's records: {0}")]
     List(#[from] identity::ListError),
@@ -187,11 +192,15 @@ impl Repos {
         ask: impl Fn(String) -> BoxFuture<'c, Result<T, RemoteError>>,
     ) -> Result<T, ReposError> {
         let answer = ask(self.resolver.pds_method(account, method)?.to_string()).await;
-        let answer = match self.moved(account, answer.as_ref().err()).await {
-            Some(moved) => ask(self.resolver.pds_method(&moved, method)?.to_string()).await,
+        let moved = self.moved(account, answer.as_ref().err()).await;
+        let answer = match &moved {
+            Some(moved) => ask(self.resolver.pds_method(moved, method)?.to_string()).await,
             None => answer,
         };
-        answer.map_err(ReposError::Pds)
+        match answer {
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(self.failed(moved.as_deref().unwrap_or(account), method, error).await),
+        }
     }
 
     /// Resolves the account again after `error`; `None` when its PDS is still the same, or the error does not depend on

@@ -11,12 +11,13 @@ use serde_json::json;
 use super::return_path::ReturnPath;
 use super::{uncached, with_status};
 use crate::accounts::{AccountsError, FailedSignIn, SignInError};
+use crate::catalog::LookUpError;
 use crate::devices::DevicesError;
 use crate::holds::HoldsError;
 use crate::images::ImagesError;
 use crate::oauth::OauthError;
 use crate::remote::RemoteError;
-use crate::repos::ReposError;
+use crate::repos::{Inactive, ReposError};
 use crate::webhooks::WebhooksError;
 use server::bulkhead::Overload;
 use server::identity::ResolveError;
@@ -254,9 +255,26 @@ impl From<HoldsError> for WebError {
     }
 }
 
+impl WebError {
+    /// Returns the error for records, or something else that `what` names, which could not be had.
+    pub(super) fn of_look_up(what: &str, error: &LookUpError) -> Self {
+        match error {
+            LookUpError::Failed(reason) => Self::away(format!("{what}: {reason}")),
+            LookUpError::Inactive(why) => (*why).into(),
+        }
+    }
+}
+
+impl From<Inactive> for WebError {
+    fn from(why: Inactive) -> Self {
+        Self::not_found(why.to_string())
+    }
+}
+
 impl From<ReposError> for WebError {
     fn from(error: ReposError) -> Self {
         match error {
+            ReposError::Inactive(why) => why.into(),
             ReposError::Account(AccountsError::Pds(RemoteError::Refused { status: StatusCode::FORBIDDEN, .. })) => {
                 let message = "your sign-in does not allow this yet: sign in again";
                 Self::new(StatusCode::FORBIDDEN, "access_denied", message)

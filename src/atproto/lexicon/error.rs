@@ -18,6 +18,12 @@ pub const METHOD_NOT_ALLOWED: &str = "MethodNotAllowed";
 pub const METHOD_NOT_IMPLEMENTED: &str = "MethodNotImplemented";
 /// The request names another repository than this server's.
 pub const REPO_NOT_FOUND: &str = "RepoNotFound";
+/// The owner of the repository deactivated it.
+pub const REPO_DEACTIVATED: &str = "RepoDeactivated";
+/// The operator of the server took the repository down.
+pub const REPO_TAKENDOWN: &str = "RepoTakendown";
+/// The operator of the server suspended the repository.
+pub const REPO_SUSPENDED: &str = "RepoSuspended";
 /// The handle names no account of this server.
 pub const HANDLE_NOT_FOUND: &str = "HandleNotFound";
 /// The record does not exist.

@@ -73,7 +73,7 @@ pub(super) async fn of(
                 "The hold of this image does not answer as it should."
             }
         };
-        Err(LookUpError(sentence.into()))
+        Err(LookUpError::Failed(sentence.into()))
     };
     web.configs.get(key, ask).await.map(Some)
 }
@@ -94,7 +94,7 @@ mod tests {
         }
         let mut bytes = 0;
         for number in 0..40 {
-            let known = configs.get(key(number), std::future::ready(Err(LookUpError(String::new())))).await;
+            let known = configs.get(key(number), std::future::ready(Err(LookUpError::Failed(String::new())))).await;
             bytes += known.map_or(0, |config| config.text_bytes() as u64);
         }
         assert!((1..=MAX_REMEMBERED_BYTES).contains(&bytes), "{bytes}");

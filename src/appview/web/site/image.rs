@@ -98,7 +98,7 @@ pub(super) async fn show(
     reference: &Reference,
 ) -> Result<Response, WebError> {
     let account = &subject.account;
-    let away = |error: LookUpError| WebError::away(format!("the account's records: {error}"));
+    let away = |error: LookUpError| WebError::of_look_up("the account's records", &error);
     let inventory = web.catalog.inventory(account).await.map_err(away)?;
     let digest = match reference {
         Reference::Digest(digest) => *digest,
@@ -138,6 +138,7 @@ async fn manifest(web: &Web, subject: &Subject, digest: &Digest) -> Result<Parse
     let late = |_| WebError::away("the account's server is too slow: try again in a minute");
     let bytes = bytes.map_err(late)?.map_err(|error| match error {
         ReposError::WrongBytes => WebError::wrong("the account's server has other bytes under this digest"),
+        ReposError::Inactive(why) => why.into(),
         error => WebError::away(error.to_string()),
     })?;
     ParsedManifest::stored(bytes.ok_or_else(missing)?).map_err(|error| WebError::wrong(error.to_string()))

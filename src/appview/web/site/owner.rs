@@ -6,7 +6,7 @@ use askama::Template;
 
 use super::shown::{Ago, path_of};
 use super::{Subject, shown};
-use crate::catalog::{Inventory, ListedTag};
+use crate::catalog::{Inventory, ListedTag, LookUpError};
 use crate::web::pages::{self, Frame, Shown};
 use crate::web::refusal::WebError;
 use crate::web::viewer::Viewer;
@@ -48,6 +48,7 @@ pub(super) async fn show(web: &Web, viewer: &Viewer, subject: &Subject) -> Resul
     let now_us = (web.settings.clock)();
     let (repositories, problem) = match &inventory {
         Ok(inventory) => (rows(inventory, subject, now_us), partial(inventory)),
+        Err(LookUpError::Inactive(why)) => return Err((*why).into()),
         Err(error) => (Vec::new(), Some(format!("The repositories cannot be shown now: {error}."))),
     };
     let profile = profile.unwrap_or_default();

@@ -23,7 +23,7 @@ pub(super) async fn show(
         Some(name) => web.catalog.page(&subject.account, name).await.map(|page| page.picture),
         None => web.catalog.profile(&subject.account).await.map(|profile| profile.picture),
     };
-    let away = |error: LookUpError| WebError::away(format!("the picture: {error}"));
+    let away = |error: LookUpError| WebError::of_look_up("the picture", &error);
     let digest = digest.map_err(away)?.ok_or_else(missing)?;
     let etag = format!("\"{}\"", digest.hex());
     let mut answer = if is_known(head, &etag) {

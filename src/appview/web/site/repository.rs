@@ -8,7 +8,7 @@ use http::request::Parts;
 use super::owner::partial;
 use super::shown::{self, Ago, path_of};
 use super::{Subject, markdown, missing};
-use crate::catalog::{Content, Inventory, ListedTag};
+use crate::catalog::{Content, Inventory, ListedTag, LookUpError};
 use crate::index::StarCount;
 use crate::names::Reference;
 use crate::web::form::Fields;
@@ -88,6 +88,7 @@ pub(super) async fn show(
             let problem = partial(&inventory);
             (inventory, problem, None)
         }
+        Err(LookUpError::Inactive(why)) => return Err(why.into()),
         Err(error) => {
             let problem = format!("The tags cannot be shown now: {error}.");
             (Default::default(), Some(problem), Some(WebError::away(error.to_string())))
