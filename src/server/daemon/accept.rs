@@ -62,25 +62,22 @@ where
     let table = Connections::new(limits, metrics);
     let connections = TaskTracker::new();
     let cut_off = CancellationToken::new();
-    let accepting = async {
-        loop {
-            let (stream, address) = sockets.accept().await;
-            table.wait_for_place().await;
-            let Some(slot) = table.admit(&address) else { continue };
-            let (drain, activity) = (shutdown.clone(), slot.activity());
-            // Boxed: each future around it would keep memory for it twice.
-            let connection = Box::pin(handle(Accepted { stream, address, drain, activity }));
-            let cut_off = cut_off.clone();
-            connections.spawn(async move {
-                let evicted = slot.evicted();
-                // Dropped in this order: the connection is closed before its place is free.
-                let _slot = slot;
-                let connection = evicted.run_until_cancelled_owned(connection);
-                let _ = cut_off.run_until_cancelled(connection).await;
-            });
-        }
-    };
-    let _ = shutdown.run_until_cancelled(accepting).await;
+    while let Some((stream, address)) = shutdown.run_until_cancelled(sockets.accept()).await {
+        // One that was accepted is served, although it still waits for a place when the program is to end.
+        let _ = shutdown.run_until_cancelled(table.wait_for_place()).await;
+        let Some(slot) = table.admit(&address) else { continue };
+        let (drain, activity) = (shutdown.clone(), slot.activity());
+        // Boxed: each future around it would keep memory for it twice.
+        let connection = Box::pin(handle(Accepted { stream, address, drain, activity }));
+        let cut_off = cut_off.clone();
+        connections.spawn(async move {
+            let evicted = slot.evicted();
+            // Dropped in this order: the connection is closed before its place is free.
+            let _slot = slot;
+            let connection = evicted.run_until_cancelled_owned(connection);
+            let _ = cut_off.run_until_cancelled(connection).await;
+        });
+    }
     drop(sockets);
     connections.close();
     let remaining = match tokio::time::timeout(drain_for, connections.wait()).await {

@@ -72,6 +72,12 @@ impl Activity {
         self.0.busy.fetch_add(1, Ordering::Relaxed);
         Busy(Arc::clone(&self.0))
     }
+
+    /// Whether no request is under way.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.0.idle_since().is_some()
+    }
 }
 
 impl Default for Activity {

@@ -15,8 +15,8 @@ pub struct HttpLimits {
     pub min_rate_window: Duration,
     /// Bytes that must move in each [`Self::min_rate_window`] of waiting.
     pub min_rate_bytes: u64,
-    /// Time that a connection without a request so far may still send its first when draining begins.
-    pub drain_first_time: Duration,
+    /// Time that a connection without a request under way may still send one when draining begins.
+    pub drain_idle_time: Duration,
     /// Time that a connection is read on after its last response, so that the response is not lost to a reset.
     pub linger_time: Duration,
     /// The same time when no part of a request was left unread: then only a pipelined request can be under way, and a
@@ -40,8 +40,8 @@ impl Default for HttpLimits {
             // on slow links, so the measurement is about right where it matters.
             min_rate_window: Duration::from_secs(60),
             min_rate_bytes: 60 * 1024,
-            // Clients usually send at once; a restart waits no longer for connections made in advance.
-            drain_first_time: Duration::from_millis(250),
+            // A busy client sends at once; a restart waits no longer for connections that are idle, or made in advance.
+            drain_idle_time: Duration::from_millis(250),
             linger_time: Duration::from_secs(5),
             linger_at_rest_time: Duration::from_millis(100),
             linger_bytes: 64 * 1024 * 1024,

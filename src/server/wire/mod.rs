@@ -103,10 +103,10 @@ pub struct Connection<I> {
 
 /// Serves HTTP until the peer, an error, a limit or `drain` ends the connection; closes it then.
 ///
-/// Once `drain` is cancelled, the request in flight is finished and answered; no other is accepted but the first one of
-/// a new connection. A handler that panics is answered with 500 and no body: one that has an error format catches its
-/// panics by [`catch_panic`] itself. After a response that changes the protocol its [`Continuation`] gets the
-/// connection and `drain`.
+/// Once `drain` is cancelled, the request in flight is finished and answered, and no other is accepted. A connection
+/// without one may send one more. A handler that panics is answered with 500 and no body: one that has an error format
+/// catches its panics by [`catch_panic`] itself. After a response that changes the protocol its [`Continuation`] gets
+/// the connection and `drain`.
 pub async fn serve<I, H, F>(connection: Connection<I>, limits: HttpLimits, handler: H)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -120,11 +120,11 @@ where
         HeadGuard::new(SlowPeerGuard::new(io, &limits, files.clone()), &limits, Arc::clone(&refusal), switch.clone());
     let body_ended = Arc::new(AtomicBool::new(true));
     let begun = Arc::new(Notify::new());
-    let first_request = Arc::clone(&begun);
+    let (last_request, own_activity) = (Arc::clone(&begun), activity.clone());
     let what_follows =
         WhatFollows { body_ended: Arc::clone(&body_ended), drain: drain.clone(), switch: switch.clone(), files };
     let service = service_fn(move |request: http::Request<Incoming>| {
-        begun.notify_one();
+        begun.notify_waiters();
         let busy = activity.busy();
         let (head, incoming) = request.into_parts();
         let body = RequestBody::new(incoming, &limits, Arc::clone(&body_ended));
@@ -145,11 +145,17 @@ where
         .half_close(true)
         .max_buf_size(limits.buffer_bytes)
         .serve_connection(TokioIo::new(guard), service);
-    // A client that has just connected has sent a request, and could not tell from a closed connection whether it was
+    // A client may have sent a request that was not read yet, and could not tell from a closed connection whether it was
     // served.
     let drained = async {
         drain.cancelled().await;
-        let _ = tokio::time::timeout(limits.drain_first_time, first_request.notified()).await;
+        loop {
+            let request = tokio::time::timeout(limits.drain_idle_time, last_request.notified()).await;
+            // While a response is sent that does not close the connection, its client may send the next request.
+            if request.is_ok() || own_activity.is_idle() {
+                return;
+            }
+        }
     };
     let ended = tokio::select! {
         biased;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use server::wire::HttpLimits;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{Wire, status};
 
@@ -54,11 +54,39 @@ async fn draining_finishes_an_upload() {
 }
 
 #[tokio::test]
-async fn draining_answers_the_first_request_of_a_new_connection_and_no_second() {
-    let mut wire = Wire::with(HttpLimits { drain_first_time: Duration::from_secs(600), ..HttpLimits::default() }).await;
+async fn draining_answers_one_more_request_of_a_connection_without_one() {
+    for is_new in [true, false] {
+        let mut wire =
+            Wire::with(HttpLimits { drain_idle_time: Duration::from_secs(600), ..HttpLimits::default() }).await;
+        if !is_new {
+            wire.send(GET).await;
+            let answer = wire.receive().await;
+            assert_eq!((answer.status, answer.closes()), (200, false));
+        }
+        wire.drain.cancel();
+        tokio::task::yield_now().await;
+        wire.send(GET).await;
+        wire.send(GET).await;
+        let answer = wire.receive().await;
+        assert_eq!((answer.status, answer.closes()), (200, true));
+        assert_eq!(wire.rest().await, "");
+    }
+}
+
+#[tokio::test]
+async fn draining_answers_one_more_request_after_a_response_that_did_not_close_the_connection() {
+    let mut wire = Wire::with(HttpLimits { drain_idle_time: Duration::from_secs(600), ..HttpLimits::default() }).await;
+    wire.send("GET /halves HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let mut begun = Vec::new();
+    while !begun.ends_with(b"\r\n\r\nabc") {
+        begun.push(wire.client.read_u8().await.unwrap());
+    }
+    assert!(!String::from_utf8(begun).unwrap().contains("connection: close"));
     wire.drain.cancel();
     tokio::task::yield_now().await;
-    wire.send(GET).await;
+    wire.stage.release.notify_one();
+    let mut rest = [0; 3];
+    wire.client.read_exact(&mut rest).await.unwrap();
     wire.send(GET).await;
     let answer = wire.receive().await;
     assert_eq!((answer.status, answer.closes()), (200, true));

@@ -29,7 +29,7 @@ const PANICKED: &str = r#"{"error":"InternalServerError","message":"Internal Ser
 struct Stage {
     /// A handler of `/wait` was entered.
     entered: Arc<Notify>,
-    /// Lets it answer.
+    /// Lets it answer; and one of `/halves` send the second half of its body.
     release: Arc<Notify>,
     /// What `/file` answers.
     file: Option<Arc<File>>,
@@ -51,6 +51,14 @@ async fn echo(stage: Stage, mut request: Request) -> Response {
             stage.entered.notify_one();
             stage.release.notified().await;
             answer(200, "waited")
+        }
+        "/halves" => {
+            let second = async move {
+                stage.release.notified().await;
+                Ok("def".into())
+            };
+            use futures_util::StreamExt as _;
+            streamed(Some(6), stream::iter([Ok("abc".into())]).chain(stream::once(second)))
         }
         "/file" => files::answer(&stage.file.unwrap(), &request.head),
         "/endless" => streamed(None, stream::repeat_with(|| Ok(Bytes::from_static(&[7; 65536])))),
