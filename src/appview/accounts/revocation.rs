@@ -35,8 +35,6 @@ const TOLD_FOR_US: u64 = 24 * 60 * 60 * 1_000_000;
 /// A session that was ended here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionEnd {
-    /// Number of the session.
-    pub id: SessionId,
     /// Account of the session.
     pub account: Did,
     /// Error of the server that could not end the session, which goes on there unused, and whether it is asked again;
@@ -117,27 +115,21 @@ impl Sessions {
                 Which::All => None,
             };
             let is_kept = id.is_some();
-            let (ids, ended) = this.end_here(&account, id).await?;
+            let ended = this.end_here(&account, id).await?;
             let left = this.end_all_there(&ended, deadline, is_kept).await;
             drop(guard);
             if !is_kept {
-                let did = account.clone();
-                let earlier = this.database.read(move |read| tables::ended_of(read, &did)).await?;
+                let earlier = this.database.read(move |read| tables::ended_of(read, &account)).await?;
                 this.end_all_there(&earlier, deadline, is_kept).await?;
             }
-            let end = |(id, left)| SessionEnd { id, account: account.clone(), left };
-            Ok(ids.into_iter().zip(left?).map(end).collect())
+            let end = |(row, left): (EndedRow, _)| SessionEnd { account: row.account, left };
+            Ok(ended.into_iter().zip(left?).map(end).collect())
         })
         .await
     }
 
-    /// Deletes one session of an account, or all of them, and stores what their servers are to be told. Returns the numbers
-    /// of the sessions, and what was stored of each.
-    async fn end_here(
-        &self,
-        account: &Did,
-        id: Option<SessionId>,
-    ) -> Result<(Vec<SessionId>, Vec<EndedRow>), StorageError> {
+    /// Deletes one session of an account, or all of them. Returns what was stored of each for its server.
+    async fn end_here(&self, account: &Did, id: Option<SessionId>) -> Result<Vec<EndedRow>, StorageError> {
         let (did, now_us) = (account.clone(), (self.settings.clock)());
         let end = move |write: &Write<'_>| {
             let rows = tables::take(write, &did, id)?.into_iter();
@@ -146,7 +138,7 @@ impl Sessions {
         };
         let (ids, ended) = self.database.write(end).await?;
         self.service_tokens.retain(|(of, _), _| !ids.contains(of));
-        Ok((ids, ended))
+        Ok(ended)
     }
 
     /// Does [`Sessions::end_there`] for some sessions at once. None keeps the others from ending.

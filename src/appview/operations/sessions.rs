@@ -77,6 +77,6 @@ impl Operation for SessionsEnd {
     async fn run(self, registry: Arc<OciState>, _: Reporter) -> Result<EndedSession, AdminError> {
         let ended = registry.sessions.end(self.id).await.map_err(|error| AdminError::failed(error.to_string()))?;
         let ended = ended.ok_or_else(|| AdminError::failed(format!("there is no session {}", self.id)))?;
-        Ok(EndedSession { id: ended.id, account: ended.account, left: ended.left })
+        Ok(EndedSession { id: self.id, account: ended.account, left: ended.left })
     }
 }
