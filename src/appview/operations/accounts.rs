@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::images::WaitingNotice;
 use crate::oci::OciState;
-use crate::web::Held;
+use crate::web::{Forgotten, Held};
 use atproto::syntax::Did;
 use server::control::{AdminError, Operation, Reporter};
 
@@ -128,7 +128,7 @@ impl Operation for AccountsDelete {
             return Err(AdminError::failed(untold(&account, &waiting)));
         }
         let forgotten = registry.web.forget(&account).await;
-        let (held, ended) = forgotten.map_err(|error| AdminError::failed(error.to_string()))?;
+        let Forgotten { held, ended } = forgotten.map_err(|error| AdminError::failed(error.to_string()))?;
         let left_sessions = ended.into_iter().filter_map(|session| session.left).collect();
         Ok(DeletedAccount { data: AccountData { account, held }, left_sessions })
     }

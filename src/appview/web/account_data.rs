@@ -65,7 +65,7 @@ pub(super) async fn forget(web: &Web, request: Request, trace: &mut Trace) -> Re
         return Ok(pages::finish(web, None, page.render(), Shown::default()));
     }
     let untold = web.images.tell_now(&did).await?.len() as u64;
-    let (_, ended) = web.forget(&did).await?;
+    let ended = web.forget(&did).await?.ended;
     tracing::info!(%did, "{did} deleted what was held of it");
     let untold = (untold > 0).then(|| server::text::with_noun(untold, "image"));
     let untold = untold.map(|images| {

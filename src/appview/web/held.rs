@@ -242,6 +242,14 @@ pub struct Held {
     pub index: Option<IndexedAccount>,
 }
 
+/// What was deleted of an account.
+pub struct Forgotten {
+    /// The data.
+    pub held: Held,
+    /// How its sessions ended.
+    pub ended: Vec<SessionEnd>,
+}
+
 impl Web {
     /// Returns the data that is stored of an account.
     ///
@@ -360,11 +368,10 @@ impl Web {
     }
 
     /// Deletes the data that is stored of an account, also in the search index, and ends its sessions at its PDS.
-    /// Returns the deleted data, and how the sessions ended.
     ///
     /// # Errors
     /// As [`Web::held`].
-    pub async fn forget(&self, account: &Did) -> Result<(Held, Vec<SessionEnd>), AccountsError> {
+    pub async fn forget(&self, account: &Did) -> Result<Forgotten, AccountsError> {
         let held = self.held(account).await?;
         // First, so that nobody can sign in to the account while the rest is deleted.
         self.sign_ins.forget(account).await?;
@@ -377,7 +384,7 @@ impl Web {
         let ended = self.sessions.end_all(account).await?;
         self.catalog.forget_pushes(account).await?;
         self.index.forget(account).await?;
-        Ok((held, ended))
+        Ok(Forgotten { held, ended })
     }
 
     /// Returns the number of browsers in which each account is signed in.

@@ -69,7 +69,7 @@ use viewer::Viewer;
 
 pub use endpoint::{ENDPOINTS, Endpoint};
 pub use held::{
-    Held, HeldBrowser, HeldDelivery, HeldDevice, HeldEndedSession, HeldNotice, HeldReferrer, HeldRefusal,
+    Forgotten, Held, HeldBrowser, HeldDelivery, HeldDevice, HeldEndedSession, HeldNotice, HeldReferrer, HeldRefusal,
     HeldRepository, HeldRequest, HeldSession, HeldSignIn, HeldUpload, HeldWebhook,
 };
 pub use pages::guard;
