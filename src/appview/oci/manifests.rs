@@ -18,7 +18,7 @@ use server::wire::{BodyFault, Request, Response, ResponseBody};
 use server::xrpc::response::set_header;
 use server::xrpc::{header, is_known, not_modified};
 
-/// Time limit for the body of a manifest: 5 MiB at 43 KiB/s. One account has two places for them.
+/// Time limit for the body of a manifest: 5 MiB at 43 KiB/s. One account has two slots for them.
 const BODY_TIME: Duration = Duration::from_secs(120);
 const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 

@@ -171,7 +171,7 @@ impl Uploads {
             touched_us: (self.clock)(),
         };
         if let Err(error) = self.database.write(move |write| tables::insert(write, &row)).await {
-            // Nobody can continue it, and it would take one of the account's places at the hold for a day.
+            // Nobody can continue it, and it would count among the account's uploads at the hold for a day.
             self.abort(&at_hold).await;
             return Err(error.into());
         }

@@ -53,7 +53,7 @@ pub(super) struct Written {
 /// Longest message on a page: it may have text of other servers.
 const MAX_MESSAGE_CHARS: usize = 1000;
 
-/// Seconds to retry after a server did not answer, or no place was free.
+/// Seconds to retry after a server did not answer, or no slot was free.
 const RETRY_S: u64 = 5;
 /// Seconds to retry after a limit of sign-ins or device requests, some of which end or expire by then.
 const RETRY_BEGUN_S: u64 = 60;

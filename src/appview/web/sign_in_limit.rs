@@ -26,7 +26,7 @@ impl SignInLimit {
         self.counts().require_less(network, MAX_OF_NETWORK, now)
     }
 
-    /// Counts a sign-in that has begun. One that failed before takes no place: a server that is away, or a misspelt name.
+    /// Counts a sign-in that has begun. One that failed before does not count: a server that is away, or a misspelt name.
     pub(super) fn begun(&self, network: &Caller, now: Instant) {
         let mut counts = self.counts();
         let Count { number, since } = counts.of(network, now);

@@ -85,7 +85,7 @@ fn named_sql() -> String {
     )
 }
 
-/// The repositories of an owner behind a place, in an order. By stars and by pulls all of the owner's are compared: the index
+/// Returns the repositories of an owner after a position, in an order. By stars and by pulls all of the owner's are compared: the index
 /// takes a bounded number of records from an account.
 ///
 /// # Errors

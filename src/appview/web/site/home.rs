@@ -64,6 +64,7 @@ struct HomePage<'p> {
 #[derive(Default)]
 pub(in crate::web) struct FrontPage {
     kept: Mutex<Option<(Arc<Vec<Recent>>, Instant)>>,
+    /// One look-up at a time.
     look_up: tokio::sync::Mutex<()>,
 }
 
