@@ -85,8 +85,8 @@ fn named_sql() -> String {
     )
 }
 
-/// Returns the repositories of an owner after a position, in an order. By stars and by pulls all of the owner's are compared: the index
-/// takes a bounded number of records from an account.
+/// Returns the repositories of an owner after a position, in an order. By stars and by pulls all of the owner's are
+/// compared: the index takes a bounded number of records from an account.
 ///
 /// # Errors
 /// As [`matching`].
