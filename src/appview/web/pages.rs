@@ -137,6 +137,8 @@ struct RefusalPage<'p> {
     message: String,
     /// Whether a sign-in may help.
     is_for_sign_in: bool,
+    /// The page to open again, where that may help.
+    again: Option<&'p str>,
     /// A text that was not saved, and the path of its form.
     written: Option<&'p Written>,
     write: &'static str,
@@ -207,9 +209,11 @@ pub(super) fn devices(web: &Web, browser: &Browser, account: &str, message: &str
 pub(super) fn refusal(web: &Web, viewer: &Viewer, error: &WebError) -> Response {
     let title = if error.status == StatusCode::NOT_FOUND { "Not found" } else { "It did not work" };
     let frame = Frame::of_viewer(web, viewer);
-    let is_for_sign_in = viewer.account.is_none() || error.status == StatusCode::FORBIDDEN;
+    let is_for_sign_in = viewer.account.is_none() || (error.status == StatusCode::FORBIDDEN && !error.is_forged);
+    let may_open = !is_for_sign_in && (error.is_forged || error.status.is_server_error());
+    let again = viewer.page().filter(|_| may_open);
     let (written, write) = (error.written.as_deref(), Endpoint::WritePage.path());
-    let page = RefusalPage { frame, title, message: error.sentence(), is_for_sign_in, written, write };
+    let page = RefusalPage { frame, title, message: error.sentence(), is_for_sign_in, again, written, write };
     error.mark(finish(web, None, page.render(), Shown::default()))
 }
 

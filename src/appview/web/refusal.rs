@@ -36,6 +36,8 @@ pub(super) struct WebError {
     pub(super) retry_s: Option<u64>,
     /// Whether another server caused it.
     is_elsewhere: bool,
+    /// Whether a form came without the token of the browser's cookie, as after a sign-in in another tab.
+    pub(super) is_forged: bool,
     /// A text that the form had, for the person to send again.
     pub(super) written: Option<Box<Written>>,
     /// The page that a sign-in which failed was to return to.
@@ -61,7 +63,16 @@ const RETRY_BEGUN_S: u64 = 60;
 impl WebError {
     pub(super) fn new(status: StatusCode, name: &'static str, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { status, name, message, retry_s: None, is_elsewhere: false, written: None, return_to: None }
+        Self {
+            status,
+            name,
+            message,
+            retry_s: None,
+            is_elsewhere: false,
+            is_forged: false,
+            written: None,
+            return_to: None,
+        }
     }
 
     pub(super) fn not_found(message: impl Into<String>) -> Self {
@@ -84,7 +95,7 @@ impl WebError {
     /// 403 for a form that another site may have sent.
     pub(super) fn forged() -> Self {
         let message = "this form is too old, or came from elsewhere: open the page again, with cookies allowed";
-        Self::new(StatusCode::FORBIDDEN, "access_denied", message)
+        Self { is_forged: true, ..Self::new(StatusCode::FORBIDDEN, "access_denied", message) }
     }
 
     /// 403 for a form of ours that another tab has made worthless, and which is shown anew.

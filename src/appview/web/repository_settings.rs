@@ -55,6 +55,8 @@ struct RepositorySettingsPage<'p> {
     delete_action: &'static str,
     /// Path of the repository's webhooks, if the registry has webhooks.
     webhooks: Option<String>,
+    /// Whether tags and manifests could be listed.
+    is_listed: bool,
     tags: Vec<Deletable>,
     /// A text about the tags that are left out, if there are any.
     cut_tags: Option<String>,
@@ -192,6 +194,7 @@ async fn overview(
     let problem =
         page.as_ref().err().map(ToString::to_string).or_else(|| inventory.as_ref().err().map(ToString::to_string));
     let text = page.as_ref().ok().map(|page| page.text.clone().unwrap_or_default());
+    let is_listed = inventory.is_ok();
     let (page, inventory) = (page.unwrap_or_default(), inventory.unwrap_or_default());
     let tags = inventory.repositories.get(name);
     if tags.is_none() && inventory.is_whole && message.is_empty() {
@@ -211,6 +214,7 @@ async fn overview(
         picture_action: Endpoint::WritePicture.path(),
         delete_action: Endpoint::DeleteImage.path(),
         webhooks: web.webhooks.is_on().then(|| webhooks::path_of_all(name)),
+        is_listed,
         tags: tags.rows,
         cut_tags: tags.cut,
         manifests: manifests.rows,

@@ -72,6 +72,11 @@ impl Viewer {
         ReturnPath::sign_in(self.page.as_ref())
     }
 
+    /// Returns the page that the viewer is on; for a form, that which had it.
+    pub(super) fn page(&self) -> Option<&str> {
+        self.page.as_ref().map(ReturnPath::as_str)
+    }
+
     /// Whether the viewer is this account.
     pub(super) fn is(&self, account: &Did) -> bool {
         self.account.as_ref() == Some(account)

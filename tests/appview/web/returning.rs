@@ -176,3 +176,44 @@ async fn a_session_that_ends_soon_is_renewed_on_the_page_that_says_so() {
         assert_eq!(next(&form), page);
     }
 }
+
+#[tokio::test]
+async fn a_form_that_another_tab_has_outdated_leads_to_its_page_and_keeps_what_was_written() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    let mut person = Person::of(&registry);
+    person.sign_in().await;
+    let cookie = person.cookie.clone();
+    let post = async |path: &str, form: &str| {
+        let call = registry.call("POST", path).header("host", HOST).header("cookie", &cookie);
+        let call = call.header("referer", &format!("http://{HOST}/alice.test/app?page=2"));
+        let call = call.header("sec-fetch-site", "same-origin");
+        call.header("content-type", "application/x-www-form-urlencoded").body(form.to_owned()).send().await
+    };
+    let token = form_token(&person.open("/settings").await);
+    for (path, form) in [
+        ("/star", "token=of+another+tab&star=give"),
+        ("/settings/webhooks", "token=of+another+tab&name=app&url=https%3A%2F%2Fa.example%2F"),
+        ("/settings/repository/page", "token=of+another+tab&name=app&text=of+an+hour"),
+    ] {
+        let refused = post(path, form).await;
+        assert_eq!(refused.status, 403, "{path}");
+        assert!(
+            refused.text().contains("<a href=\"/alice.test/app?page=2\">Open the page again</a>"),
+            "{}",
+            refused.text()
+        );
+        assert!(!refused.text().contains("Sign in"), "somebody is signed in: {}", refused.text());
+        if path.ends_with("/page") {
+            assert!(refused.text().contains("of an hour</textarea>"), "{}", refused.text());
+            assert!(!refused.text().contains("in another tab"), "it can be saved from here: {}", refused.text());
+        }
+        assert_eq!(form_token(&refused), token, "of this browser");
+    }
+    // What fails at another server is tried again from the page that had the form.
+    registry.network.set("/xrpc/com.atproto.repo.putRecord", status("503 X", ""));
+    let form = format!("token={token}&owner={}&name=app&star=give", registry.alice);
+    let failed = post("/star", &form).await;
+    assert!(failed.status >= 500, "{}", failed.text());
+    assert!(failed.text().contains("Open the page again"), "{}", failed.text());
+}
