@@ -89,7 +89,7 @@ where
     Ok(Served { cut_off: remaining })
 }
 
-/// The listening sockets, polled in turn.
+/// The listening sockets, polled round robin.
 struct Sockets {
     sockets: Vec<Either<TcpListener, UnixListener>>,
     next: usize,

@@ -25,6 +25,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
@@ -120,7 +121,7 @@ where
         HeadGuard::new(SlowPeerGuard::new(io, &limits, files.clone()), &limits, Arc::clone(&refusal), switch.clone());
     let body_ended = Arc::new(AtomicBool::new(true));
     let begun = Arc::new(Notify::new());
-    let (last_request, own_activity) = (Arc::clone(&begun), activity.clone());
+    let (next_request, own_activity) = (Arc::clone(&begun), activity.clone());
     let what_follows =
         WhatFollows { body_ended: Arc::clone(&body_ended), drain: drain.clone(), switch: switch.clone(), files };
     let service = service_fn(move |request: http::Request<Incoming>| {
@@ -145,21 +146,9 @@ where
         .half_close(true)
         .max_buf_size(limits.buffer_bytes)
         .serve_connection(TokioIo::new(guard), service);
-    // A client may have sent a request that was not read yet, and could not tell from a closed connection whether it was
-    // served.
-    let drained = async {
-        drain.cancelled().await;
-        loop {
-            let request = tokio::time::timeout(limits.drain_idle_time, last_request.notified()).await;
-            // While a response is sent that does not close the connection, its client may send the next request.
-            if request.is_ok() || own_activity.is_idle() {
-                return;
-            }
-        }
-    };
     let ended = tokio::select! {
         biased;
-        () = drained => None,
+        () = last_request(&drain, &next_request, &own_activity, limits.drain_idle_time) => None,
         outcome = &mut connection => Some(outcome),
     };
     let outcome = match ended {
@@ -174,6 +163,20 @@ where
         _ => {
             let parts = connection.into_parts();
             end(parts.io.into_inner(), &parts.read_buf, &switch, &limits, drain).await;
+        }
+    }
+}
+
+/// Waits until the connection accepts no further request: `drain` is cancelled, and since then a request has begun, or
+/// `idle_time` has passed and none is under way. A client may have sent one that was not read yet, and could not tell from
+/// a closed connection whether it was served.
+async fn last_request(drain: &CancellationToken, begun: &Notify, activity: &Activity, idle_time: Duration) {
+    drain.cancelled().await;
+    loop {
+        let request = tokio::time::timeout(idle_time, begun.notified()).await;
+        // While a response is sent that does not close the connection, its client may send the next request.
+        if request.is_ok() || activity.is_idle() {
+            return;
         }
     }
 }
