@@ -166,6 +166,30 @@ async fn shutting_down_drains_and_then_cuts_off() {
     assert!(stubborn.read_u8().await.is_err());
 }
 
+/// Whether the other end of a connection to this machine was accepted: until then its socket has no inode.
+fn is_accepted(client: &TcpStream) -> bool {
+    let port = |address: std::net::SocketAddr| format!("0100007F:{:04X}", address.port());
+    let ends = [port(client.peer_addr().unwrap()), port(client.local_addr().unwrap())];
+    let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let mut sockets = sockets.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    sockets.any(|fields| fields[1..3] == ends && fields[9] != "0")
+}
+
+#[tokio::test]
+async fn a_connection_that_was_accepted_and_waits_for_a_place_is_served_although_the_program_ends() {
+    let (listener, address) = tcp();
+    let (shutdown, served) = start(vec![listener], 1, LONG);
+    let _first = busy_at(&address).await;
+    let mut second = TcpStream::connect(&address).await.unwrap();
+    while !is_accepted(&second) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    shutdown.cancel();
+    let mut name = [0; 4];
+    second.read_exact(&mut name).await.unwrap();
+    assert_eq!(served.await.unwrap(), Served { cut_off: 0 });
+}
+
 #[tokio::test]
 async fn draining_waits_for_connections_to_end() {
     let (listener, address) = tcp();
