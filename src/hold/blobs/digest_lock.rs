@@ -1,7 +1,5 @@
 //! A lock for each digest, shared by completion, repair and garbage collection.
 
-use std::ops::RangeInclusive;
-
 use super::Blobs;
 use super::last_used::{DeletionClaim, UsageTracker};
 use atproto::syntax::Digest;
@@ -45,15 +43,11 @@ impl DigestLock {
         self.locks.try_lock(digest).map(DigestGuard)
     }
 
-    /// Claims those of `digests` without a use in the time `recent_us`, microseconds since 1970, that this process knows
-    /// of; none when uses since its start were forgotten. Readers of a claimed blob wait until the claim is dropped.
+    /// Claims those of `digests` without a use since `before_us` that this process knows of; none when uses since then
+    /// were forgotten. Readers of a claimed blob wait until the claim is dropped.
     #[must_use]
-    pub fn claim_unused(
-        &self,
-        digests: impl IntoIterator<Item = Digest>,
-        recent_us: &RangeInclusive<u64>,
-    ) -> DeletionClaim {
-        self.usage.claim_unused(digests, recent_us)
+    pub fn claim_unused(&self, digests: impl IntoIterator<Item = Digest>, before_us: u64) -> DeletionClaim {
+        self.usage.claim_unused(digests, before_us)
     }
 }
 

@@ -10,7 +10,7 @@ use super::upload_state::UploadGuard;
 use super::{BlobError, Blobs, Store};
 
 /// A time so much later than now, in microseconds, is of a clock that was ahead: a minute.
-pub const AHEAD_US: u64 = 60 * 1_000_000;
+const AHEAD_US: u64 = 60 * 1_000_000;
 
 /// Counts of dropped items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -21,7 +21,7 @@ use super::usage::Amount;
 use super::{Upkeep, UpkeepError, detached};
 use crate::blobs;
 use crate::blobs::BlobUseRow;
-use crate::blobs::{AHEAD_US, BlobTotals, last_used_resolution};
+use crate::blobs::{BlobTotals, last_used_resolution};
 use crate::images;
 use crate::images::{Reconciled, UnaskedAccount};
 use atproto::syntax::{Datetime, Digest, micros, millis};
@@ -230,11 +230,7 @@ impl Upkeep {
         let mut garbage = Vec::new();
         let mut judged = 0;
         for first in 0..=u8::MAX {
-            let verdicts = self.verdicts_of(first, rules).await?;
-            if !collected.dry_run {
-                self.bring_back_uses(&verdicts).await?;
-            }
-            for (row, verdict) in verdicts {
+            for (row, verdict) in self.verdicts_of(first, rules).await? {
                 judged += 1;
                 if verdict == Verdict::Garbage { garbage.push(row) } else { collected.add(&row, verdict) }
             }
@@ -252,24 +248,6 @@ impl Upkeep {
     fn unused_before_us(&self) -> u64 {
         let unused: Duration = self.grace + last_used_resolution(self.grace);
         (self.clock)().saturating_sub(micros(unused))
-    }
-
-    /// Returns the latest time of a use, in microseconds since 1970, that is not of a clock that was ahead.
-    fn latest_use_us(&self) -> u64 {
-        (self.clock)().saturating_add(AHEAD_US)
-    }
-
-    /// Sets uses of a clock that was ahead to now: the grace period of these blobs begins.
-    async fn bring_back_uses(&self, rows: &[(BlobUseRow, Verdict)]) -> Result<(), StorageError> {
-        let latest_us = self.latest_use_us();
-        let ahead: Vec<_> = rows.iter().filter(|(row, _)| row.used_us > latest_us).map(|(row, _)| row.digest).collect();
-        if ahead.is_empty() {
-            return Ok(());
-        }
-        let now_us = (self.clock)();
-        let bring_back =
-            move |write: &Write<'_>| ahead.iter().try_for_each(|digest| blobs::bring_back_use(write, digest, now_us));
-        self.db.write(bring_back).await
     }
 
     /// Returns what a collection would remove now.
@@ -301,9 +279,7 @@ impl Upkeep {
         collected: &mut Collected,
     ) -> Result<(), UpkeepError> {
         if collected.dry_run {
-            let claim = self
-                .digests
-                .claim_unused(garbage.iter().map(|row| row.digest), &(rules.before_us..=self.latest_use_us()));
+            let claim = self.digests.claim_unused(garbage.iter().map(|row| row.digest), rules.before_us);
             for row in &garbage {
                 let is_unused = claim.digests().contains(&row.digest);
                 collected.add(row, if is_unused { Verdict::Garbage } else { Verdict::Recent });
@@ -338,8 +314,8 @@ impl Upkeep {
         locked: impl Iterator<Item = Digest>,
         rules: Rules,
     ) -> Result<Vec<(BlobUseRow, Verdict)>, UpkeepError> {
-        let claim = self.digests.claim_unused(locked, &(rules.before_us..=self.latest_use_us()));
-        let unused: HashSet<_> = claim.digests().iter().copied().collect();
+        let claim = self.digests.claim_unused(locked, rules.before_us);
+        let unused: std::collections::HashSet<_> = claim.digests().iter().copied().collect();
         let now_us = (self.clock)();
         let mark = move |write: &Write<'_>| {
             let mut verdicts = Vec::new();

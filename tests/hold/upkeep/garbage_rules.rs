@@ -1,12 +1,9 @@
 //! What a collection leaves alone although nothing names it, and when it does nothing at all.
 
-use atcr_hold::blobs;
-use atcr_hold::blobs::DigestLock;
 use atcr_hold::images::{Reconciled, UnaskedAccount};
-use atcr_hold::upkeep::{CollectOptions, Upkeep, UpkeepError};
-use server::sqlite::Write;
+use atcr_hold::upkeep::{CollectOptions, UpkeepError};
 
-use super::{Stock, digest, forced, key, name, now_us, room, upload};
+use super::{Stock, digest, forced, key, name, room, upload};
 use crate::support::blob_hold::{alice, content};
 
 #[tokio::test]
@@ -68,27 +65,4 @@ async fn what_could_be_of_an_account_that_was_not_asked_stays() {
     let named = Reconciled { named: [nobodys].into(), ..Reconciled::default() };
     let options = CollectOptions { force: true, reconciled: named, ..CollectOptions::default() };
     assert_eq!(upkeep.collect(options, |_, _| {}).await.unwrap().named.count, 1);
-}
-
-#[tokio::test]
-async fn a_use_of_a_clock_that_was_ahead_keeps_a_blob_for_a_grace_period_after_it_was_right_again() {
-    const YEAR_US: u64 = 365 * 86_400_000_000;
-    let stock = Stock::in_directory().await;
-    let (uploaded, asked_for) = (stock.put_blob(b"uploaded then").await, stock.put_blob(b"asked for then").await);
-    let then_us = now_us() + YEAR_US;
-    let use_then = move |write: &Write<'_>| {
-        blobs::tables::put_blob(write, &uploaded, 13, then_us)?;
-        blobs::tables::put_last_used(write, &asked_for, then_us, 0)
-    };
-    stock.db.write(use_then).await.unwrap();
-    let at = |clock| Upkeep::new(stock.db.clone(), stock.store.clone(), DigestLock::default(), clock);
-    let two_days_later = || now_us() + 2 * 86_400_000_000;
-    let kept = async |upkeep: Upkeep, dry_run| {
-        let collected = upkeep.collect(forced(dry_run), |_, _| {}).await.unwrap();
-        (collected.garbage.count, collected.recent.count)
-    };
-    assert_eq!(kept(at(now_us), true).await, (0, 2));
-    assert_eq!(kept(at(two_days_later), true).await, (0, 2), "a preview changes nothing");
-    assert_eq!(kept(at(now_us), false).await, (0, 2));
-    assert_eq!(kept(at(two_days_later), false).await, (2, 0));
 }

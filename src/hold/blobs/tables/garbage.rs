@@ -130,16 +130,6 @@ pub fn put_last_used(write: &Write<'_>, digest: &Digest, used_us: u64, every_us:
     write.execute(sql, (digest.as_bytes(), used_us.cast_signed(), every_us.cast_signed())).map(drop)
 }
 
-/// Sets the times of a blob that are later than `now_us` to `now_us`: they were recorded while the clock was ahead.
-///
-/// # Errors
-/// [`StorageError`].
-pub fn bring_back_use(write: &Write<'_>, digest: &Digest, now_us: u64) -> Result<(), StorageError> {
-    let sql =
-        "UPDATE blob SET completed_us = min(completed_us, ?2), last_used_us = min(last_used_us, ?2) WHERE digest = ?1";
-    write.execute(sql, (digest.as_bytes(), now_us.cast_signed())).map(drop)
-}
-
 /// Deletes a blob's row as [`delete_blob`] does, and records the pending deletion of its object.
 ///
 /// # Errors
