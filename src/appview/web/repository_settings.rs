@@ -84,18 +84,23 @@ pub(super) async fn show(web: &Web, request: SignedInRequest) -> Result<Response
 }
 
 /// Handles `POST`: changes the text of the page. What a person wrote for an hour is not lost with a session that ended
-/// meanwhile: then the form is read, too, if the browser says that it is of one of our pages, and its text is shown.
+/// meanwhile, or whose token is outdated: if the browser says that the form is of one of our pages, its text is shown.
 pub(super) async fn write_page(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
+    let is_ours = header(&request.head, "sec-fetch-site") == Some("same-origin");
     let sender = signed_in::sender(web, &request.head, trace).await;
-    if sender.is_err() && header(&request.head, "sec-fetch-site") != Some("same-origin") {
+    if sender.is_err() && !is_ours {
         return sender.and(Err(WebError::forged()));
     }
     let (head, fields) = Fields::of_body_within(request, MAX_FORM_BYTES).await?;
+    let token = fields.get("token").unwrap_or_default();
+    let checked = sender.and_then(|(browser, did)| browser.check(web, &head, token).map(|()| (browser, did)));
+    if checked.is_err() && !is_ours {
+        return checked.and(Err(WebError::forged()));
+    }
     let text = fields.get("text").unwrap_or_default().replace("\r\n", "\n");
     let name = fields.get("name").unwrap_or_default();
     let written = async {
-        let (browser, did) = sender?;
-        browser.check(web, &head, fields.get("token").unwrap_or_default())?;
+        let (browser, did) = checked?;
         let name = image_name(&fields)?;
         if text.len() > RepoPage::MAX_DESCRIPTION_BYTES {
             let (bytes, most) = (text.len(), RepoPage::MAX_DESCRIPTION_BYTES);

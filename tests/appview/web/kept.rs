@@ -115,8 +115,12 @@ async fn a_text_of_a_page_is_not_lost_when_it_cannot_be_saved() {
     assert!(answer.text().contains("name=\"name\" value=\"team/app\"") && form_token(&answer) == token);
     // The tab of before: the person has signed in again meanwhile.
     let stale = [("token", "x"), ("name", "team/app"), ("text", TEXT)];
-    let answer = person.send("/settings/repository/page", &stale).await;
+    let answer = send(&person, "/settings/repository/page", "same-origin", &stale).await;
     assert!(answer.status == 403 && answer.text().contains(SHOWN) && form_token(&answer) == token, "{}", answer.text());
+    for site in ["cross-site", "same-site", "none", ""] {
+        let answer = send(&person, "/settings/repository/page", site, &stale).await;
+        assert!(answer.status == 403 && !answer.text().contains("Tides"), "{site}: no other site writes on our pages");
+    }
     // Signed out meanwhile, in another tab.
     person.send("/auth/logout", &[("token", &token)]).await;
     let answer = send(&person, "/settings/repository/page", "same-origin", &fields).await;
