@@ -183,8 +183,8 @@ class Server:
 
     def processor_s(self):
         """The seconds of processor time that it has taken so far, the kernel's for it among them."""
-        stats = (Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split() for process in self._processes())
-        return sum(int(fields[11]) + int(fields[12]) for fields in stats) / os.sysconf("SC_CLK_TCK")
+        # By the processes' own clocks, which count nanoseconds: /proc has hundredths of a second. clock_getcpuclockid(3).
+        return sum(time.clock_gettime(~int(process) << 3 | 2) for process in self._processes())
 
     def resident_kib(self):
         """Resident memory of all its processes; what workers share counts for each."""

@@ -31,7 +31,7 @@ use super::send_job::{FileRange, Sent, becomes_writable, send_on_pool};
 use crate::daemon::{Busy, Stream};
 
 /// Limit of a piece: as much as a job on the pool sends to a fast peer.
-const PIECE_BYTES: u64 = 16 * 1024 * 1024;
+const PIECE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The region of all placeholders. Its pages are never touched, so it takes no memory.
 static PLACEHOLDERS: OnceLock<Bytes> = OnceLock::new();

@@ -26,8 +26,12 @@ const MAX_SLOW_JOBS: usize = BLOCKING_THREADS / 2;
 /// Number of concurrent jobs that wait for their peers.
 const WAITING_JOBS: usize = BLOCKING_THREADS / 4;
 
-const LIMITS: Limits =
+/// The limits of a job beside others that wait for their peers: such threads are few.
+const BESIDE_OTHERS: Limits =
     Limits { call: Duration::from_millis(10), wait: Duration::from_millis(2), job: Duration::from_millis(20) };
+/// Those of a job that begins while no other waits: it has the threads to wait for a peer that pauses for some
+/// milliseconds, as one that limits its own rate.
+const ALONE: Limits = Limits { wait: Duration::from_millis(10), job: Duration::from_millis(100), ..BESIDE_OTHERS };
 
 static SLOW_JOBS: Semaphore = Semaphore::const_new(MAX_SLOW_JOBS);
 static WAITING: Semaphore = Semaphore::const_new(WAITING_JOBS);
@@ -64,7 +68,8 @@ pub(super) async fn send_on_pool(socket: OwnedFd, piece: FileRange, was_slow: bo
     let slot = if was_slow { SLOW_JOBS.acquire().await.ok() } else { None };
     let job = move || {
         let _slot = slot;
-        run(&socket, piece, &LIMITS)
+        let is_alone = WAITING.available_permits() == WAITING_JOBS;
+        run(&socket, piece, if is_alone { &ALONE } else { &BESIDE_OTHERS })
     };
     let done = tokio::task::spawn_blocking(job).await;
     done.unwrap_or_else(|error| Sent { count: Err(io::Error::other(error)), was_slow })
