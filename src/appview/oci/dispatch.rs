@@ -229,6 +229,19 @@ impl OciState {
         })
     }
 
+    /// Returns what the token of a request for these actions grants, and records the caller in `trace`.
+    fn grant_for(
+        &self,
+        token: CheckedToken,
+        name: &RepositoryName,
+        actions: &str,
+        trace: &mut Trace,
+    ) -> Result<Grant, OciError> {
+        let grant = self.grant(token, Some(&scope(name, actions)))?;
+        trace.caller = grant.login.as_ref().map(|login| login.account.clone());
+        Ok(grant)
+    }
+
     /// Returns the permit to read in a repository, and records the caller in `trace`.
     fn pull_permit(
         &self,
@@ -236,8 +249,7 @@ impl OciState {
         name: &RepositoryName,
         trace: &mut Trace,
     ) -> Result<PullPermit, OciError> {
-        let grant = self.grant(token, Some(&scope(name, "pull")))?;
-        trace.caller = grant.login.as_ref().map(|login| login.account.clone());
+        let grant = self.grant_for(token, name, "pull", trace)?;
         let permit = grant.pull(name).map(|permit| permit.used_from(trace.network()));
         permit.ok_or_else(|| self.insufficient("the token is not for this repository", name, "pull"))
     }
@@ -249,8 +261,7 @@ impl OciState {
         name: &RepositoryName,
         trace: &mut Trace,
     ) -> Result<PushPermit, OciError> {
-        let grant = self.grant(token, Some(&scope(name, PULL_AND_PUSH)))?;
-        trace.caller = grant.login.as_ref().map(|login| login.account.clone());
+        let grant = self.grant_for(token, name, PULL_AND_PUSH, trace)?;
         let message = "only its owner, signed in, may push to this repository";
         grant.push(name).ok_or_else(|| self.insufficient(message, name, PULL_AND_PUSH))
     }
@@ -262,8 +273,7 @@ impl OciState {
         name: &RepositoryName,
         trace: &mut Trace,
     ) -> Result<DeletePermit, OciError> {
-        let grant = self.grant(token, Some(&scope(name, "delete")))?;
-        trace.caller = grant.login.as_ref().map(|login| login.account.clone());
+        let grant = self.grant_for(token, name, "delete", trace)?;
         let message = "only its owner, signed in, may delete in this repository";
         grant.delete(name).ok_or_else(|| self.insufficient(message, name, "delete"))
     }

@@ -55,8 +55,7 @@ impl Browser {
 
     /// Returns the CSRF token of the browser's forms.
     pub(super) fn form_token(&self) -> String {
-        let token = Sha256::new().chain_update(b"form\0").chain_update(self.secret).finalize();
-        BASE64URL_NOPAD.encode(&token)
+        BASE64URL_NOPAD.encode(&self.derived("form").finalize())
     }
 
     /// Checks that a form came from one of our pages in this browser, by its token and the headers `Sec-Fetch-Site` and
@@ -90,15 +89,18 @@ impl Browser {
     /// Returns the secret of a webhook for `url` that is added by a form with this `once`, which is another one in each page: a
     /// form that is sent twice shows the same secret twice.
     pub(super) fn webhook_secret(&self, once: &str, url: &str) -> String {
-        let hash = Sha256::new().chain_update(b"webhook\0").chain_update(self.secret);
-        let hash = hash.chain_update(Sha256::digest(once)).chain_update(Sha256::digest(url));
-        HEXLOWER.encode(&hash.finalize())
+        let secret = self.derived("webhook").chain_update(Sha256::digest(once)).chain_update(Sha256::digest(url));
+        HEXLOWER.encode(&secret.finalize())
     }
 
     fn code_of(&self, sentence: &str) -> String {
-        let code =
-            Sha256::new().chain_update(b"said\0").chain_update(self.secret).chain_update(Sha256::digest(sentence));
+        let code = self.derived("said").chain_update(Sha256::digest(sentence));
         BASE64URL_NOPAD.encode(&code.finalize()[..12])
+    }
+
+    /// Returns the hash of the cookie's secret for one purpose, to which more may be added.
+    fn derived(&self, purpose: &str) -> Sha256 {
+        Sha256::new().chain_update(purpose).chain_update(b"\0").chain_update(self.secret)
     }
 
     /// Sets the cookie of a new browser: until the browser is closed, or with `is_signed_in` for as long as a session

@@ -58,13 +58,11 @@ fn address(text: &str) -> Option<SocketAddr> {
 
 /// Asks the servers in turn until one answers.
 async fn look_up(servers: &[SocketAddr], name: &str) -> io::Result<Vec<String>> {
-    if Name::new(name).is_err() {
-        // It is too long for the DNS, so there is none.
-        return Ok(Vec::new());
-    }
+    // One that is too long for the DNS has none.
+    let Ok(name) = Name::new(name) else { return Ok(Vec::new()) };
     let mut failure = io::Error::other("there is no name server");
     for server in std::iter::repeat_n(servers, ROUNDS).flatten() {
-        match timeout(PATIENCE, ask(*server, name)).await {
+        match timeout(PATIENCE, ask(*server, &name)).await {
             Ok(Ok(texts)) => return Ok(texts),
             Ok(Err(error)) => failure = error,
             Err(_) => failure = io::Error::new(io::ErrorKind::TimedOut, format!("the name server {server} is silent")),
@@ -73,7 +71,7 @@ async fn look_up(servers: &[SocketAddr], name: &str) -> io::Result<Vec<String>> 
     Err(failure)
 }
 
-async fn ask(server: SocketAddr, name: &str) -> io::Result<Vec<String>> {
+async fn ask(server: SocketAddr, name: &Name<'_>) -> io::Result<Vec<String>> {
     let query = Query::new(name)?;
     let any: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     // The system chooses the port, at random, and hands on only what comes from the server.
@@ -120,11 +118,11 @@ enum Answer {
 }
 
 impl<'a> Query<'a> {
-    fn new(name: &'a str) -> io::Result<Self> {
+    fn new(name: &Name<'a>) -> io::Result<Self> {
         let mut id = [0; 2];
         getrandom::fill(&mut id).map_err(io::Error::other)?;
         let id = u16::from_ne_bytes(id);
-        let question = Question::new(Name::new(name).map_err(unusable)?, TYPE::TXT.into(), CLASS::IN.into(), false);
+        let question = Question::new(name.clone(), TYPE::TXT.into(), CLASS::IN.into(), false);
         let mut packet = Packet::new_query(id);
         packet.set_flags(PacketFlag::RECURSION_DESIRED);
         packet.questions.push(question.clone());
@@ -182,7 +180,7 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::{TcpListener, UdpSocket};
 
-    use super::{Query, look_up, servers};
+    use super::{Name, Query, look_up, servers};
 
     const NAME: &str = "_atproto.alice.example";
     const DID: &str = "did=did:plc:ewvi7nxzyoun6zhxrhs64oiz";
@@ -316,7 +314,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_message_breaks_it(flags: u16, mut bytes in vec(any::<u8>(), 2..600)) {
-            let query = Query::new(NAME).unwrap();
+            let query = Query::new(&Name::new(NAME).unwrap()).unwrap();
             bytes.splice(..2, query.id.to_be_bytes());
             query.answer(&bytes);
             query.answer(&[message(&query.message, flags, &[&[DID]]), bytes].concat());

@@ -41,8 +41,13 @@ impl Resolver {
         let Some(Ok(handle)) = claimed else { return Ok(None) };
         match self.named_by_domain(&handle, account.pds.as_deref(), pool).await {
             Ok(named) => Ok((named == *did).then_some(handle)),
+            Err(
+                ResolveError::NotFound
+                | ResolveError::Invalid(_)
+                | ResolveError::Unsupported(_)
+                | ResolveError::Refused(_),
+            ) => Ok(None),
             Err(error @ (ResolveError::Unreachable | ResolveError::Busy(_))) => Err(error),
-            Err(_) => Ok(None),
         }
     }
 
