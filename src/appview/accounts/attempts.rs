@@ -3,13 +3,13 @@
 //! a part of that.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
 use quick_cache::sync::Cache;
 
 use atproto::syntax::Did;
 use server::bulkhead::Caller;
 use server::metrics::Counter;
+use server::nonpoison::Mutex;
 
 const SECOND_US: u64 = 1_000_000;
 const SHORT_US: u64 = 5 * 60 * SECOND_US;
@@ -113,7 +113,7 @@ impl Attempts {
     pub(super) fn spend(&self, account: &Did, caller: &Caller, now_us: u64) -> Result<(), u64> {
         let mut budgets = self.budgets_of(account, caller);
         budgets.push((Holder::Address(caller.clone()), ADDRESS));
-        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut spent = self.spent.lock();
         let mut wait_us = None;
         for (holder, budget) in &budgets {
             let Some(had) = spent.get_mut(holder) else { continue };
@@ -154,7 +154,7 @@ impl Attempts {
     /// Takes back the attempts of `account` after its PDS could not be reached and saw no password. The budget of the
     /// address for all accounts stays spent.
     pub(super) fn give_back(&self, account: &Did, caller: &Caller) {
-        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut spent = self.spent.lock();
         for (holder, _) in self.budgets_of(account, caller) {
             let Some(had) = spent.get_mut(&holder) else { continue };
             had.short.count = had.short.count.saturating_sub(1);
@@ -256,6 +256,6 @@ mod tests {
         for number in 0..2_500 {
             attempts.spend(&account(number + 1_000), &at(number + 2), 5).unwrap();
         }
-        assert!(attempts.spent.lock().unwrap().len() <= MAX_BUDGETS);
+        assert!(attempts.spent.lock().len() <= MAX_BUDGETS);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use quick_cache::Weighter;
@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout};
 use crate::cache::undivided;
 use crate::repos::{Inactive, ReposError};
 use server::bulkhead::Locks;
+use server::nonpoison::{Mutex, MutexGuard};
 
 /// Error of a look-up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -90,7 +91,7 @@ where
     }
 
     fn under_way(&self) -> MutexGuard<'_, HashMap<K, bool>> {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+        self.under_way.lock()
     }
 
     fn known(&self, key: &K) -> Option<Result<V, LookUpError>> {

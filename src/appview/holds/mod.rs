@@ -5,7 +5,7 @@ mod error;
 mod facts;
 mod uploads;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
@@ -21,6 +21,7 @@ use atproto::lexicon::{BlobLocation, NotifyManifest, NotifyManifestOutput, Reque
 use atproto::syntax::{Did, Digest, HoldId, ServiceUrl};
 use server::egress::{ClientBody, EgressError};
 use server::identity::{Pool, Resolver};
+use server::nonpoison::RwLock;
 
 pub use choice::{HoldChoice, SailorProfile, hold_of};
 pub use error::HoldsError;
@@ -105,14 +106,14 @@ impl Holds {
 
     /// Changes the hold of accounts that name none.
     pub fn set_default_hold(&self, hold: Option<HoldId>) {
-        *self.default_hold.write().unwrap_or_else(PoisonError::into_inner) = hold;
+        *self.default_hold.write() = hold;
         self.profiles.clear();
     }
 
     /// Returns the hold of accounts that name none.
     #[must_use]
     pub fn default_hold(&self) -> Option<HoldId> {
-        self.default_hold.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.default_hold.read().clone()
     }
 
     /// Requests a URL that a hold gave, like [`Remote::open`].

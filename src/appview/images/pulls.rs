@@ -1,7 +1,7 @@
 //! Notices of pulls to holds, which count them. No request waits for a notice, and none is stored: those over the
 //! limits, those that a hold does not accept in time, and those that wait when the process ends are dropped.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use quick_cache::unsync::Cache;
@@ -18,6 +18,7 @@ use server::bulkhead::{Bulkhead, BulkheadLimits};
 use server::identity::Account;
 use server::label;
 use server::metrics::CounterBy;
+use server::nonpoison::{Mutex, MutexGuard};
 
 /// Limits by account. An account's notices are sent one after the other: the first one gets the token for all to the
 /// same hold, and an account whose PDS or hold does not answer delays only its own.
@@ -146,7 +147,7 @@ impl Pulls {
     }
 
     fn recent(&self) -> MutexGuard<'_, Recent> {
-        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+        self.recent.lock()
     }
 
     async fn tell(&self, pull: &Pull) -> PullOutcome {
@@ -171,7 +172,7 @@ impl Pulls {
 
     /// Says in the log, once in a while, that pulls are not counted.
     fn dropped(&self, pull: &Pull) -> PullOutcome {
-        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut logged = self.logged.lock();
         if logged.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
             *logged = Some(Instant::now());
             let (did, hold) = (&pull.login.account, pull.hold.did());

@@ -2,11 +2,11 @@
 //! are kept, and applied again after it.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{Change, ChangeKind, Index, LIST_AGAIN_US, LookUpKind, tables};
 use atproto::syntax::{Did, micros};
+use server::nonpoison::Mutex;
 use server::storage::StorageError;
 
 /// Maximum number of changes in one transaction.
@@ -23,7 +23,7 @@ pub(super) struct Listings(Mutex<HashMap<Did, Vec<Change>>>);
 
 impl Listings {
     fn with<T>(&self, work: impl FnOnce(&mut HashMap<Did, Vec<Change>>) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut self.0.lock())
     }
 
     /// Keeps the changes of accounts that are being listed.

@@ -1,11 +1,10 @@
 //! Intervals after failed look-ups, which double with each failure in a row. They are kept in memory, so a restart begins
 //! with the shortest.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use quick_cache::unsync::Cache;
 
 use atproto::syntax::Did;
+use server::nonpoison::{Mutex, MutexGuard};
 
 /// Interval after the first failure, in microseconds.
 const FIRST_PAUSE_US: u64 = 5 * 60 * 1_000_000;
@@ -51,6 +50,6 @@ impl Retries {
     }
 
     fn failures(&self) -> MutexGuard<'_, Cache<(LookUpKind, Did), u32>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use super::{OpenUpload, Uploads, UploadsError};
 use crate::uploads::tables::{self, OpenCounts};
 use atproto::syntax::Did;
 use server::bulkhead::has_share;
 use server::metrics::CounterBy;
+use server::nonpoison::Mutex;
 use server::storage::{Disk, Need, Reservation, StorageError};
 
 /// Limits of uploads, in number and in bytes on this disk.
@@ -67,7 +67,7 @@ impl SpoolRoom<'_> {
 
 impl Drop for SpoolRoom<'_> {
     fn drop(&mut self) {
-        let mut promised = self.bounds.promised.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut promised = self.bounds.promised.lock();
         if let Some(bytes) = promised.get_mut(&self.account) {
             *bytes = bytes.saturating_sub(self.bytes);
             if *bytes == 0 {
@@ -90,7 +90,7 @@ impl Bounds {
 
     /// Reserves `bytes` of the account's share, of which `stored_bytes` are used.
     fn promise(&self, account: &Did, stored_bytes: u64, bytes: u64) -> Result<SpoolRoom<'_>, UploadsError> {
-        let mut promised = self.promised.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut promised = self.promised.lock();
         let had = promised.get(account).copied().unwrap_or_default();
         if stored_bytes.saturating_add(had).saturating_add(bytes) > self.limits.spool_bytes_per_account {
             return Err(self.refuse(UploadBound::Spool));
@@ -177,6 +177,6 @@ mod tests {
         assert!(matches!(refused, Err(UploadsError::Bound(UploadBound::Spool))));
         assert!(bounds.promise(&alice, 20, 30).is_ok() && bounds.promise(&bob, 0, 100).is_ok());
         drop(first);
-        assert!(bounds.promise(&alice, 0, 100).is_ok() && bounds.promised.lock().unwrap().is_empty());
+        assert!(bounds.promise(&alice, 0, 100).is_ok() && bounds.promised.lock().is_empty());
     }
 }

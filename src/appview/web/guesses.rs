@@ -1,12 +1,11 @@
 //! Limits of wrong user codes of devices: a few are typing mistakes, more are an attack.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use tokio::time::Instant;
 
 use super::counts::{Count, Counts};
 use atproto::syntax::Did;
 use server::bulkhead::Caller;
+use server::nonpoison::{Mutex, MutexGuard};
 
 /// Most wrong codes of an account. There are 2^34 codes, of which a few wait.
 const MAX_WRONG: u32 = 10;
@@ -26,7 +25,7 @@ pub(super) struct Guess<'g> {
 
 impl Guesses {
     fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Begins a look-up of a code by `account` from `network`.

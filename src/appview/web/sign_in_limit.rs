@@ -1,11 +1,10 @@
 //! Limit of sign-ins that one network begins: there is a limit of all sign-ins under way.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use tokio::time::Instant;
 
 use super::counts::{Count, Counts};
 use server::bulkhead::Caller;
+use server::nonpoison::{Mutex, MutexGuard};
 
 /// Limit of sign-ins of one network within their lifetime, a hundredth of that of all.
 const MAX_OF_NETWORK: u32 = 100;
@@ -34,7 +33,7 @@ impl SignInLimit {
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -40,6 +40,7 @@ use server::control::{self, AdminSocket};
 use server::daemon::{self, Background, Inherited, Listener, LongStart, now_us};
 use server::identity::{KeptDocuments, Resolver, ResolverSettings, SetupError};
 use server::key_file;
+use server::nonpoison::RwLock;
 use server::reload::Reloads;
 use server::sqlite::Database;
 use server::tokens::{Audience, Authenticator};
@@ -223,7 +224,7 @@ async fn open_hold(
         blobs,
         images,
         crew,
-        declared: declared(config, profile).into(),
+        declared: RwLock::new(declared(config, profile)),
         pds,
         resolver: resolver(config)?.keeping(&documents),
         documents,

@@ -7,13 +7,14 @@
 
 use crate::blobs::tables;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
 use super::{BlobError, Blobs};
 use atproto::syntax::{Digest, micros};
+use server::nonpoison::{Mutex, MutexGuard};
 
 /// Time for which uses are collected before they are flushed together.
 const FLUSH_AFTER: Duration = Duration::from_millis(100);
@@ -75,7 +76,7 @@ impl Drop for DeletionClaim {
 
 impl UsageTracker {
     fn usage(&self) -> MutexGuard<'_, Usage> {
-        self.0.usage.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.usage.lock()
     }
 
     /// Claims those of `digests` without a use since `before_us`; none when a use since then was forgotten.

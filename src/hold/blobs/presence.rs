@@ -5,8 +5,8 @@
 //! such a hold answers 404 for its blobs, takes uploads onto the wrong disk, and `storage verify --repair` deletes the
 //! row of every blob.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,7 @@ use super::names::{BLOBS, blob_key};
 use super::tables;
 use crate::objects::Objects;
 use atproto::syntax::Did;
+use server::nonpoison::{Mutex, MutexGuard};
 use server::sqlite::Database;
 use server::storage::StorageError;
 
@@ -244,7 +245,7 @@ impl Presence {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<String>> {
-        self.0.id.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.id.lock()
     }
 
     fn foreign(&self, marker: Marker) -> PresenceError {

@@ -1,13 +1,14 @@
 //! Quotas: the bytes that one account may have in blobs, in staged parts, and in parts in flight.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use super::names::UploadId;
 use super::{BlobError, Blobs};
 use crate::blobs::tables;
 use crate::blobs::tables::{AccountUsage, UploadKey};
 use atproto::syntax::{Did, Size};
+use server::nonpoison::Mutex;
 use server::sqlite::Read;
 use server::storage::StorageError;
 
@@ -109,7 +110,7 @@ impl Quotas {
 
     /// Records whether the completion of an upload was refused; `false` also when the upload is in use or gone.
     pub(super) fn note_completion(&self, id: &UploadId, is_refused: bool) {
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut refused = self.refused.lock();
         if is_refused {
             refused.insert(*id)
         } else {
@@ -118,7 +119,7 @@ impl Quotas {
     }
 
     fn is_refused(&self, id: &UploadId) -> bool {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
+        self.refused.lock().contains(id)
     }
 
     /// Returns the share of a part that `account` is about to send; `None` without a limit.
@@ -146,11 +147,11 @@ impl QuotaShare {
     /// # Errors
     /// [`BlobError::QuotaExceeded`] when the account has less left beside its other parts in flight.
     pub(super) fn take(&self, size_bytes: u64) -> Result<(), BlobError> {
-        let mut held_bytes = self.held_bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held_bytes = self.held_bytes.lock();
         if size_bytes <= *held_bytes {
             return Ok(());
         }
-        let mut receiving = self.quotas.receiving.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut receiving = self.quotas.receiving.lock();
         let all_bytes = receiving.entry(self.account.clone()).or_default();
         let others_bytes = *all_bytes - *held_bytes;
         if others_bytes.saturating_add(size_bytes) > self.usage.left_bytes() {
@@ -164,8 +165,8 @@ impl QuotaShare {
 
 impl Drop for QuotaShare {
     fn drop(&mut self) {
-        let held_bytes = *self.held_bytes.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut receiving = self.quotas.receiving.lock().unwrap_or_else(PoisonError::into_inner);
+        let held_bytes = *self.held_bytes.lock();
+        let mut receiving = self.quotas.receiving.lock();
         if let Some(all_bytes) = receiving.get_mut(&self.account) {
             *all_bytes -= held_bytes;
             if *all_bytes == 0 {

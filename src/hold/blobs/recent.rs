@@ -2,11 +2,12 @@
 //! configuration of an image for a fleet, is opened and read a few times a second, not once for each of them.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use atproto::syntax::Digest;
 use bytes::Bytes;
+use server::nonpoison::{Mutex, MutexGuard};
 
 /// Size of the largest cached blob in bytes: larger than nearly every manifest and configuration.
 pub(super) const SMALL_BYTES: u64 = 16 * 1024;
@@ -38,7 +39,7 @@ impl Recent {
     }
 
     fn kept(&self) -> MutexGuard<'_, HashMap<Digest, (Instant, Bytes)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

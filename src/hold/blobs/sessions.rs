@@ -1,12 +1,13 @@
 //! Upload sessions as rows: their accounts, their begin and their end. The same for both kinds of store.
 
 use crate::blobs::tables;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::blobs::tables::{OpenUploads, UploadKey, UploadRow};
 use crate::objects::Objects;
 use atproto::syntax::{Did, Digest};
+use server::nonpoison::RwLock;
 use server::sqlite::{Database, Read, Write};
 
 use super::counts::UploadCounts;
@@ -51,11 +52,11 @@ impl Sessions {
     }
 
     pub(super) fn limits(&self) -> Arc<UploadLimits> {
-        Arc::clone(&self.limits.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.limits.read())
     }
 
     pub(super) fn set_limits(&self, limits: UploadLimits) {
-        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
+        *self.limits.write() = Arc::new(limits);
     }
 
     pub(super) async fn initiate(&self, share: UploadShare, account: &Did, now_us: u64) -> Result<UploadId, BlobError> {

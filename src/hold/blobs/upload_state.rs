@@ -4,12 +4,13 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
+use std::sync::{Arc, Weak};
 
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 use super::names::UploadId;
 use super::{BlobError, blocking};
+use server::nonpoison::{Mutex, RwLock, RwLockReadGuard};
 
 /// Size of the map at which unused entries are dropped.
 const PURGE_AT: usize = 1024;
@@ -37,7 +38,7 @@ impl UploadStates {
 
     /// Returns the one shared state of an upload.
     fn get(&self, id: &UploadId) -> Arc<UploadState> {
-        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut states = self.states.lock();
         if let Some(found) = states.get(id).and_then(Weak::upgrade) {
             return found;
         }
@@ -67,7 +68,7 @@ impl UploadState {
     /// # Errors
     /// [`BlobError::UnknownUpload`] when the upload was closed after `epoch`.
     pub(super) fn fence(&self, epoch: u64) -> Result<EpochFence<'_>, BlobError> {
-        let current = self.epoch.read().unwrap_or_else(PoisonError::into_inner);
+        let current = self.epoch.read();
         if *current == epoch { Ok(EpochFence { _current: current }) } else { Err(BlobError::UnknownUpload) }
     }
 }
@@ -102,7 +103,7 @@ impl UploadGuard {
 
     /// Returns the current epoch. Does not wait: only a guard's holder ends an epoch.
     pub(super) fn epoch(&self) -> u64 {
-        *self.state.epoch.read().unwrap_or_else(PoisonError::into_inner)
+        *self.state.epoch.read()
     }
 
     /// Ends the epoch, and with it every part in flight. Waits for a write in progress.
@@ -112,7 +113,7 @@ impl UploadGuard {
     pub(super) async fn close(&self) -> Result<(), BlobError> {
         let state = self.state();
         blocking(move || {
-            *state.epoch.write().unwrap_or_else(PoisonError::into_inner) += 1;
+            *state.epoch.write() += 1;
             Ok(())
         })
         .await

@@ -1,7 +1,7 @@
 //! An opened hold, which requests and commands work on.
 
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -14,6 +14,7 @@ use crate::upkeep::Upkeep;
 use atproto::keys::PublicKey;
 use atproto::syntax::ServiceUrl;
 use server::identity::{KeptDocuments, Resolver};
+use server::nonpoison::RwLock;
 
 /// An opened hold: its rooms, its identity and its clock.
 pub struct Hold {
@@ -64,11 +65,11 @@ impl Hold {
     /// Returns the captain, crew and profile that the configuration declares.
     #[must_use]
     pub fn declared(&self) -> Declared {
-        self.declared.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.declared.read().clone()
     }
 
     /// Replaces the captain, crew and profile that the configuration declares.
     pub fn declare(&self, declared: Declared) {
-        *self.declared.write().unwrap_or_else(PoisonError::into_inner) = declared;
+        *self.declared.write() = declared;
     }
 }

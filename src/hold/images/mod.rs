@@ -22,13 +22,14 @@ pub mod tables;
 mod tiers;
 mod user_data;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use crate::crew::Crew;
 use crate::pds::{Pds, PdsError};
 use atproto::lexicon::nsid::Collection;
 use atproto::repo::cbor::{self, Ipld};
 use atproto::syntax::Did;
+use server::nonpoison::RwLock;
 
 pub use error::ImagesError;
 pub use export::UserDataExport;
@@ -82,11 +83,11 @@ impl Images {
 
     /// Replaces the settings.
     pub fn set(&self, settings: ImagesSettings) {
-        *self.inner.settings.write().unwrap_or_else(PoisonError::into_inner) = settings.into();
+        *self.inner.settings.write() = settings.into();
     }
 
     fn settings(&self) -> Arc<ImagesSettings> {
-        Arc::clone(&self.inner.settings.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.inner.settings.read())
     }
 }
 

@@ -1,8 +1,8 @@
 //! A queue of pulls to be counted: many in one transaction, so that a flood of them does not delay other writers.
 
-use std::sync::{Mutex, PoisonError};
-
 use tokio::sync::oneshot;
+
+use server::nonpoison::Mutex;
 
 /// The queue. The caller that adds the first pull has to count all.
 #[derive(Default)]
@@ -28,14 +28,14 @@ pub(super) struct Added {
 impl Pulls {
     pub(super) fn add(&self, key: String) -> Added {
         let (tell, answer) = oneshot::channel();
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting.lock();
         waiting.push(Waiting { key, tell });
         Added { is_first: waiting.len() == 1, answer }
     }
 
     /// Takes all pulls of the queue. Pulls added later start a new one.
     pub(super) fn take(&self) -> Vec<Waiting> {
-        std::mem::take(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.waiting.lock())
     }
 }
 

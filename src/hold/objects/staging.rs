@@ -9,9 +9,10 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use server::nonpoison::{Mutex, MutexGuard};
 use server::storage::{Disk, DiskSpace, Need, Reservation, StorageError, give_to_owner_of};
 
 /// Prefix of the folders of migrations into this storage, one for each: what a killed one still writes harms no other.
@@ -272,7 +273,7 @@ impl Staging {
     }
 
     fn recorded(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
-        self.recorded.lock().unwrap_or_else(PoisonError::into_inner)
+        self.recorded.lock()
     }
 }
 

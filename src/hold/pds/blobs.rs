@@ -5,7 +5,7 @@
 //! <https://atproto.com/specs/blob>
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 
@@ -15,6 +15,7 @@ use crate::pds::tables::{BlobsQuery, StoredRecord};
 use atproto::lexicon::error as name;
 use atproto::repo::{BlobRef, Cid, cbor, cid};
 use atproto::syntax::{MediaType, Tid};
+use server::nonpoison::Mutex;
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
@@ -190,12 +191,12 @@ pub(super) struct InFlight(Mutex<HashMap<Cid, Weak<[u8]>>>);
 
 impl InFlight {
     fn get(&self, cid: &Cid) -> Option<Arc<[u8]>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(cid).and_then(Weak::upgrade)
+        self.0.lock().get(cid).and_then(Weak::upgrade)
     }
 
     /// Shares a copy that was just read. Returns the copy that another reader shared meanwhile, if there is one.
     fn share(&self, cid: Cid, bytes: Vec<u8>) -> Arc<[u8]> {
-        let mut copies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut copies = self.0.lock();
         copies.retain(|_, copy| copy.strong_count() > 0);
         if let Some(copy) = copies.get(&cid).and_then(Weak::upgrade) {
             return copy;

@@ -1,10 +1,10 @@
 //! Counts the records and commits that each account adds within an hour.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
 use super::{GrowthBound, Pds, PdsError, PdsLimits};
 use atproto::syntax::Did;
+use server::nonpoison::Mutex;
 
 const HOUR_US: u64 = 60 * 60 * 1_000_000;
 /// Limit of accounts that are remembered, at about 150 bytes each. Beyond it, the account whose hour began first is
@@ -26,7 +26,7 @@ pub(super) struct Hours(Mutex<HashMap<Did, Hour>>);
 impl Hours {
     /// Counts the records and commits that `account` is about to add, or refuses them all.
     fn spend(&self, limits: PdsLimits, account: &Did, records: u64, commits: u64, now_us: u64) -> Result<(), PdsError> {
-        let mut hours = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hours = self.0.lock();
         // A clock that was set back starts a new hour too.
         let is_over = |hour: &Hour| now_us.checked_sub(hour.began_us).is_none_or(|elapsed_us| elapsed_us >= HOUR_US);
         if !hours.contains_key(account) && hours.len() >= MAX_ACCOUNTS {
@@ -111,11 +111,11 @@ mod tests {
         for number in 0..MAX_ACCOUNTS + 5 {
             hours.spend(LIMITS, &account(number), 10, 1, number as u64).unwrap();
         }
-        assert_eq!(hours.0.lock().unwrap().len(), MAX_ACCOUNTS);
+        assert_eq!(hours.0.lock().len(), MAX_ACCOUNTS);
         let now_us = MAX_ACCOUNTS as u64 + 5;
         refused(hours.spend(LIMITS, &account(MAX_ACCOUNTS), 1, 1, now_us));
         hours.spend(LIMITS, &account(0), 1, 1, now_us).unwrap();
         hours.spend(LIMITS, &account(MAX_ACCOUNTS + 9), 1, 1, 2 * HOUR_US).unwrap();
-        assert_eq!(hours.0.lock().unwrap().len(), 1, "those whose hour is over");
+        assert_eq!(hours.0.lock().len(), 1, "those whose hour is over");
     }
 }

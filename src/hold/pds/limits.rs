@@ -1,7 +1,5 @@
 //! Limits of the stored events, of the growth by accounts, and of the disk.
 
-use std::sync::PoisonError;
-
 use super::{Inner, Pds};
 
 /// Limit of the keys in one node of the tree, above which accounts cannot add one beside them. Keys that nobody chose
@@ -64,14 +62,14 @@ impl GrowthBound {
 
 impl Inner {
     pub(super) fn limits(&self) -> PdsLimits {
-        *self.limits.read().unwrap_or_else(PoisonError::into_inner)
+        *self.limits.read()
     }
 }
 
 impl Pds {
     /// Replaces the limits.
     pub fn set_limits(&self, limits: PdsLimits) {
-        *self.inner.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
+        *self.inner.limits.write() = limits;
     }
 
     /// Counts a write that a limit of growth refused.

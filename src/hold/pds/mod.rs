@@ -24,8 +24,8 @@ mod transaction;
 mod verify;
 mod visited_rows;
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, RwLock};
 
 use tokio::sync::watch;
 
@@ -35,6 +35,7 @@ use atproto::repo::Cid;
 use atproto::repo::commit::Commit;
 use atproto::syntax::{Did, ServiceUrl, Tid};
 use server::metrics::CounterBy;
+use server::nonpoison::RwLock;
 use server::sqlite::{Database, Read};
 use server::storage::StorageError;
 

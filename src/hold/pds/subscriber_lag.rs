@@ -1,10 +1,11 @@
 //! The lag of subscribers, for the metrics.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use super::{Pds, PdsError, subscription};
 use crate::pds::tables;
+use server::nonpoison::Mutex;
 use server::sqlite::Read;
 
 /// Limit of events counted; a subscriber that was up to date is disconnected before that.
@@ -29,14 +30,14 @@ impl SubscriberPositions {
     /// Adds a subscription at this sequence number. Returns its position, which is listed until it is dropped.
     pub(super) fn add(&self, position: i64) -> Arc<AtomicI64> {
         let place = Arc::new(AtomicI64::new(position));
-        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places = self.0.lock();
         places.retain(|place| place.strong_count() > 0);
         places.push(Arc::downgrade(&place));
         place
     }
 
     fn positions(&self) -> Vec<i64> {
-        let places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let places = self.0.lock();
         places.iter().filter_map(Weak::upgrade).map(|place| place.load(Ordering::Relaxed)).collect()
     }
 }

@@ -10,7 +10,6 @@ mod relay;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -19,6 +18,7 @@ use tokio::sync::watch;
 use atproto::syntax::ServiceUrl;
 use client::{Refusal, RelayClient};
 use relay::CrawlAnswer;
+use server::nonpoison::Mutex;
 
 /// The times at which requests to relays are sent and repeated.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +78,7 @@ impl CrawlRequester {
             let ask = || self.client.request_crawl(relay, &self.hostname);
             let heard = |answer: &CrawlAnswer| {
                 let answer = answer.as_ref().map_or_else(Refusal::to_string, |()| "it agreed".into());
-                let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut said = said.lock();
                 said.insert(relay.as_str(), answer);
                 let lines: Vec<_> = said.iter().map(|(relay, answer)| format!("{relay}: {answer}")).collect();
                 tell(&lines.join("; "));

@@ -2,7 +2,7 @@
 //! right, and is then read back, because no response of a store proves what it stored.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -15,6 +15,7 @@ use super::target::{Content, Copied, Target};
 use crate::blobs::blob_key;
 use crate::objects::{Bucket, Completed, Object, Objects, PartError};
 use atproto::syntax::Digest;
+use server::nonpoison::Mutex;
 use server::storage::StorageError;
 
 /// Limit of a blob that is sent in one request from memory.
@@ -151,12 +152,12 @@ impl BucketCopy<'_> {
             let hashed = Arc::new(Mutex::new(hash.clone()));
             let hashing = Arc::clone(&hashed);
             let body = object.stream(range.clone()).inspect_ok(move |bytes| {
-                hashing.lock().unwrap_or_else(PoisonError::into_inner).update(bytes);
+                hashing.lock().update(bytes);
             });
             let size_bytes = range.end - range.start;
             match self.bucket.upload_part(self.key, id, number, size_bytes, body.boxed()).await {
                 Ok(etag) => {
-                    let hash = hashed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                    let hash = hashed.lock().clone();
                     return Ok(Ok((etag, hash)));
                 }
                 Err(PartError::Storage(_)) if tries < TRIES => {}

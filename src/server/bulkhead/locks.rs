@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+
+use crate::nonpoison::{Mutex, MutexGuard};
 
 type Map<K> = HashMap<K, Arc<AsyncMutex<()>>>;
 
@@ -57,7 +59,7 @@ impl<K: Hash + Eq + Clone> Locks<K> {
 
 impl<K> Locks<K> {
     fn map(&self) -> MutexGuard<'_, Map<K>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -11,12 +11,13 @@ mod show;
 mod state;
 
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use crate::metrics::{Counter, Gauge};
+use crate::nonpoison::{Mutex, MutexGuard};
 pub use caller::Caller;
 pub use locks::{LockGuard, Locks};
 pub use share::has_share;
@@ -130,7 +131,7 @@ impl<K: Hash + Eq + Clone> Bulkhead<K> {
 
 impl<K: Hash + Eq + Clone> Shared<K> {
     fn state(&self) -> MutexGuard<'_, State<K>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Makes the guard of a slot that the state has counted already.

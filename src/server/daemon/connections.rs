@@ -6,8 +6,8 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::listeners::Address;
 use super::socket_metrics::SocketMetrics;
+use crate::nonpoison::{Mutex, MutexGuard};
 use atproto::syntax::millis;
 
 /// The least time between two log lines about connections that were refused or closed.
@@ -240,7 +241,7 @@ impl Connections {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

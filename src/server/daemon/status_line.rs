@@ -1,12 +1,13 @@
 //! The status line that `systemctl status` shows.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 use super::notify;
+use crate::nonpoison::Mutex;
 
 /// Interval at which the facts are refreshed.
 const REFRESH_EVERY: Duration = Duration::from_secs(60);
@@ -85,7 +86,7 @@ impl StatusLine {
 
     /// Changes the parts. Returns the line, and whether it differs from the last one.
     fn change(&self, change: impl FnOnce(&mut Parts)) -> (String, bool) {
-        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut parts = self.parts.lock();
         change(&mut parts);
         let line = parts.compose(&self.serving);
         let differs = line != parts.shown;

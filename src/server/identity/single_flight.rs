@@ -7,12 +7,13 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::bulkhead::{Bulkhead, BulkheadCounts, BulkheadLimits, Caller, Overload, Slot};
+use crate::nonpoison::{Mutex, MutexGuard};
 
 /// A question takes 5 s where nobody answers, so with the wait for its slot a caller has its answer after 10 s. A
 /// caller that floods leaves two slots and a quarter of the queue to others; free slots go to the waiting callers round
@@ -80,7 +81,7 @@ impl<K: Eq + Hash + Clone, A: Clone> SingleFlight<K, A> {
 
 impl<K: Eq + Hash + Clone, A> SingleFlight<K, A> {
     fn under_way(&self) -> MutexGuard<'_, HashMap<Question<K>, Waiter<A>>> {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+        self.under_way.lock()
     }
 }
 

@@ -3,9 +3,10 @@
 //! Queues, transactions and threads handle jobs without their types, so they are compiled once and not for each
 //! closure.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::{Read, Write};
+use crate::nonpoison::Mutex;
 use crate::storage::StorageError;
 
 /// A job that reads, and stores its result.
@@ -42,12 +43,12 @@ where
     }
 
     fn keep(&self, outcome: Result<T, E>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+        *self.0.lock() = Some(outcome);
     }
 
     /// Returns the job's result after it `ended`, or the error of the database.
     pub(super) fn after(self, ended: Result<(), StorageError>) -> Result<T, E> {
-        let outcome = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let outcome = self.0.lock().take();
         match ended {
             Ok(()) => outcome.unwrap_or_else(|| Err(StorageError::failed("a database job has left nothing").into())),
             Err(error) => Err(error.into()),

@@ -4,10 +4,11 @@
 //! answers at once however many jobs wait. [`Database::probe`] makes sure that there are jobs to record
 //! while there are no others.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Database;
+use crate::nonpoison::{Mutex, MutexGuard};
 use crate::storage::StorageError;
 
 /// The health of a database's readers and writer. Cheap to clone; it does not keep the database open.
@@ -130,7 +131,7 @@ impl Drop for UnderWay {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }
 
 #[cfg(test)]

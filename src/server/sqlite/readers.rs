@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tokio::sync::oneshot;
@@ -21,6 +21,7 @@ use super::threads::Threads;
 use super::writer::Writer;
 use super::{DatabaseHealth, Read, open};
 use crate::metrics::Text;
+use crate::nonpoison::{Mutex, MutexGuard};
 use crate::storage::{Disk, DiskSpace, Need, Reservation, StorageError, directory_of};
 
 /// Number of connections. Reads are short; more would only cost memory.
@@ -119,7 +120,7 @@ impl Readers {
     pub(super) fn unnamed_file(&self) -> Result<File, StorageError> {
         let path = self.0.path.with_added_extension("spool");
         // Two at once would remove each other's.
-        let _alone = self.0.naming.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.0.naming.lock();
         // Left by a process that ended between the two steps below.
         let _ = std::fs::remove_file(&path);
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
@@ -162,7 +163,7 @@ impl Readers {
 
 impl Pool {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Returns the size of the log, which the first write creates.

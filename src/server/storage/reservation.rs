@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::StorageError;
+use crate::nonpoison::{Mutex, MutexGuard};
 
 /// The reserved space of each file system, by its device number: several rooms write to one.
 static PROMISED: Mutex<BTreeMap<u64, Need>> = Mutex::new(BTreeMap::new());
@@ -106,7 +107,7 @@ impl Drop for Reservation {
 }
 
 fn promised() -> MutexGuard<'static, BTreeMap<u64, Need>> {
-    PROMISED.lock().unwrap_or_else(PoisonError::into_inner)
+    PROMISED.lock()
 }
 
 #[cfg(test)]

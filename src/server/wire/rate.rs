@@ -1,12 +1,13 @@
 //! Token buckets: limits of requests per address and per account.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use quick_cache::sync::Cache;
 
 use crate::daemon::network_of;
+use crate::nonpoison::Mutex;
 use atproto::syntax::Did;
 
 /// Number of addresses and of accounts kept, at about 100 bytes each; the least used are evicted first.
@@ -75,7 +76,7 @@ impl<K: std::hash::Hash + Eq + Clone> Buckets<K> {
             Ok::<_, std::convert::Infallible>(Arc::new(Mutex::new(TokenBucket { level: full, filled_at_us: now_us })))
         };
         let Ok(bucket) = self.buckets.get_or_insert_with(key, fresh);
-        let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bucket = bucket.lock();
         let elapsed_us = now_us.saturating_sub(bucket.filled_at_us);
         bucket.level = full.min(bucket.level.saturating_add(elapsed_us.saturating_mul(per_second)));
         bucket.filled_at_us = now_us;

@@ -18,7 +18,7 @@ use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -29,6 +29,7 @@ use tokio_util::either::Either;
 
 use super::send_job::{FileRange, Sent, becomes_writable, send_on_pool};
 use crate::daemon::{Busy, Stream};
+use crate::nonpoison::{Mutex, MutexGuard};
 
 /// Limit of a piece: as much as a job on the pool sends to a fast peer.
 const PIECE_BYTES: u64 = 64 * 1024 * 1024;
@@ -102,7 +103,7 @@ impl FileQueue {
     }
 
     fn pieces(&self) -> MutexGuard<'_, VecDeque<Piece>> {
-        self.0.pieces.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.pieces.lock()
     }
 }
 

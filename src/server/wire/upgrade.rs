@@ -1,13 +1,14 @@
 //! A connection after 101 Switching Protocols: no longer HTTP, but still one task of the same server.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 use crate::daemon::Busy;
+use crate::nonpoison::Mutex;
 
 /// The stream below HTTP.
 pub trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -43,7 +44,7 @@ pub(super) struct Switch {
 impl Switch {
     /// Sets the continuation. The connection stays busy until the new protocol ends.
     pub(super) fn throw(&self, continuation: Continuation, busy: Busy) {
-        *self.continuation.lock().unwrap_or_else(PoisonError::into_inner) = Some((continuation, busy));
+        *self.continuation.lock() = Some((continuation, busy));
         self.thrown.store(true, Ordering::Release);
     }
 
@@ -53,6 +54,6 @@ impl Switch {
     }
 
     pub(super) fn take(&self) -> Option<(Continuation, Busy)> {
-        self.continuation.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.continuation.lock().take()
     }
 }

@@ -1,7 +1,7 @@
 //! The front page: what this registry is, how to push, and recent pushes.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
@@ -19,6 +19,7 @@ use crate::web::refusal::WebError;
 use crate::web::viewer::Viewer;
 use atproto::syntax::Did;
 use server::bulkhead::Caller;
+use server::nonpoison::{Mutex, MutexGuard};
 use server::wire::Response;
 use server::xrpc::response;
 
@@ -70,7 +71,7 @@ pub(in crate::web) struct FrontPage {
 
 impl FrontPage {
     fn kept(&self) -> MutexGuard<'_, Option<(Arc<Vec<Recent>>, Instant)>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock()
     }
 
     /// Returns the cached list, or that of `look`. Nobody waits long for holds that do not answer where there is an older list:

@@ -1,10 +1,11 @@
 //! The owner's handle: resolved when the page is requested, which does not wait for it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use atproto::syntax::{Did, Handle};
 use server::identity::{Pool, ResolveError, Resolver};
+use server::nonpoison::{Mutex, MutexGuard};
 
 /// Time that a verified handle is shown before its domain is asked again.
 const PROVEN: Duration = Duration::from_hours(1);
@@ -78,7 +79,7 @@ async fn look_up(resolver: Resolver, owner: Did, known: Arc<Mutex<Known>>) {
 }
 
 fn lock(known: &Mutex<Known>) -> MutexGuard<'_, Known> {
-    known.lock().unwrap_or_else(PoisonError::into_inner)
+    known.lock()
 }
 
 #[cfg(test)]

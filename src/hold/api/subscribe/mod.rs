@@ -7,11 +7,12 @@ pub(super) mod session;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use crate::api::refusal;
 use server::daemon::network_of;
 use server::metrics::CounterBy;
+use server::nonpoison::{Mutex, MutexGuard};
 use server::xrpc::Error;
 
 /// The limits of the number of subscribers.
@@ -92,7 +93,7 @@ impl Subscribers {
 
 impl Places {
     fn held(&self) -> MutexGuard<'_, HashMap<Option<IpAddr>, usize>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock()
     }
 
     fn take(&self, network: Option<IpAddr>) -> Result<(), SubscriberRefusal> {

@@ -1,10 +1,11 @@
 //! The slots of parts that pass through the hold: an account that takes all it gets leaves some to others.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use atproto::syntax::Did;
 use server::bulkhead::has_share;
+use server::nonpoison::{Mutex, MutexGuard};
 
 /// Parts that pass through the hold at once. Each costs the buffers of two connections, about 200 KiB.
 const SLOTS: u64 = 32;
@@ -44,7 +45,7 @@ impl PartSlots {
     }
 
     fn taken(&self) -> MutexGuard<'_, Taken> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -3,8 +3,9 @@
 //! The row that says a part is on its way gets to the disk meanwhile. The part's last bytes wait for it: the store has no
 //! part that the next attempt would not know of.
 
+use server::nonpoison::Mutex;
 use server::storage::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
@@ -145,7 +146,7 @@ impl Bucket {
         let body = body.map(move |bytes| {
             let bytes = bytes?;
             left_bytes = left_bytes.checked_sub(bytes.len() as u64).ok_or(BodyError::WrongLength)?;
-            if let Some(hash) = &mut *hashing.lock().unwrap_or_else(PoisonError::into_inner) {
+            if let Some(hash) = &mut *hashing.lock() {
                 hash.update(&bytes);
             }
             Ok::<_, BlobError>((bytes, row.take_if(|_| left_bytes == 0)))
@@ -159,13 +160,13 @@ impl Bucket {
         if length_bytes == 0 {
             // Some stores refuse a part without bytes: it is only a row.
             body.try_for_each(|_| std::future::ready(Ok(()))).await?;
-            let hash = hash.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let hash = hash.lock().take();
             return Ok((EMPTY_ETAG.to_owned(), hash));
         }
         let (key, number) = (staged_key(&request.upload), request.number.to_u16());
         match self.store.upload_part(&key, &start.multipart, number, length_bytes, body).await {
             Ok(etag) => {
-                let hash = hash.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let hash = hash.lock().take();
                 Ok((bare(&etag).to_owned(), hash))
             }
             Err(PartError::Body(error)) => Err(error),

@@ -1,6 +1,6 @@
 //! Streaming of a part through the hold into the store: one body in, one request out, nothing stored.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::client::{Call, Client};
 use super::fault::Fault;
 use server::egress::{BrokenBody, ClientBody, boxed_body};
+use server::nonpoison::{Mutex, MutexGuard};
 use server::storage::StorageError;
 
 /// Longest time without a chunk of the body or the response. Longer than the time that a slow client gets.
@@ -119,5 +120,5 @@ async fn silence<E>(progress: &Watched<E>) {
 }
 
 fn lock<E>(progress: &Watched<E>) -> MutexGuard<'_, Progress<E>> {
-    progress.lock().unwrap_or_else(PoisonError::into_inner)
+    progress.lock()
 }
