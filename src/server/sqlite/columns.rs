@@ -1,4 +1,4 @@
-//! Reading of columns that hold more than SQLite's own types.
+//! Reading of columns that hold more than SQLite's own types, and limits in SQLite's.
 
 use rusqlite::types::Type;
 use rusqlite::{Error, Row};
@@ -46,6 +46,11 @@ pub trait Columns {
         column: usize,
         parse: impl FnOnce(&[u8]) -> Result<T, E>,
     ) -> rusqlite::Result<T>;
+}
+
+/// Returns a number of rows, for `LIMIT` or `OFFSET`, as SQLite's number. One that is too large for that is the largest.
+pub fn row_limit(rows: impl TryInto<i64>) -> i64 {
+    rows.try_into().unwrap_or(i64::MAX)
 }
 
 impl Columns for Row<'_> {

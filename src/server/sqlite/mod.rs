@@ -30,7 +30,7 @@ use crate::storage::{Origin, Reservation, StorageError, count_fault};
 use found::Found;
 
 pub use backup::{BackupError, Copies, back_up};
-pub use columns::Columns;
+pub use columns::{Columns, row_limit};
 pub use health::{DatabaseHealth, Unhealthy};
 pub use open::{OpenError, Schema, is_locked};
 pub use readers::Sizes;

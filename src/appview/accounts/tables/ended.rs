@@ -4,7 +4,7 @@ use rusqlite::Row;
 
 use super::{Binding, SessionRow};
 use atproto::syntax::Did;
-use server::sqlite::{Columns as _, Read, Write};
+use server::sqlite::{Columns as _, Read, Write, row_limit};
 use server::storage::StorageError;
 
 /// Most ended sessions of one account: the oldest go first.
@@ -57,7 +57,7 @@ pub fn add_ended(
 pub fn due_ended(read: &Read<'_>, now_us: u64, limit: usize) -> Result<Vec<EndedRow>, StorageError> {
     let sql = "SELECT id, account, refresh, issuer, key, ended_us, attempts FROM ended_session
                WHERE due_us <= ?1 ORDER BY due_us LIMIT ?2";
-    read.all(sql, (now_us.cast_signed(), i64::try_from(limit).unwrap_or(i64::MAX)), ended)
+    read.all(sql, (now_us.cast_signed(), row_limit(limit)), ended)
 }
 
 /// Returns the ended sessions of an account.

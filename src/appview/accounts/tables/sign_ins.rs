@@ -1,7 +1,7 @@
 //! The SQL of sign-ins by OAuth that are under way.
 
 use atproto::syntax::Did;
-use server::sqlite::{Columns as _, Read, Write};
+use server::sqlite::{Columns as _, Read, Write, row_limit};
 use server::storage::StorageError;
 
 /// A sign-in that is under way.
@@ -29,7 +29,7 @@ pub struct SignInRow {
 pub fn begin_sign_in(write: &Write<'_>, state: &[u8; 32], row: &SignInRow, limit: u64) -> Result<bool, StorageError> {
     let sql = "INSERT INTO sign_in (state, browser, account, issuer, verifier, key, return_to, expires_us)
                SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE (SELECT count(*) FROM sign_in) < ?9";
-    let times = (row.expires_us.cast_signed(), limit.cast_signed());
+    let times = (row.expires_us.cast_signed(), row_limit(limit));
     let parameters = rusqlite::params![
         state,
         row.browser,

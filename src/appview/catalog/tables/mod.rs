@@ -6,7 +6,7 @@ use rusqlite::Row;
 
 use crate::catalog::PushedRepository;
 use atproto::syntax::{Did, HoldId, ImageName};
-use server::sqlite::{Columns as _, Read, Write};
+use server::sqlite::{Columns as _, Read, Write, row_limit};
 use server::storage::StorageError;
 
 /// Notes a push: adds the repository, or replaces its row.
@@ -42,7 +42,7 @@ pub fn delete_of(write: &Write<'_>, account: &Did) -> Result<(), StorageError> {
 /// As [`put`].
 pub fn recent(read: &Read<'_>, limit: usize) -> Result<Vec<PushedRepository>, StorageError> {
     let sql = "SELECT account, name, hold, pushed_us FROM pushed_repository ORDER BY pushed_us DESC LIMIT ?1";
-    read.all(sql, [i64::try_from(limit).unwrap_or(i64::MAX)], repository)
+    read.all(sql, [row_limit(limit)], repository)
 }
 
 /// Returns the repositories of an account, by name.
@@ -78,5 +78,5 @@ fn repository(row: &Row<'_>) -> rusqlite::Result<PushedRepository> {
 pub fn sweep(write: &Write<'_>, keep: usize) -> Result<usize, StorageError> {
     let sql = "DELETE FROM pushed_repository WHERE pushed_us <
                (SELECT pushed_us FROM pushed_repository ORDER BY pushed_us DESC LIMIT 1 OFFSET ?1)";
-    write.execute(sql, [i64::try_from(keep).unwrap_or(i64::MAX)])
+    write.execute(sql, [row_limit(keep)])
 }

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use rusqlite::{Row, params};
 
 use atproto::syntax::Did;
-use server::sqlite::{Columns as _, Read, Write};
+use server::sqlite::{Columns as _, Read, Write, row_limit};
 use server::storage::StorageError;
 
 /// A request of a program that wants to become a device.
@@ -99,7 +99,7 @@ pub fn add_request(
                SELECT ?1, ?2, ?3, ?4, ?5, ?6, 0, ?7 WHERE (SELECT count(*) FROM device_request) < ?8
                ON CONFLICT DO NOTHING";
     let (created, expires) = (row.created_us.cast_signed(), row.expires_us.cast_signed());
-    let (interval, limit) = (interval_s.cast_signed(), limit.cast_signed());
+    let (interval, limit) = (interval_s.cast_signed(), row_limit(limit));
     let parameters = params![code, row.user_code, row.name, row.address, created, expires, interval, limit];
     Ok(write.execute(sql, parameters)? == 1)
 }

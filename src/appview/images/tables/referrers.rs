@@ -4,7 +4,7 @@ use rusqlite::Row;
 
 use crate::images::Referrer;
 use atproto::syntax::{Did, Digest};
-use server::sqlite::{Columns as _, Read, Write};
+use server::sqlite::{Columns as _, Read, Write, row_limit};
 use server::storage::StorageError;
 
 /// A referrer that was pushed.
@@ -82,8 +82,7 @@ pub fn of_subject(
     let sql = "SELECT digest, media_type, size_bytes, artifact_type, annotations, pushed_us, subject FROM referrer
                WHERE account = ?1 AND subject = ?2 AND digest > ?3 ORDER BY digest LIMIT ?4";
     let after = after.map_or(&[][..], |digest| &digest.as_bytes()[..]);
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    read.all(sql, (account.as_str(), subject.as_bytes(), after, limit), referrer)
+    read.all(sql, (account.as_str(), subject.as_bytes(), after, row_limit(limit)), referrer)
 }
 
 fn referrer(row: &Row<'_>) -> rusqlite::Result<ReferrerRow> {

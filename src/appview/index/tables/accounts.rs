@@ -2,7 +2,7 @@
 
 use super::{Applying, records};
 use atproto::syntax::{Did, Handle};
-use server::sqlite::{Columns as _, Read, Write};
+use server::sqlite::{Columns as _, Read, Write, row_limit};
 use server::storage::StorageError;
 
 /// An account with records in the index, or without any yet.
@@ -82,7 +82,7 @@ pub fn due_lists(read: &Read<'_>, now_us: u64, limit: usize) -> Result<Vec<Did>,
 }
 
 pub(super) fn dids(read: &Read<'_>, sql: &str, now_us: u64, limit: usize) -> Result<Vec<Did>, StorageError> {
-    let parameters = (now_us.cast_signed(), i64::try_from(limit).unwrap_or(i64::MAX));
+    let parameters = (now_us.cast_signed(), row_limit(limit));
     read.all(sql, parameters, |row| row.parse(0, Did::parse))
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Applying, accounts, records};
 use crate::index::PullCount;
 use atproto::syntax::Did;
-use server::sqlite::{Columns as _, Read, Write};
+use server::sqlite::{Columns as _, Read, Write, row_limit};
 use server::storage::StorageError;
 
 /// Delay of the next look-up at a hold whose crew changed.
@@ -71,7 +71,7 @@ pub fn set_crew(write: &Write<'_>, hold: &Did, members: &[Did]) -> Result<(), St
 /// As [`set_crew`].
 pub fn of_member(read: &Read<'_>, member: &Did, limit: usize) -> Result<Vec<Did>, StorageError> {
     let sql = "SELECT hold FROM index_crew WHERE member = ?1 ORDER BY hold LIMIT ?2";
-    let parameters = (member.as_str(), i64::try_from(limit).unwrap_or(i64::MAX));
+    let parameters = (member.as_str(), row_limit(limit));
     read.all(sql, parameters, |row| row.parse(0, Did::parse))
 }
 
@@ -103,7 +103,7 @@ pub fn forget_unnamed(write: &Write<'_>, now_us: u64, limit: usize) -> Result<us
     let sql = "DELETE FROM index_hold
                WHERE did IN (SELECT did FROM index_hold WHERE ask_us <= ?1 ORDER BY ask_us LIMIT ?2)
                AND NOT EXISTS (SELECT 1 FROM index_repository WHERE hold = did)";
-    write.execute(sql, (now_us.cast_signed(), i64::try_from(limit).unwrap_or(i64::MAX)))
+    write.execute(sql, (now_us.cast_signed(), row_limit(limit)))
 }
 
 /// Returns holds that are to be asked whether they are public.

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use super::{Change, ChangeKind, IndexLimits, SourceCursor};
 use atproto::syntax::Did;
-use server::sqlite::{Columns as _, Read, Write};
+use server::sqlite::{Columns as _, Read, Write, row_limit};
 use server::storage::StorageError;
 
 /// Number of repositories that one transaction forgets.
@@ -133,7 +133,7 @@ pub fn sweep(write: &Write<'_>, total: u64) -> Result<usize, StorageError> {
         return Ok(0);
     }
     let sql = "SELECT id FROM index_repository ORDER BY pushed_us LIMIT ?1";
-    let oldest = write.all(sql, [i64::try_from(SWEPT_AT_ONCE).unwrap_or(i64::MAX)], |row| row.get::<_, i64>(0))?;
+    let oldest = write.all(sql, [row_limit(SWEPT_AT_ONCE)], |row| row.get::<_, i64>(0))?;
     for id in &oldest {
         records::forget(write, *id)?;
     }

@@ -6,7 +6,7 @@ use rusqlite::Row;
 
 use crate::index::{FoundRepository, Position, RepositoryOrder};
 use atproto::syntax::{Did, Handle, ImageName, Tag};
-use server::sqlite::{Columns as _, Read, Write};
+use server::sqlite::{Columns as _, Read, Write, row_limit};
 use server::storage::StorageError;
 
 /// The columns of a repository in search results, as [`found`] reads them.
@@ -33,10 +33,6 @@ fn found(row: &Row<'_>) -> rusqlite::Result<FoundRepository> {
     })
 }
 
-fn count(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
-}
-
 const CLEAR_WORDS: &str = "INSERT INTO index_text (index_text) VALUES ('delete-all')";
 
 /// Deletes all rows of the full-text index, also damaged ones.
@@ -58,7 +54,7 @@ pub fn matching(
     limit: usize,
     time: Duration,
 ) -> Result<(Vec<FoundRepository>, bool), StorageError> {
-    read.all_within(time, &matching_sql(), (expression, count(limit), count(limit).saturating_mul(4)), found)
+    read.all_within(time, &matching_sql(), (expression, row_limit(limit), row_limit(limit).saturating_mul(4)), found)
 }
 
 fn matching_sql() -> String {
@@ -75,7 +71,7 @@ fn matching_sql() -> String {
 /// # Errors
 /// As [`matching`].
 pub fn named(read: &Read<'_>, name: &str, limit: usize) -> Result<Vec<FoundRepository>, StorageError> {
-    read.all(&named_sql(), (name, count(limit)), found)
+    read.all(&named_sql(), (name, row_limit(limit)), found)
 }
 
 fn named_sql() -> String {
@@ -97,7 +93,7 @@ pub fn of_owner(
     limit: usize,
     after: Position,
 ) -> Result<Vec<FoundRepository>, StorageError> {
-    read.all(&of_owner_sql(order), (owner.as_str(), after.value, after.id, count(limit)), found)
+    read.all(&of_owner_sql(order), (owner.as_str(), after.value, after.id, row_limit(limit)), found)
 }
 
 fn of_owner_sql(order: RepositoryOrder) -> String {
@@ -118,7 +114,7 @@ pub fn ordered(
     limit: usize,
     after: Position,
 ) -> Result<Vec<FoundRepository>, StorageError> {
-    read.all(&ordered_sql(order), (after.value, after.id, count(limit)), found)
+    read.all(&ordered_sql(order), (after.value, after.id, row_limit(limit)), found)
 }
 
 fn ordered_sql(order: RepositoryOrder) -> String {

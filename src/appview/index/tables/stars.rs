@@ -2,7 +2,7 @@
 
 use super::{Applying, accounts};
 use atproto::syntax::{Did, ImageName, RecordKey};
-use server::sqlite::{Columns as _, Read, Write};
+use server::sqlite::{Columns as _, Read, Write, row_limit};
 use server::storage::StorageError;
 
 /// Stores a star. It is ignored if the account has too many records.
@@ -50,7 +50,7 @@ pub(super) fn forget_of(write: &Write<'_>, account: i64) -> Result<(), StorageEr
 /// Forgets all stars of one account, when no repositories are left to forget. Returns the number of accounts.
 pub(super) fn forget_some(write: &Write<'_>, limit: usize) -> Result<usize, StorageError> {
     let sql = "SELECT account FROM index_star LIMIT ?1";
-    let accounts = write.all(sql, [i64::try_from(limit).unwrap_or(i64::MAX)], |row| row.get::<_, i64>(0))?;
+    let accounts = write.all(sql, [row_limit(limit)], |row| row.get::<_, i64>(0))?;
     let Some(account) = accounts.first() else { return Ok(0) };
     forget_of(write, *account)?;
     write.execute("UPDATE index_account SET records = 0 WHERE id = ?1", [account])?;

@@ -3,7 +3,7 @@
 use super::blobs::{BlobTotals, bounds, delete_blob};
 use super::uploads::UploadKey;
 use atproto::syntax::Digest;
-use server::sqlite::{Columns as _, Read, Write};
+use server::sqlite::{Columns as _, Read, Write, row_limit};
 use server::storage::StorageError;
 
 /// An acknowledged blob and its last use.
@@ -93,7 +93,7 @@ pub fn pending_deletions(
 ) -> Result<Vec<PendingDeletionRow>, StorageError> {
     let sql = "SELECT digest, size_bytes, removed_us FROM pending_deletion
                WHERE removed_us <= ?1 OR removed_us > ?2 LIMIT ?3";
-    read.all(sql, (before_us.cast_signed(), now_us.cast_signed(), limit.cast_signed()), |row| {
+    read.all(sql, (before_us.cast_signed(), now_us.cast_signed(), row_limit(limit)), |row| {
         let digest = Digest::from_bytes(row.get(0)?);
         Ok(PendingDeletionRow { digest, size_bytes: row.number(1)?, removed_us: row.number(2)? })
     })

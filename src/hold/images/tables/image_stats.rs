@@ -4,7 +4,7 @@
 use rusqlite::params;
 
 use atproto::syntax::Did;
-use server::sqlite::{Columns as _, Read, Write};
+use server::sqlite::{Columns as _, Read, Write, row_limit};
 use server::storage::StorageError;
 
 /// Pulls and pushes that are not yet in a statistics record.
@@ -42,7 +42,7 @@ pub fn new_counts(read: &Read<'_>, rkey: &str) -> Result<Option<NewCounts>, Stor
 /// [`StorageError`].
 pub fn all_new_counts(read: &Read<'_>, limit: usize) -> Result<Vec<NewCounts>, StorageError> {
     let sql = "SELECT rkey, owner, repository, new_pulls, last_pull_us, new_pushes, last_push_us FROM stats WHERE new_pulls > 0 OR new_pushes > 0 LIMIT ?1";
-    read.all(sql, [limit.cast_signed()], new_counts_of)
+    read.all(sql, [row_limit(limit)], new_counts_of)
 }
 
 /// Whether there is a statistics record with this key.
@@ -68,7 +68,7 @@ pub fn is_stats_of(read: &Read<'_>, rkey: &str, owner: &Did) -> Result<bool, Sto
 /// [`StorageError`].
 pub fn count_stats_of(read: &Read<'_>, owner: &Did, most: u64) -> Result<u64, StorageError> {
     let sql = "SELECT count(*) FROM (SELECT 1 FROM stats WHERE owner = ?1 LIMIT ?2)";
-    Ok(read.first(sql, params![owner.as_str(), most.cast_signed()], |row| row.number(0))?.unwrap_or(0))
+    Ok(read.first(sql, params![owner.as_str(), row_limit(most)], |row| row.number(0))?.unwrap_or(0))
 }
 
 /// Returns the keys of at most `limit` statistics records of an account's images.
@@ -77,7 +77,7 @@ pub fn count_stats_of(read: &Read<'_>, owner: &Did, most: u64) -> Result<u64, St
 /// [`StorageError`].
 pub fn stats_of(read: &Read<'_>, owner: &Did, limit: usize) -> Result<Vec<String>, StorageError> {
     let sql = "SELECT rkey FROM stats WHERE owner = ?1 LIMIT ?2";
-    read.all(sql, params![owner.as_str(), limit.cast_signed()], |row| row.get(0))
+    read.all(sql, params![owner.as_str(), row_limit(limit)], |row| row.get(0))
 }
 
 /// Returns the keys of at most `limit` statistics records of an account's images after the key `after`, in their order.
@@ -86,7 +86,7 @@ pub fn stats_of(read: &Read<'_>, owner: &Did, limit: usize) -> Result<Vec<String
 /// [`StorageError`].
 pub fn stats_after(read: &Read<'_>, owner: &Did, after: &str, limit: usize) -> Result<Vec<String>, StorageError> {
     let sql = "SELECT rkey FROM stats WHERE owner = ?1 AND rkey > ?2 ORDER BY rkey LIMIT ?3";
-    read.all(sql, params![owner.as_str(), after, limit.cast_signed()], |row| row.get(0))
+    read.all(sql, params![owner.as_str(), after, row_limit(limit)], |row| row.get(0))
 }
 
 /// Returns the keys of at most `limit` posts about an account's pushes.
@@ -95,7 +95,7 @@ pub fn stats_after(read: &Read<'_>, owner: &Did, after: &str, limit: usize) -> R
 /// [`StorageError`].
 pub fn posts_of(read: &Read<'_>, account: &Did, limit: usize) -> Result<Vec<String>, StorageError> {
     let sql = "SELECT rkey FROM post WHERE account = ?1 LIMIT ?2";
-    read.all(sql, params![account.as_str(), limit.cast_signed()], |row| row.get(0))
+    read.all(sql, params![account.as_str(), row_limit(limit)], |row| row.get(0))
 }
 
 /// Returns the keys of at most `limit` posts about an account's pushes after the key `after`, in their order.
@@ -104,7 +104,7 @@ pub fn posts_of(read: &Read<'_>, account: &Did, limit: usize) -> Result<Vec<Stri
 /// [`StorageError`].
 pub fn posts_after(read: &Read<'_>, account: &Did, after: &str, limit: usize) -> Result<Vec<String>, StorageError> {
     let sql = "SELECT rkey FROM post WHERE account = ?1 AND rkey > ?2 ORDER BY rkey LIMIT ?3";
-    read.all(sql, params![account.as_str(), after, limit.cast_signed()], |row| row.get(0))
+    read.all(sql, params![account.as_str(), after, row_limit(limit)], |row| row.get(0))
 }
 
 /// Returns the greatest key among layer records and posts.

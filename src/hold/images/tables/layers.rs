@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use atproto::syntax::{AtUri, Did, Digest};
-use server::sqlite::{Columns as _, Read, Write};
+use server::sqlite::{Columns as _, Read, Write, row_limit};
 use server::storage::StorageError;
 
 /// A layer record in the index. DID and URI are text: imported records are indexed too, and may have any.
@@ -83,7 +83,7 @@ pub fn has_manifest(read: &Read<'_>, uri: &AtUri) -> Result<bool, StorageError> 
 /// [`StorageError`].
 pub fn manifests_after(read: &Read<'_>, after: &str, limit: usize) -> Result<Vec<ManifestRow>, StorageError> {
     let sql = "SELECT uri, account, config FROM manifest WHERE uri > ?1 ORDER BY uri LIMIT ?2";
-    read.all(sql, params![after, limit.cast_signed()], |row| {
+    read.all(sql, params![after, row_limit(limit)], |row| {
         let config = row.get::<_, Option<[u8; 32]>>(2)?.map(Digest::from_bytes);
         Ok((row.parse(0, AtUri::parse)?, row.parse(1, Did::parse)?, config))
     })
@@ -116,7 +116,7 @@ pub fn pushing_accounts(read: &Read<'_>) -> Result<Vec<Did>, StorageError> {
 /// [`StorageError`].
 pub fn layers_of(read: &Read<'_>, account: &Did, limit: usize) -> Result<Vec<String>, StorageError> {
     let sql = "SELECT rkey FROM layer WHERE account = ?1 LIMIT ?2";
-    read.all(sql, params![account.as_str(), limit.cast_signed()], |row| row.get(0))
+    read.all(sql, params![account.as_str(), row_limit(limit)], |row| row.get(0))
 }
 
 /// A cursor in an account's layer records. The default is before all of them.
@@ -141,7 +141,7 @@ pub fn layers_after(
     let sql = "SELECT digest, size_bytes, rkey FROM layer
                WHERE account = ?1 AND (digest, size_bytes, rkey) > (?2, ?3, ?4)
                ORDER BY digest, size_bytes, rkey LIMIT ?5";
-    let params = params![account.as_str(), after.digest, after.size_bytes, after.rkey, limit.cast_signed()];
+    let params = params![account.as_str(), after.digest, after.size_bytes, after.rkey, row_limit(limit)];
     read.all(sql, params, |row| Ok(LayerPlace { digest: row.get(0)?, size_bytes: row.get(1)?, rkey: row.get(2)? }))
 }
 
