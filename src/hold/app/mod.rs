@@ -92,15 +92,7 @@ pub async fn run_reloading(
     let started = shutdown.run_until_cancelled(start(&config, profile, place, &database)).await;
     let Some(started) = started else { return Ok(()) };
     let (hold, state, presence) = started.map_err(|error| error.of_database(&config.database_path))?;
-    let addresses = Listener::describe_all(&listeners);
-    tracing::info!(
-        url = %config.public_url, did = %config.public_url.did(), listening = addresses,
-        metrics = (!metrics_listeners.is_empty()).then(|| Listener::describe_all(&metrics_listeners)),
-        version = env!("CARGO_PKG_VERSION"), "ready"
-    );
-    let serving = format!("serving {} on {addresses}; blobs in {}", config.public_url, config.storage);
-    let status = Arc::new(status::line(&state, serving));
-    status.ready().await;
+    let status = status::ready(&config, &state, &listeners, &metrics_listeners).await;
     drop(long_start);
 
     let (connections, drain) = (connection_limits(&config), config.limits.drain);

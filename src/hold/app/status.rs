@@ -3,12 +3,27 @@
 use std::sync::Arc;
 
 use crate::api::ApiState;
-use server::daemon::StatusLine;
+use crate::config::Config;
+use server::daemon::{Listener, StatusLine};
 
-/// Creates the status line of the running hold.
-pub(super) fn line(state: &Arc<ApiState>, serving: String) -> StatusLine {
+/// Says in the log and to the service manager that the hold is ready, and returns its status line.
+pub(super) async fn ready(
+    config: &Config,
+    state: &Arc<ApiState>,
+    public: &[Listener],
+    metrics: &[Listener],
+) -> Arc<StatusLine> {
+    let addresses = Listener::describe_all(public);
+    tracing::info!(
+        url = %config.public_url, did = %config.public_url.did(), listening = addresses,
+        metrics = (!metrics.is_empty()).then(|| Listener::describe_all(metrics)),
+        version = env!("CARGO_PKG_VERSION"), "ready"
+    );
+    let serving = format!("serving {} on {addresses}; blobs in {}", config.public_url, config.storage);
     let state = Arc::clone(state);
-    StatusLine::new(serving, move || facts(Arc::clone(&state)))
+    let status = Arc::new(StatusLine::new(serving, move || facts(Arc::clone(&state))));
+    status.ready().await;
+    status
 }
 
 async fn facts(state: Arc<ApiState>) -> String {
