@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -82,6 +83,27 @@ fn a_link_stays_a_link_and_a_password_is_pointed_at() {
     assert!(fs::read_to_string(&real).unwrap().contains("\"a.example\": \"atcr\""));
     let pointed: Vec<_> = ended.stderr.lines().filter(|line| line.contains("secret of its own")).collect();
     assert!(pointed.len() == 1 && pointed[0].contains("a.example"), "{ended:?}");
+}
+
+#[test]
+fn a_link_stays_a_link_whose_file_is_not_there_yet() {
+    let desk = Desk::new();
+    let link = desk.path(".docker/config.json");
+    fs::create_dir_all(desk.path("dotfiles/links")).unwrap();
+    fs::create_dir(desk.path(".docker")).unwrap();
+    desk.link(Path::new("../dotfiles/links/docker.json"), &link);
+    desk.link(Path::new("../docker.json"), &desk.path("dotfiles/links/docker.json"));
+    desk.run(&["configure-docker", "a.example"], "");
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(fs::read_to_string(desk.path("dotfiles/docker.json")).unwrap().contains("\"a.example\": \"atcr\""));
+
+    for (target, words) in [("/not-mounted/docker.json", "No such file"), ("config.json", "leads to itself")] {
+        fs::remove_file(&link).unwrap();
+        desk.link(Path::new(target), &link);
+        let said = desk.run(&["configure-docker", "a.example"], "").failed(1);
+        assert!(said.contains("config.json cannot be read") && said.contains(words), "{said}");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink() && !Path::new("/not-mounted").exists());
+    }
 }
 
 #[test]

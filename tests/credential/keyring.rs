@@ -5,13 +5,14 @@ use std::process::Command;
 
 use super::desk::{Desk, SECRET};
 
-/// Keeps secrets in files of the folder that stands for the keyring.
+/// Keeps secrets in files of the folder that stands for the keyring; cuts long ones, and fails to clear what is not
+/// there, as libsecret 0.20.5 does.
 const GOOD: &str = r#"command=$1; [ "$command" = store ] && shift
 shift; name=$(echo "$*" | tr ' /' '__')
 case $command in
-store) cat > "$KEYS/$name" ;;
+store) head -c 8192 > "$KEYS/$name" ;;
 lookup) [ -e "$KEYS/$name" ] && cat "$KEYS/$name" ;;
-clear) rm -f "$KEYS/$name" ;;
+clear) [ -e "$KEYS/$name" ] && rm "$KEYS/$name" ;;
 esac"#;
 
 /// A desk with a keyring, which does as `script` says.
@@ -69,8 +70,34 @@ fn docker_does_not_wait_for_a_keyring_that_is_locked() {
     let refused = desk.run(&["get"], "a.example").refused();
     assert!(refused.contains("it did not answer in time, and may be locked"), "{refused}");
     becomes(&desk, "exit 1");
-    assert!(desk.run(&["get"], "a.example").refused().ends_with("it has none: sign in again"));
+    assert!(desk.run(&["get"], "a.example").refused().ends_with("it has none any more: sign in again"));
+    assert!(desk.run(&["status"], "").failed(1).contains("sign in again"));
     becomes(&desk, "head -c 200000 /dev/zero");
     let refused = desk.run(&["get"], "a.example").refused();
     assert!(refused.contains("did not answer in time"), "more than any secret is none: {refused}");
+}
+
+#[test]
+fn a_secret_that_the_keyring_would_cut_is_in_the_file() {
+    let desk = desk(GOOD);
+    let secret = |bytes: usize| SECRET.chars().cycle().take(bytes).collect::<String>();
+    desk.store("a.example", "u", &secret(8191)).done();
+    assert_eq!(desk.get("a.example").1, secret(8191));
+    assert!(!desk.read().contains(SECRET));
+    for bytes in [8192, 30_000] {
+        let ended = desk.store("a.example", "u", &secret(bytes));
+        assert!(ended.code == Some(0) && ended.stderr.contains("kept in a file"), "{ended:?}");
+        assert_eq!(desk.get("a.example").1, secret(bytes));
+    }
+    let keys = || fs::read_dir(desk.path("keys")).unwrap().map(|key| key.unwrap().file_name().into_string().unwrap());
+    assert!(!keys().any(|name| name.contains("a.example")), "the last one is nowhere else");
+}
+
+#[test]
+fn what_the_keyring_has_lost_can_be_erased() {
+    let desk = desk(GOOD);
+    desk.store("a.example", "u", SECRET).done();
+    becomes(&desk, &GOOD.replace("$KEYS/$name", "$KEYS/another"));
+    desk.run(&["erase"], "a.example").done();
+    assert_eq!(desk.run(&["list"], "").done(), "{}\n");
 }

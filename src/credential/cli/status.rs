@@ -8,7 +8,7 @@ use serde_json::json;
 use super::places::Places;
 use super::store;
 use crate::remote::{RemoteRegistry, Standing};
-use crate::store::{Account, Place, Store};
+use crate::store::{Account, KeyringError, Place, Store, StoreError};
 use server::console::{CommandError, output, table};
 
 const KEYRING_PATIENCE: Duration = Duration::from_secs(5);
@@ -60,6 +60,9 @@ impl Arguments {
 async fn ask(store: &Store, account: &Account) -> Standing {
     let credential = match store.credential_of(account, KEYRING_PATIENCE) {
         Ok(credential) => credential,
+        Err(StoreError::Keyring { error: KeyringError::Empty, .. }) => {
+            return Standing::SignInAgain("the system's keyring has the secret no more".into());
+        }
         Err(error) => return Standing::Unknown(error.to_string()),
     };
     match RemoteRegistry::new(&account.registry) {

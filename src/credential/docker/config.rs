@@ -19,6 +19,8 @@ use server::storage::sync_directory_of;
 const HELPER: &str = "atcr";
 const HELPERS: &str = "credHelpers";
 const MAX_BYTES: u64 = 16 << 20;
+/// As many as Linux follows.
+const MAX_LINKS: usize = 40;
 
 /// Errors of reading and changing docker's configuration; the file is left as it was.
 #[derive(Debug, thiserror::Error)]
@@ -98,8 +100,7 @@ impl DockerConfig {
         let said = |text: Option<OsString>| text.filter(|text| !text.is_empty()).map(PathBuf::from);
         let folder = said(folder).or_else(|| Some(said(home)?.join(".docker"))).ok_or(ConfigError::NoHome)?;
         let path = folder.join("config.json");
-        // The path may be a symbolic link: its target is replaced, and the link stays.
-        let path = fs::canonicalize(&path).unwrap_or(path);
+        let path = target_of(&path).map_err(|error| failed(&path, "read", error))?;
         let damaged = |why: String| ConfigError::Damaged { path: path.clone(), why };
         let members = match fs::metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Members::default(),
@@ -215,6 +216,25 @@ impl DockerConfig {
         bytes.push(b'\n');
         replace(&self.path, &bytes).map_err(|error| failed(&self.path, "written", error))
     }
+}
+
+/// Returns the file that is replaced for `path`: of a symbolic link its target, also a missing one, so that the link
+/// stays. The folder of a missing target must exist: it may be of a file system that is not mounted.
+fn target_of(path: &Path) -> io::Result<PathBuf> {
+    let mut target = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        match (fs::canonicalize(&target), fs::read_link(&target)) {
+            (Ok(found), _) => return Ok(found),
+            (Err(_), Ok(next)) => target = target.parent().unwrap_or(Path::new("/")).join(next),
+            // The folder of the configuration itself is made.
+            (Err(_), Err(_)) if target == path => return Ok(target),
+            (Err(error), Err(_)) => {
+                let folder = target.parent().ok_or(error)?;
+                return Ok(fs::canonicalize(folder)?.join(target.file_name().unwrap_or_default()));
+            }
+        }
+    }
+    Err(io::Error::other("it is a symbolic link that leads to itself"))
 }
 
 fn failed(path: &Path, done: &'static str, error: io::Error) -> ConfigError {

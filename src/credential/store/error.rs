@@ -36,8 +36,8 @@ pub enum StoreError {
     /// Another process holds the lock.
     #[error("another docker-credential-atcr is at work on {0}: try again")]
     Busy(PathBuf),
-    /// The secret is in the keyring, which did not return or clear it.
-    #[error("the secret of {user} is in the system's keyring, which does not give it: {error}")]
+    /// The secret was stored in the keyring, which did not return or clear it.
+    #[error("the secret of {user} was put into the system's keyring: {error}")]
     Keyring {
         /// The user of the secret.
         user: String,
@@ -67,6 +67,9 @@ pub enum KeyringError {
     #[error("{0}")]
     Refused(String),
     /// The keyring has no such secret.
-    #[error("it has none: sign in again")]
+    #[error("it has none any more: sign in again")]
     Empty,
+    /// The secret is longer than the keyring stores whole.
+    #[error("it takes none of this length")]
+    TooLong,
 }

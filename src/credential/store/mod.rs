@@ -177,9 +177,15 @@ impl Store {
         let entry = document.registries.entry(registry.as_str().to_owned()).or_default();
         entry.origin = registry.written_origin();
         entry.current.clone_from(&kept.user);
+        let is_left = |account: &Kept| account.user == kept.user && account.place() == Place::Keyring;
+        let is_left = place == Place::File && entry.accounts.iter().any(is_left);
         entry.accounts.retain(|account| account.user != kept.user);
         entry.accounts.push(kept);
         self.write(&lock, &mut document)?;
+        // The account's last secret, which nothing names any more. A keyring that is locked would only cost time.
+        if is_left && problem == Some(KeyringError::TooLong) {
+            let _ = self.in_keyring(|keyring| keyring.clear(of, patience));
+        }
         Ok((place, problem))
     }
 
