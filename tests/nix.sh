@@ -110,6 +110,20 @@ writes_presigned() {
     { cat "$work/judged/etc/atcr-hold/config.toml"; return 1; }
 }
 
+# schedule_checked SCHEDULE LIBRARY: the system is built with these times for copies of both databases.
+schedule_checked() {
+  evaluate "(import $repo/tests/nix/evaluate.nix { libPath = $2; configuration = {
+    imports = [ $repo/tests/nix/examples/registry.nix ];
+    services.atcr-hold.backup = { enable = true; schedule = \"$1\"; };
+    services.atcr-appview.backup = { enable = true; schedule = \"$1\"; };
+  }; }).checks" | out=$work/checked python3 -c '
+import json, subprocess, sys
+checks = json.load(sys.stdin)
+print(*checks)
+sys.exit(len(checks) != 2 or any(subprocess.call(["bash", "-ec", check]) for check in checks))'
+}
+schedule_refused() { ! schedule_checked "$@" || { echo "it was accepted"; return 1; }; }
+
 # systemd's own measure of the sandbox, in tenths.
 exposed_little() { systemd-analyze security --offline=true --threshold=11 "$1"; }
 
@@ -235,6 +249,10 @@ for file in tests/nix/mistakes/*.nix; do
   [ -z "$real_lib" ] || check "$file is refused by nixpkgs' library" refused "$file" "$real_lib"
 done
 
+for schedule in daily "*-*-* 03:30:00" "Mon..Fri 22:00 Europe/Berlin"; do
+  check "copies are made at \"$schedule\"" schedule_checked "$schedule" "$small_lib"
+done
+check "copies cannot be made \"dayly\"" schedule_refused dayly "$small_lib"
 check "parts go through a hold beside its front end" writes_presigned tests/nix/examples/registry-bucket.nix downloads
 check "a word about them is kept" writes_presigned tests/nix/examples/everything.nix all
 for name in option option-of-s3; do

@@ -25,10 +25,21 @@ in
         message = "services.${name}.backup.directory: the service does not see /home, /root, /run/user, /tmp and /var/tmp; take one like /var/backup/${name}.";
       }
       {
+        assertion = facts.isPlain directory;
+        message = ''services.${name}.backup.directory: "${directory}" stands in a command of systemd; take one without blanks, quotes, backslashes, %, $ and ;.'';
+      }
+      {
         assertion = group == null || config.users.groups ? ${group};
         message = ''services.${name}.backup.group: there is no group "${toString group}"; declare it as users.groups."${toString group}", or take one that is there.'';
       }
     ];
+
+    # A timer whose time systemd does not understand is left out, and nobody would miss the copies: fails the build instead.
+    system.checks = lib.optional (pkgs.stdenv.buildPlatform.canExecute pkgs.stdenv.hostPlatform) (
+      pkgs.runCommand "${name}-backup-schedule" { } ''
+        ${config.systemd.package}/bin/systemd-analyze calendar ${lib.escapeShellArg cfg.backup.schedule} > $out
+      ''
+    );
 
     systemd.tmpfiles.settings."${name}-backup".${directory}.d = {
       mode = if group == null then "0700" else "0750";

@@ -100,6 +100,12 @@ let
     builtins.filter (stream: portOf stream != null) cfg.listen.streams
   );
 
+  # systemd leaves out what it does not understand, and a socket without any address fails with the service.
+  listenable = place: stream: {
+    assertion = facts.isStream stream;
+    message = ''${option}.${place}: systemd cannot listen on "${stream}"; write a path like /run/${name}.sock, a port like 8080, or an address with a port, like 127.0.0.1:8080 or [::1]:8080.'';
+  };
+
   # Where the daemon itself asks name servers, those that the sandbox would cut off; on Google's machines one is 169.254.169.254.
   asksItself = !(config.services.nscd.enable or true) && !(config.services.resolved.enable or false);
   linkLocalResolvers = lib.optionals asksItself (
@@ -123,6 +129,8 @@ in
         message = "${option}.openFirewall: ${option}.listen.streams has an address that only this machine reaches; listen on another one, or leave the firewall closed.";
       }
     ]
+    ++ map (listenable "listen.streams") cfg.listen.streams
+    ++ optional cfg.metrics.enable (listenable "metrics.listen" cfg.metrics.listen)
     ++ optional (cfg.user != null) {
       assertion = cfg.user != "root" && config.users.users ? ${cfg.user};
       message = ''${option}.user: there is no user "${cfg.user}" that a service may run as; take "${name}", which is made, or declare users.users."${cfg.user}".'';

@@ -13,6 +13,15 @@ rec {
   # Places that the sandbox hides from the service, or that are emptied.
   isHidden = path: builtins.match "/(home|root|tmp|var/tmp|run/user)(/.*)?" path != null;
 
+  # What no path may have that stands in a unit's list, its command or nginx's file.
+  isPlain = path: builtins.match ".*[[:space:]%;$\"'\\].*" path == null;
+
+  # What systemd listens on: a path, an abstract socket, a port, or an address with one; no host name and no scheme.
+  isStream =
+    text:
+    builtins.match "/.*|@.+|vsock:.+|[0-9]{1,5}|[0-9.]+:[0-9]{1,5}|\\[[0-9a-fA-F:.]+(%[^]]+)?]:[0-9]{1,5}" text
+    != null;
+
   # An address that only this machine reaches.
   isLoopback = stream: builtins.match "(127[.][0-9.]+|\\[::1]|localhost):[0-9]+" stream != null;
 }

@@ -67,6 +67,14 @@ in
           message = "services.atcr-hold.storage.filesystem.path: the service does not see /home, /root, /run/user, /tmp and /var/tmp; put the blobs elsewhere, as in /srv/atcr-hold.";
         }
         {
+          assertion = blobs == null || builtins.match "/var/lib/private(/.*)?" blobs == null;
+          message = "services.atcr-hold.storage.filesystem.path: /var/lib/private is systemd's own; without a user of its own the hold has /var/lib/atcr-hold there, which is what to write here.";
+        }
+        {
+          assertion = blobs == null || facts.isPlain blobs;
+          message = ''services.atcr-hold.storage.filesystem.path: "${toString blobs}" stands in files of systemd and nginx; take a path without blanks, quotes, backslashes, %, $ and ;.'';
+        }
+        {
           assertion = blobsOutside -> cfg.user != null;
           message = "services.atcr-hold.user: a directory of blobs outside of /var/lib/atcr-hold belongs to a user that stays; leave the option at its default there.";
         }

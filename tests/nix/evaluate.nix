@@ -244,6 +244,8 @@ in
 {
   # Path under /etc -> text.
   files = everything base;
+  # The commands that a system's build has to pass.
+  checks = map (check: check.text) base.system.checks;
   # The same for each specialisation.
   specialisations = builtins.mapAttrs (
     _: one: everything (evaluate [ one.configuration ])

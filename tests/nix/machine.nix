@@ -61,7 +61,10 @@ in
     };
     security = anything { };
     specialisation = anything { };
-    system = anything { };
+    system.checks = list;
+    system.stateVersion = anything "";
+    system.nssModules = list;
+    system.switch = anything { };
     systemd = {
       services = units;
       sockets = units;
@@ -108,7 +111,10 @@ in
     stdenv.hostPlatform.system = "x86_64-linux";
     stdenv.buildPlatform.canExecute = _: true;
     formats.toml = _: { generate = _: _: { outPath = "/etc/atcr-hold/unchecked.toml"; }; };
-    runCommand = name: _: _: { outPath = "/etc/${lib.removeSuffix ".toml" name}/config.toml"; };
+    runCommand = name: _: text: {
+      inherit text;
+      outPath = "/etc/${lib.removeSuffix ".toml" name}/config.toml";
+    };
     writeShellScriptBin = name: text: {
       outPath = "/usr/local/bin/${name}";
       inherit name text;

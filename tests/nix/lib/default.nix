@@ -131,6 +131,12 @@ let
       prefix: text: if lib.hasPrefix prefix text then substring (stringLength prefix) (-1) text else text;
     unique = foldl' (seen: item: if elem item seen then seen else seen ++ [ item ]) [ ];
     toInt = builtins.fromJSON;
+    escapeShellArg =
+      text:
+      if builtins.match "[[:alnum:],._+:@%/-]+" text != null then
+        text
+      else
+        "'${builtins.replaceStrings [ "'" ] [ "'\\''" ] text}'";
     optionAttrSetToDocList = docs [ ];
     evalModules =
       {
