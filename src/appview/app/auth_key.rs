@@ -21,12 +21,15 @@ pub(super) fn open(given: Option<&Secret>, path: &Path) -> Result<SigningKey, St
 pub(super) fn open_oauth(path: &Path) -> Result<P256Key, StartError> {
     let key = load_or_make(path, "a key by which authorization servers know this registry was made")?;
     // `key_file` makes keys of another curve, about one in 2^32 of which is no P-256 key.
-    P256Key::from_bytes(&key.to_bytes()).map_err(|_| KeyFileError::Damaged(path.to_owned()).into())
+    P256Key::from_bytes(&key.to_bytes()).map_err(|_| StartError::DamagedKey(KeyFileError::Damaged(path.to_owned())))
 }
 
 fn load_or_make(path: &Path, made: &str) -> Result<SigningKey, StartError> {
-    if let Some(key) = key_file::load(path)? {
-        return Ok(key);
+    match key_file::load(path) {
+        Ok(Some(key)) => return Ok(key),
+        Ok(None) => {}
+        Err(error @ KeyFileError::Damaged(_)) => return Err(StartError::DamagedKey(error)),
+        Err(error) => return Err(error.into()),
     }
     let key = key_file::generate().map_err(StartError::Randomness)?;
     key_file::create(path, &key)?;

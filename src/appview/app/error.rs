@@ -23,21 +23,29 @@ pub enum StartError {
     #[error("{0}; set ATCR_ADMIN_SOCKET to a path this user can write")]
     AdminSocket(#[from] AdminSocketError),
     /// The socket for metrics cannot be bound.
-    #[error("metrics cannot be given at {address}: {reason}; set ATCR_METRICS_ADDR to a free address")]
+    #[error("metrics cannot be given at {address}: {reason}; set ATCR_METRICS_ADDR to {remedy}")]
     MetricsSocket {
         /// Address, as configured.
         address: String,
         /// Error of the system.
         reason: String,
+        /// The address to set instead.
+        remedy: &'static str,
     },
     /// The key file cannot be used.
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
+    /// The content of a key file is no key, and another key can take its place.
+    #[error("{0}; or move it aside, and the next start makes another, with which everybody signs in again")]
+    DamagedKey(KeyFileError),
     /// The resolver of names, or its certificates, cannot be set up.
     #[error(transparent)]
     Resolver(#[from] SetupError),
     /// No certificate of the system's store could be loaded.
-    #[error("no root certificates were found in the system's store: install ca-certificates ({0})")]
+    #[error(
+        "no root certificates were found: install ca-certificates, or correct SSL_CERT_FILE and SSL_CERT_DIR where they are \
+         set ({0})"
+    )]
     Roots(std::io::Error),
     /// The directory of incomplete upload parts cannot be used.
     #[error("the directory of uploads, beside the database, cannot be used: {0}")]
@@ -71,6 +79,7 @@ impl StartError {
             | Self::NoDatabase(_)
             | Self::AdminSocket(_)
             | Self::KeyFile(_)
+            | Self::DamagedKey(_)
             | Self::Resolver(_)
             | Self::Roots(_) => EX_CONFIG,
             Self::Uploads(_)

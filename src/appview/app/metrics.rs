@@ -18,7 +18,7 @@ use crate::uploads::UploadTotals;
 use crate::webhooks::WebhookTotals;
 use server::bulkhead::BulkheadCounts;
 use server::control::{self, Recounted};
-use server::daemon::{Listener, SocketMetrics, usage::Usage};
+use server::daemon::{Listener, SocketMetrics, listeners, usage::Usage};
 use server::metrics::{MetricKind, Text};
 use server::sqlite::Sizes;
 use server::storage::{DiskSpace, show_faults};
@@ -30,7 +30,7 @@ const PROGRAM: &str = "atcr_appview";
 pub(super) fn listen(config: &Config, inherited: Vec<Listener>) -> Result<Vec<Listener>, StartError> {
     control::metrics_listeners(config.metrics_addr.as_deref(), inherited).map_err(|error| {
         let address = config.metrics_addr.clone().unwrap_or_default();
-        StartError::MetricsSocket { address, reason: error.to_string() }
+        StartError::MetricsSocket { address, reason: error.to_string(), remedy: listeners::remedy(&error) }
     })
 }
 

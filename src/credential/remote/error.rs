@@ -12,7 +12,7 @@ pub enum RemoteError {
     #[error(transparent)]
     Name(#[from] RegistryNameError),
     /// The system has no root certificates.
-    #[error("the system's root certificates cannot be read: {0}")]
+    #[error("no root certificates were found: install ca-certificates, or correct SSL_CERT_FILE where it is set ({0})")]
     Certificates(io::Error),
     /// The registry cannot be reached, or its response breaks a limit.
     #[error("{name} cannot be asked: {error}")]

@@ -12,7 +12,7 @@ use server::control::AdminSocketError;
 use server::daemon::{EX_CONFIG, EndedTask};
 use server::identity::SetupError;
 use server::key_file::KeyFileError;
-use server::sqlite::OpenError;
+use server::sqlite::{DamagedDatabase, OpenError};
 use server::storage::StorageError;
 
 /// Errors of starting and running the hold. Each is one line with the remedy.
@@ -67,12 +67,14 @@ pub enum StartError {
     #[error("{0}; set HOLD_ADMIN_SOCKET to a path this user can write")]
     AdminSocket(#[from] AdminSocketError),
     /// The socket for metrics cannot be opened.
-    #[error("metrics cannot be given at {address}: {reason}; set HOLD_METRICS_ADDR to a free address")]
+    #[error("metrics cannot be given at {address}: {reason}; set HOLD_METRICS_ADDR to {remedy}")]
     MetricsSocket {
         /// The address in the configuration.
         address: String,
         /// The text of the I/O error.
         reason: String,
+        /// The address to set instead.
+        remedy: &'static str,
     },
     /// The storage directory cannot be used.
     #[error(transparent)]
@@ -134,11 +136,11 @@ impl StartError {
     /// Adds the path of the database to an error that says it is damaged.
     pub(super) fn of_database(self, path: &Path) -> Self {
         match self {
-            Self::Storage(StorageError::Damaged(reason)) => Self::Database(OpenError::Damaged {
-                path: path.to_owned(),
-                program: SCHEMA.program,
-                reason: reason.to_string(),
-            }),
+            Self::Storage(StorageError::Damaged(source)) => {
+                let of_sqlite = source.downcast_ref().map(DamagedDatabase::reason);
+                let reason = of_sqlite.unwrap_or_else(|| source.to_string());
+                Self::Database(OpenError::Damaged { path: path.to_owned(), program: SCHEMA.program, reason })
+            }
             other => other,
         }
     }

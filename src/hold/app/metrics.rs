@@ -18,7 +18,7 @@ use crate::pds::{PdsError, SubscriberLag};
 use atproto::lexicon::nsid;
 use server::bulkhead::BulkheadCounts;
 use server::control::{self, Recounted};
-use server::daemon::{Listener, SocketMetrics, usage::Usage};
+use server::daemon::{Listener, SocketMetrics, listeners, usage::Usage};
 use server::metrics::{Gauge, MetricKind, Text};
 use server::sqlite::{Database, Sizes};
 use server::storage::{DiskSpace, show_faults};
@@ -27,7 +27,7 @@ use server::storage::{DiskSpace, show_faults};
 pub(super) fn listen(config: &Config, inherited: Vec<Listener>) -> Result<Vec<Listener>, StartError> {
     control::metrics_listeners(config.metrics_addr.as_deref(), inherited).map_err(|error| {
         let address = config.metrics_addr.clone().unwrap_or_default();
-        StartError::MetricsSocket { address, reason: error.to_string() }
+        StartError::MetricsSocket { address, reason: error.to_string(), remedy: listeners::remedy(&error) }
     })
 }
 

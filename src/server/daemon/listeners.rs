@@ -143,6 +143,19 @@ pub fn bind(address: &str) -> io::Result<Listener> {
     }
 }
 
+/// Returns what to set the address to, after [`bind`] failed with `error`.
+#[must_use]
+pub fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "a free address",
+        io::ErrorKind::PermissionDenied => "a port above 1023, or a path in a directory that this user can write",
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => "a path in a directory that exists",
+        io::ErrorKind::AlreadyExists | io::ErrorKind::InvalidInput => "another path",
+        // An address of another machine, or a name that has none.
+        _ => "an address of this machine",
+    }
+}
+
 /// The IPv6 wildcard accepts IPv4 too, where IPv6 exists.
 fn bind_everywhere(port: u16) -> io::Result<TcpListener> {
     TcpListener::bind(("::", port)).or_else(|error| match error.kind() {

@@ -97,7 +97,8 @@ pub fn run_daemon<E: Display>(
 fn listeners(settings: &ProcessSettings<'_>) -> Result<Inherited, ExitCode> {
     let ProcessSettings { program, address, address_variable, socket_activated, .. } = settings;
     let cannot = |error| {
-        tracing::error!("cannot listen on {address}: {error}; set {address_variable} to a free address");
+        let remedy = listeners::remedy(&error);
+        tracing::error!("cannot listen on {address}: {error}; set {address_variable} to {remedy}");
         ExitCode::FAILURE
     };
     let mut inherited = listeners::inherited().map_err(|error| {

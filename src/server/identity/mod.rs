@@ -58,6 +58,9 @@ pub enum SetupError {
     #[error("the PLC directory's URL must be https:// and a host (http:// in test mode only), without a query")]
     PlcDirectory,
     /// No certificate of the system's store could be loaded.
-    #[error("no root certificates were found in the system's store: install ca-certificates ({0})")]
+    #[error(
+        "no root certificates were found: install ca-certificates, or correct SSL_CERT_FILE and SSL_CERT_DIR where they are \
+         set ({0})"
+    )]
     Roots(#[source] std::io::Error),
 }

@@ -7,6 +7,7 @@
 
 mod backup;
 mod columns;
+mod faults;
 mod found;
 mod health;
 mod open;
@@ -25,12 +26,13 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 
 use atproto::syntax::Did;
 
-use crate::storage::{Origin, Reservation, StorageError, count_fault};
+use crate::storage::{Reservation, StorageError};
 
 use found::Found;
 
 pub use backup::{BackupError, Copies, back_up};
 pub use columns::{Columns, row_limit};
+pub use faults::DamagedDatabase;
 pub use health::{DatabaseHealth, Unhealthy};
 pub use open::{OpenError, Schema, is_locked};
 pub use readers::Sizes;
@@ -311,35 +313,6 @@ impl Write<'_> {
     }
 }
 
-impl From<rusqlite::Error> for StorageError {
-    fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode as Code;
-        let error = match columns::damage_of(error) {
-            Ok(source) => return Self::Damaged(source),
-            Err(error) => without_secrets(error),
-        };
-        let error = match error.sqlite_error_code() {
-            Some(Code::DiskFull) => Self::NoSpace(error.into()),
-            Some(Code::ReadOnly | Code::CannotOpen | Code::DatabaseBusy | Code::DatabaseLocked) => {
-                Self::Unavailable(error.into())
-            }
-            Some(Code::DatabaseCorrupt | Code::NotADatabase) => Self::Damaged(error.into()),
-            _ => Self::Failed(error.into()),
-        };
-        count_fault(Origin::Database, error)
-    }
-}
-
-/// Returns the error without the statement or the path that the library adds: neither belongs in a log.
-fn without_secrets(error: rusqlite::Error) -> rusqlite::Error {
-    use rusqlite::Error::{SqlInputError, SqliteFailure};
-    match error {
-        SqlInputError { error, msg, .. } => SqliteFailure(error, Some(msg)),
-        SqliteFailure(error, _) if error.code == rusqlite::ErrorCode::CannotOpen => SqliteFailure(error, None),
-        other => other,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -371,17 +344,6 @@ mod tests {
         let alice = Did::parse("did:web:alice.example").unwrap();
         assert_eq!(read("SELECT 'did:web:alice.example', 3").unwrap(), [(alice, 3)]);
         assert!(matches!(read("SELECT 'alice', 3"), Err(StorageError::Damaged(_))));
-    }
-
-    #[test]
-    fn errors_show_neither_statements_nor_paths() {
-        let memory = Connection::open_in_memory().unwrap();
-        let statement = memory.prepare("SELECT secret FROM nothing").unwrap_err();
-        let path = Connection::open("/nonexistent/secret.db").unwrap_err();
-        for error in [statement, path] {
-            assert!(error.to_string().contains("secret"));
-            assert!(!StorageError::from(error).to_string().contains("secret"));
-        }
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub enum StorageError {
     #[error("storage is unavailable: {0}")]
     Unavailable(#[source] Source),
     /// The store refuses access: credentials, permissions or the bucket are wrong. The operator must act.
-    #[error("storage refuses the hold: {0}")]
+    #[error("storage refuses access: {0}")]
     Refused(#[source] Source),
     /// Stored bytes differ from those that were written.
     #[error("storage is damaged: {0}")]

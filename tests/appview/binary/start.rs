@@ -57,7 +57,33 @@ fn what_is_taken_or_cannot_be_made_is_named() {
     site.unset("ATCR_METRICS_ADDR");
     site.set("ATCR_HTTP_ADDR", &address);
     refused(&site, 1, &["cannot listen on", "set ATCR_HTTP_ADDR to a free address"]);
+    for (address, remedy) in [
+        ("192.0.2.1:5000", "an address of this machine"),
+        ("/missing/registry.sock", "a path in a directory that exists"),
+        (site.path("appview.db").to_str().unwrap(), "another path"),
+    ] {
+        site.set("ATCR_HTTP_ADDR", address);
+        refused(&site, 1, &["cannot listen on", address, &format!("set ATCR_HTTP_ADDR to {remedy}")]);
+    }
     site.set("ATCR_HTTP_ADDR", "127.0.0.1:0");
     site.set("ATCR_ADMIN_SOCKET", site.path("missing/admin.sock"));
     refused(&site, 78, &["the admin socket", "set ATCR_ADMIN_SOCKET to a path this user can write"]);
+}
+
+#[test]
+fn root_certificates_that_a_variable_names_and_that_are_none_are_told() {
+    let mut site = Site::new();
+    site.set("SSL_CERT_FILE", "/dev/null");
+    refused(&site, 78, &["no root certificates were found", "correct SSL_CERT_FILE and SSL_CERT_DIR"]);
+}
+
+#[test]
+fn a_damaged_key_can_be_moved_aside() {
+    let site = Site::new();
+    assert_eq!(site.start().stop(), Some(0));
+    let key = site.path("keys/auth.key");
+    std::fs::write(&key, "cut off").unwrap();
+    refused(&site, 78, &["is damaged", "or move it aside, and the next start makes another", "signs in again"]);
+    std::fs::rename(&key, site.path("keys/aside")).unwrap();
+    assert_eq!(site.start().stop(), Some(0));
 }
