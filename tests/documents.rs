@@ -123,6 +123,20 @@ fn anchors_are_those_of_the_forge() {
     assert_eq!(links("[a](b.md#c) and [d](https://e)"), ["b.md#c", "https://e"]);
 }
 
+/// The image of the flake is a script that writes it (`streamLayeredImage`): what `nix build` leaves is no archive.
+#[test]
+fn an_archive_of_the_image_is_written_before_it_is_read() {
+    for document in documents() {
+        let text = fs::read_to_string(&document).unwrap();
+        for (before, rest) in
+            text.match_indices("docker-archive:").map(|(at, name)| (&text[..at], &text[at + name.len()..]))
+        {
+            let archive = rest.split_whitespace().next().unwrap();
+            assert!(before.contains(&format!("nix run .#image > {archive}\n")), "{}: {archive}", document.display());
+        }
+    }
+}
+
 /// A sentence about the moment at which it was written is wrong with the next release.
 #[test]
 fn manuals_have_no_words_that_age() {
