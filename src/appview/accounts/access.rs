@@ -88,10 +88,12 @@ impl Sessions {
     ) -> Result<SessionRow, AccountsError> {
         let (this, account, login) = (Arc::clone(self), Arc::clone(account), login.clone());
         let expired = expired.to_owned();
+        let guard = self.lock_in_time(&login.account).await?;
         self.finish(async move {
-            let _guard = this.lock(&login.account).await;
             let row = this.row(&login).await?;
-            if row.access == expired { this.refresh(&account, &row).await } else { Ok(row) }
+            let renewed = if row.access == expired { this.refresh(&account, &row).await } else { Ok(row) };
+            drop(guard);
+            renewed
         })
         .await
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::oauth::OauthError;
 use crate::remote::RemoteError;
+use server::egress::EgressError;
 use server::identity;
 use server::storage::StorageError;
 
@@ -43,6 +44,11 @@ pub enum AccountsError {
 }
 
 impl AccountsError {
+    /// Makes the error of a PDS that let an answer wait for too long.
+    pub(super) fn late(error: EgressError) -> Self {
+        Self::Pds(RemoteError::Unreachable(error))
+    }
+
     /// Returns the time for which the account's server takes nothing, as it said.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {

@@ -7,6 +7,7 @@ use crate::cache::TimedCache;
 use crate::names::Owner;
 use atproto::syntax::{Did, Handle};
 use server::bulkhead::{Bulkhead, BulkheadCounts, BulkheadLimits, Caller, Locks};
+use server::egress::wait_for;
 use server::identity::{Account, Asker, LookUpResult, Pool, ResolveError, Resolver};
 use server::metrics::CounterBy;
 
@@ -69,7 +70,7 @@ impl Owners {
             Owner::Did(did) => self.resolver.resolve(did, asker(caller)).await,
             Owner::Handle(handle) => match self.known(handle) {
                 Some(known) => self.resolver.resolve(&known?, asker(caller)).await,
-                None => self.by_handle(handle, caller).await,
+                None => wait_for(self.by_handle(handle, caller)).await.unwrap_or(Err(ResolveError::Unreachable)),
             },
         }
     }

@@ -11,6 +11,9 @@ use crate::oauth::{NewTokens, OauthError};
 use crate::remote::RemoteError;
 use atproto::lexicon::SessionTokens;
 use atproto::lexicon::nsid;
+use atproto::syntax::Did;
+use server::bulkhead::LockGuard;
+use server::egress::wait_for;
 use server::identity::Account;
 use server::sqlite::Write;
 use server::storage::StorageError;
@@ -19,6 +22,12 @@ use server::storage::StorageError;
 const PROVEN_FOR_US: u64 = 10 * 60 * 1_000_000;
 
 impl Sessions {
+    /// Locks the sessions of one account before [`Sessions::finish`]: a caller that does not wait for its turn leaves no
+    /// work.
+    pub(super) async fn lock_in_time(&self, account: &Did) -> Result<LockGuard<Did>, AccountsError> {
+        wait_for(self.lock(account)).await.map_err(AccountsError::late)
+    }
+
     /// Checks that a session is good at the PDS, unless it was confirmed a while ago. A session by password is checked
     /// by using up its refresh token, which fails once the password was revoked; one by OAuth by a call that costs
     /// nothing.

@@ -32,6 +32,7 @@ use atproto::lexicon::nsid;
 use atproto::lexicon::{CreateSession, MAIN_PASSWORD_SCOPE, ServiceAuth, SessionTokens};
 use atproto::syntax::Did;
 use server::bulkhead::{Caller, LockGuard, Locks};
+use server::egress::wait_for;
 use server::identity::{Account, Pool, Resolver};
 use server::metrics::Counter;
 use server::sqlite::{Database, Write};
@@ -144,12 +145,18 @@ impl Sessions {
     ) -> Result<Login, AccountsError> {
         let (this, account, caller) = (Arc::clone(self), Arc::clone(account), caller.clone());
         let password = Zeroizing::new(password.to_owned());
-        self.finish(async move { this.by_password(&account, &password, &caller).await }).await
+        let guard = self.lock_in_time(&account.did).await?;
+        self.finish(async move { this.by_password(&guard, &account, &password, &caller).await }).await
     }
 
-    async fn by_password(&self, account: &Account, password: &str, caller: &Caller) -> Result<Login, AccountsError> {
+    async fn by_password(
+        &self,
+        _guard: &LockGuard<Did>,
+        account: &Account,
+        password: &str,
+        caller: &Caller,
+    ) -> Result<Login, AccountsError> {
         let mac = self.mac(&account.did, password);
-        let _guard = self.lock(&account.did).await;
         let known = {
             let did = account.did.clone();
             self.database.read(move |read| tables::by_password(read, &did, &mac)).await?
@@ -187,11 +194,13 @@ impl Sessions {
     /// [`AccountsError::SessionEnded`], or the error of the call to the PDS.
     pub async fn resume(self: &Arc<Self>, login: &Login) -> Result<(), AccountsError> {
         let (this, login) = (Arc::clone(self), login.clone());
+        let account = self.resolver.resolve(&login.account, Pool::Members).await?;
+        let guard = self.lock_in_time(&login.account).await?;
         self.finish(async move {
-            let account = this.resolver.resolve(&login.account, Pool::Members).await?;
-            let _guard = this.lock(&login.account).await;
             let row = this.row(&login).await?;
-            this.prove_wherever(&account, &row).await
+            let proven = this.prove_wherever(&account, &row).await;
+            drop(guard);
+            proven
         })
         .await
     }
@@ -253,13 +262,16 @@ impl Sessions {
         }
     }
 
-    /// Runs `work` to its end, even if the caller is dropped.
+    /// Runs `work` to its end, even if the caller is dropped, or waits no longer.
     pub(super) async fn finish<T: Send + 'static, E: From<AccountsError> + Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, E>> + Send + 'static,
     ) -> Result<T, E> {
         let cut_off = |error: tokio::task::JoinError| AccountsError::Storage(StorageError::failed(error.to_string()));
-        self.tasks.spawn(work).await.map_err(|error| E::from(cut_off(error)))?
+        wait_for(self.tasks.spawn(work))
+            .await
+            .map_err(|error| E::from(AccountsError::late(error)))?
+            .map_err(|error| E::from(cut_off(error)))?
     }
 
     /// Returns a token that authorizes calls for the account at the service `audience`.

@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout};
 use crate::cache::undivided;
 use crate::repos::{Inactive, ReposError};
 use server::bulkhead::Locks;
+use server::egress::wait_for;
 use server::nonpoison::{Mutex, MutexGuard};
 
 /// Error of a look-up.
@@ -135,7 +136,8 @@ where
             drop(under_way);
             value
         });
-        asked.await.unwrap_or_else(|_| Err(LookUpError::Failed("the registry failed".into())))
+        let failed = |_| Err(LookUpError::Failed("the registry failed".into()));
+        wait_for(asked).await.map_err(LookUpError::of)?.unwrap_or_else(failed)
     }
 
     /// Removes the cached result of `key`; that of a look-up under way is not cached.

@@ -17,6 +17,7 @@ use crate::webhooks::PushedImage;
 use atproto::lexicon::nsid;
 use atproto::lexicon::{NotifyManifest, TagRecord};
 use atproto::syntax::{AtUri, Datetime, Did, Digest, HoldId, ImageName, Tag};
+use server::egress::without_deadline;
 use server::identity::Account;
 
 /// Number of blobs or manifests that are looked up at once.
@@ -136,7 +137,7 @@ impl Push<'_> {
             Ok(()) => {}
             // The account's quota is exceeded, or the blobs are gone: the push fails.
             Err(error @ HoldsError::Refused { .. }) => {
-                self.undo(&written).await;
+                without_deadline(self.undo(&written)).await;
                 return Err(error.into());
             }
             // The queue repeats the notice.

@@ -6,6 +6,10 @@ use std::time::Duration;
 
 use server::bulkhead::{Bulkhead, BulkheadCounts, BulkheadLimits, Caller, Overload, Slot};
 
+/// Time limit of an answer, however many servers it needs; each has a shorter one of its own. Proxies give up after 60 s,
+/// and a request may have waited 10 s for its slot. Bodies that stream are not bound by it.
+pub(super) const ANSWER_TIME: Duration = Duration::from_secs(45);
+
 /// The shared resource that a request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cost {

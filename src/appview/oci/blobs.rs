@@ -8,6 +8,7 @@ use http::header::{CACHE_CONTROL, HeaderValue, LOCATION, RANGE};
 use http::request::Parts;
 use http::{Method, StatusCode};
 
+use super::admission::ANSWER_TIME;
 use super::refusal::OciError;
 use super::relay;
 use super::response::DOCKER_CONTENT_DIGEST;
@@ -18,6 +19,7 @@ use crate::holds::{HoldsError, Verb};
 use crate::images::ImagesError;
 use crate::uploads::{OpenUpload, UploadId, UploadsError};
 use atproto::syntax::Digest;
+use server::egress::answer_within;
 use server::wire::{Request, RequestBody, Response, ResponseBody};
 use server::xrpc::header;
 use server::xrpc::response::set_header;
@@ -51,18 +53,24 @@ pub(super) async fn get(
 /// Handles `POST …/uploads/`: begins an upload, takes a whole blob (`digest`), or finds that the hold has the blob
 /// (`mount`).
 pub(super) async fn begin(state: Arc<OciState>, permit: PushPermit, request: Request) -> Result<Response, OciError> {
-    let (login, name) = (permit.login(), permit.repository());
-    let owner = state.owner_of(name, login).await?;
-    let hold = state.holds.of_account(&owner).await?;
-    if let Some(mount) = query(&request.head, "mount") {
-        let digest = route::digest(&mount)?;
-        if state.holds.locate_for_push(&hold, &digest, login).await?.is_some() {
-            return Ok(created(&permit, &digest));
-        }
-    }
-    let whole = query(&request.head, "digest").map(|digest| route::digest(&digest)).transpose()?;
+    let digest_in = |name: &str| query(&request.head, name).map(|digest| route::digest(&digest)).transpose();
+    let (mount, whole) = (digest_in("mount")?, digest_in("digest")?);
     let id = (state.fresh_id)().ok_or_else(|| OciError::internal("the system gives no random numbers"))?;
-    state.uploads.begin(id, login, name.name.as_str(), &hold).await?;
+    let beginning = async {
+        let (login, name) = (permit.login(), permit.repository());
+        let owner = state.owner_of(name, login).await?;
+        let hold = state.holds.of_account(&owner).await?;
+        if let Some(digest) = mount
+            && state.holds.locate_for_push(&hold, &digest, login).await?.is_some()
+        {
+            return Ok(Some(digest));
+        }
+        state.uploads.begin(id, login, name.name.as_str(), &hold).await?;
+        Ok::<_, OciError>(None)
+    };
+    if let Some(mounted) = answer_within(ANSWER_TIME, beginning).await? {
+        return Ok(created(&permit, &mounted));
+    }
     let Some(digest) = whole else {
         let mut response = answer(StatusCode::ACCEPTED, &upload_path(&permit, &id), None);
         set_header(&mut response, RANGE, "0-0");

@@ -7,7 +7,7 @@ use http::header::WARNING;
 use http::request::Parts;
 use serde_json::json;
 
-use super::admission::Cost;
+use super::admission::{ANSWER_TIME, Cost};
 use super::refusal::OciError;
 use super::response::{DOCKER_API_VERSION, REGISTRY_2_0};
 use super::route::{OWN, Route};
@@ -19,6 +19,7 @@ use crate::names::{Reference, RepositoryName};
 use crate::web;
 use atproto::syntax::Datetime;
 use server::bulkhead::{Caller, Slot};
+use server::egress::answer_within;
 use server::sqlite::DatabaseHealth;
 use server::wire::{Request, Response};
 use server::xrpc::response::set_header;
@@ -67,7 +68,7 @@ impl Program for OciState {
             }
             Route::Token => {
                 let _slot = self.admission.enter(Cost::Token, &trace.network()).await?;
-                token::handle(self, request, trace).await
+                answer_within(ANSWER_TIME, token::handle(self, request, trace)).await
             }
             route => {
                 let token = self.check_token(&request.head);
@@ -107,13 +108,13 @@ impl OciState {
                 reads(&request.head)?;
                 let permit = self.pull_permit(token, &name, trace)?;
                 let _slot = self.enter(Cost::Listing, trace).await?;
-                tags::list(self, permit, &request.head).await
+                answer_within(ANSWER_TIME, tags::list(self, permit, &request.head)).await
             }
             Route::Referrers(name, digest) => {
                 reads(&request.head)?;
                 let permit = self.pull_permit(token, &name, trace)?;
                 let _slot = self.enter(Cost::Listing, trace).await?;
-                referrers::list(self, permit, digest, &request.head).await
+                answer_within(ANSWER_TIME, referrers::list(self, permit, digest, &request.head)).await
             }
             Route::Blob(name, digest) => {
                 if request.head.method == Method::DELETE {
@@ -122,7 +123,7 @@ impl OciState {
                 reads(&request.head)?;
                 let permit = self.pull_permit(token, &name, trace)?;
                 let _slot = self.enter(Cost::Read, trace).await?;
-                blobs::get(self, permit, digest, request).await
+                answer_within(ANSWER_TIME, blobs::get(self, permit, digest, request)).await
             }
             Route::Uploads(name) => {
                 if request.head.method != Method::POST {
@@ -171,7 +172,7 @@ impl OciState {
             Method::GET | Method::HEAD => {
                 let permit = self.pull_permit(token, name, trace)?;
                 let _slot = self.enter(Cost::Read, trace).await?;
-                manifests::get(self, permit, reference, request).await
+                answer_within(ANSWER_TIME, manifests::get(self, permit, reference, request)).await
             }
             Method::PUT => {
                 let permit = self.push_permit(token, name, trace)?;
@@ -181,7 +182,7 @@ impl OciState {
             Method::DELETE => {
                 let permit = self.delete_permit(token, name, trace)?;
                 let _slot = self.enter(Cost::Write, trace).await?;
-                manifests::delete(self, permit, reference).await
+                answer_within(ANSWER_TIME, manifests::delete(self, permit, reference)).await
             }
             _ => Err(OciError::method_not_allowed("GET, HEAD, PUT, DELETE")),
         }

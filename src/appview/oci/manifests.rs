@@ -7,6 +7,7 @@ use http::header::{CONTENT_TYPE, ETAG, HeaderName, LOCATION};
 use http::{Method, StatusCode};
 use tokio::time::timeout;
 
+use super::admission::ANSWER_TIME;
 use super::refusal::OciError;
 use super::response::DOCKER_CONTENT_DIGEST;
 use super::state::OciState;
@@ -14,6 +15,7 @@ use crate::gate::{DeletePermit, PullPermit, PushPermit};
 use crate::images::ParsedManifest;
 use crate::names::Reference;
 use crate::repos::MAX_MANIFEST_BYTES;
+use server::egress::answer_within;
 use server::wire::{BodyFault, Request, Response, ResponseBody};
 use server::xrpc::response::set_header;
 use server::xrpc::{header, is_known, not_modified};
@@ -60,7 +62,7 @@ pub(super) async fn put(
     let body = request.body.collect(MAX_MANIFEST_BYTES as u64);
     let bytes = timeout(BODY_TIME, body).await.map_err(|_| BodyFault::TimedOut)??;
     let manifest = ParsedManifest::parse(bytes, media_type.as_deref())?;
-    state.images.push(&permit, &owner, &reference, &manifest).await?;
+    answer_within(ANSWER_TIME, state.images.push(&permit, &owner, &reference, &manifest)).await?;
     let mut response = Response::new(ResponseBody::empty());
     *response.status_mut() = StatusCode::CREATED;
     let location = format!("/v2/{}/manifests/{}", permit.repository().as_str(), manifest.digest);

@@ -88,7 +88,13 @@ impl RemoteError {
         matches!(
             self,
             Self::Unreachable(
-                E::Request(_) | E::NotPublic | E::NameLookUp(_) | E::NoSuchName(_) | E::Forbidden(_) | E::Connect(_)
+                E::Request(_)
+                    | E::NotPublic
+                    | E::NameLookUp(_)
+                    | E::NoSuchName(_)
+                    | E::Forbidden(_)
+                    | E::Connect(_)
+                    | E::NoTime
             )
         )
     }

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::{Remote, RemoteError};
-use server::egress::{ClientBody, EgressError, empty_body};
+use server::egress::{ClientBody, EgressError, empty_body, wait_for};
 
 /// Time limit for the head of a response, redirect and all.
 const HEAD: Duration = Duration::from_secs(30);
@@ -32,7 +32,7 @@ impl Remote {
                 answer => answer,
             }
         };
-        timeout(HEAD, opening).await.map_err(|_| EgressError::TimedOut(HEAD))?
+        wait_for(timeout(HEAD, opening)).await?.map_err(|_| EgressError::TimedOut(HEAD))?
     }
 
     async fn open_at(

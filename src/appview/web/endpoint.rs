@@ -1,5 +1,7 @@
 //! The endpoints of this room.
 
+use std::time::Duration;
+
 use http::header::ACCEPT;
 use http::request::Parts;
 
@@ -116,6 +118,11 @@ pub const ENDPOINTS: [(&str, Endpoint); 33] = [
     ("/**", Endpoint::Missing),
 ];
 
+/// Time limit of a page, which a person waits for.
+pub(super) const PAGE_TIME: Duration = Duration::from_secs(12);
+/// Time limit of the answer to a form. Proxies give up after 60 s.
+pub(super) const FORM_TIME: Duration = Duration::from_secs(45);
+
 /// The path prefix of XRPC methods.
 const XRPC: &str = "/xrpc/";
 /// Path prefixes below which there are no pages.
@@ -199,6 +206,17 @@ impl Endpoint {
     /// Whether OAuth servers or device programs call the endpoint: its errors are OAuth errors in JSON.
     pub(super) fn is_for_programs(self) -> bool {
         matches!(self, Self::ClientMetadata | Self::ClientKeys | Self::DeviceCode | Self::DeviceToken | Self::EndDevice)
+    }
+
+    /// Returns the time that all servers together have for an answer; `None` for one that sends a picture to a PDS, which
+    /// begins to count when it is here, and where sessions end, each step with a limit of its own: none is left out.
+    pub(super) fn time(self, reads: bool) -> Option<Duration> {
+        match self {
+            Self::WritePicture | Self::Callback | Self::SignOut | Self::EndSession | Self::ForgetAccount => None,
+            Self::RevokeDevice | Self::EndDevice => None,
+            _ if reads => Some(PAGE_TIME),
+            _ => Some(FORM_TIME),
+        }
     }
 
     /// Whether the endpoint has `GET`.

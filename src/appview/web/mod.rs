@@ -61,6 +61,7 @@ use guesses::Guesses;
 use refusal::WebError;
 use return_path::ReturnPath;
 use server::bulkhead::{Bulkhead, BulkheadCounts, Caller, Overload};
+use server::egress::answer_within;
 use server::sqlite::Database;
 use server::wire::{Request, Response};
 use server::xrpc::{Refusal, Trace, header, response};
@@ -259,7 +260,13 @@ pub fn turn_away(web: &Web, endpoint: Endpoint, overload: Overload) -> Response 
 async fn page(web: &Web, endpoint: Endpoint, request: Request, trace: &mut Trace) -> Response {
     let browser = Browser::known(web, &request.head).filter(|_| !endpoint.is_for_programs());
     let page = ReturnPath::of_request(web, &request.head);
-    match respond(web, endpoint, request, trace).await {
+    let time = endpoint.time(is_read(&request.head.method));
+    let responding = Box::pin(respond(web, endpoint, request, trace));
+    let responded = match time {
+        Some(time) => answer_within(time, responding).await,
+        None => responding.await,
+    };
+    match responded {
         Ok(response) => response,
         Err(error) => {
             let page = error.return_to.clone().or(page);
@@ -280,7 +287,7 @@ async fn respond(web: &Web, endpoint: Endpoint, request: Request, trace: &mut Tr
     if !web.settings.is_enabled && !matches!(endpoint, Endpoint::ClientMetadata | Endpoint::ClientKeys) {
         return Err(WebError::not_found("this registry has no pages: sign in with an app password"));
     }
-    let reads = matches!(*method, Method::GET | Method::HEAD);
+    let reads = is_read(method);
     if !(if reads { endpoint.is_read() } else { *method == Method::POST && endpoint.is_written() }) {
         return Err(WebError::method_not_allowed());
     }
@@ -332,6 +339,10 @@ async fn respond(web: &Web, endpoint: Endpoint, request: Request, trace: &mut Tr
 
 fn published(document: Option<serde_json::Value>) -> Result<Response, WebError> {
     let none = || WebError::not_found("on one's own machine a registry is no client of its own");
+fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
     document.map(|document| response::json(&document)).ok_or_else(none)
 }
 

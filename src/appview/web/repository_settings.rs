@@ -6,6 +6,7 @@ use std::sync::Arc;
 use askama::Template;
 
 use super::browser::Browser;
+use super::endpoint::FORM_TIME;
 use super::form::{Fields, Upload};
 use super::pages::{self, Frame, Shown};
 use super::refusal::{WebError, Written};
@@ -18,6 +19,7 @@ use crate::gate::DeletePermit;
 use crate::names::{Owner, Reference, RepositoryName};
 use atproto::lexicon::RepoPage;
 use atproto::syntax::{Datetime, Did, Digest, ImageName, Tag};
+use server::egress::answer_within;
 use server::identity::Account;
 use server::wire::{Request, Response};
 use server::xrpc::{Trace, header};
@@ -139,9 +141,12 @@ pub(super) async fn write_picture(web: &Web, request: Request, trace: &mut Trace
             NewPicture::Bytes(media_type, file)
         }
     };
-    let (login, account) = (login(web, &did).await?, own(web, &did).await?);
-    web.catalog.write_page(&login, &account, &name, PageChange { text: None, picture }).await?;
-    Ok(browser.go_and_say(&path_of(&name), sentence))
+    let writing = async {
+        let (login, account) = (login(web, &did).await?, own(web, &did).await?);
+        web.catalog.write_page(&login, &account, &name, PageChange { text: None, picture }).await?;
+        Ok(browser.go_and_say(&path_of(&name), sentence))
+    };
+    answer_within(FORM_TIME, writing).await
 }
 
 /// Handles `POST`: asks for confirmation, then deletes a tag or a manifest.

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use askama::Template;
 use data_encoding::HEXLOWER;
@@ -22,12 +23,15 @@ use crate::images::RefusedNotice;
 use crate::names::{self, Owner};
 use atproto::syntax::{Did, Digest, HoldId, ImageName};
 use server::bulkhead::Caller;
+use server::egress::answer_within;
 use server::identity::Account;
 use server::wire::{Request, Response};
 use server::xrpc::Trace;
 
 /// Most holds in the menu.
 const MAX_HOLDS: usize = 12;
+/// Time limit of the account's profile: the page shows the rest without it.
+const PROFILE_TIME: Duration = Duration::from_secs(5);
 /// Longest name of a hold that a form which was refused is shown with.
 const MAX_NAME_CHARS: usize = 500;
 /// Most images in the list of those that holds did not take.
@@ -51,16 +55,18 @@ struct Form {
 }
 
 impl Form {
-    /// Returns what is chosen, or what a form had that was refused.
-    fn of(chosen: &SailorProfile, refused: Option<&Fields>) -> Self {
-        if let Some(fields) = refused {
-            let text = |name: &str| fields.get(name).and_then(|text| server::text::line(text, MAX_NAME_CHARS));
-            return Self {
-                hold: text("hold").unwrap_or_default(),
-                other: text("other").unwrap_or_default(),
-                auto_remove: fields.get("auto_remove").is_some(),
-            };
+    /// Returns what a form had that was refused.
+    fn refused(fields: &Fields) -> Self {
+        let text = |name: &str| fields.get(name).and_then(|text| server::text::line(text, MAX_NAME_CHARS));
+        Self {
+            hold: text("hold").unwrap_or_default(),
+            other: text("other").unwrap_or_default(),
+            auto_remove: fields.get("auto_remove").is_some(),
         }
+    }
+
+    /// Returns what is chosen.
+    fn of(chosen: &SailorProfile) -> Self {
         let hold = match &chosen.choice {
             HoldChoice::Default => "default".to_owned(),
             HoldChoice::None => "none".to_owned(),
@@ -221,13 +227,15 @@ async fn overview(
     let refused = refused(web, &did, now_us).await?;
     let viewer = Viewer::signed_in(web, browser, did.clone(), Endpoint::Settings.path()).await;
     let account = own(web, &did).await?;
-    let (chosen, problem) = match web.holds.chosen(&account).await {
-        Ok(chosen) => (chosen, None),
-        Err(error) => (Default::default(), Some(format!("Your profile cannot be read now: {error}."))),
+    let (form, problem) = match refused_form {
+        // The PDS, which may be why, is not asked again.
+        Some(RefusedForm { fields, error }) => (Some(Form::refused(fields)), Some(error.sentence())),
+        None => match answer_within(PROFILE_TIME, web.holds.chosen(&account)).await {
+            Ok(chosen) => (Some(Form::of(&chosen)), None),
+            Err(error) => (None, Some(format!("Your profile cannot be read now: {error}."))),
+        },
     };
-    let is_known = problem.is_none() || refused_form.is_some();
-    let problem = refused_form.map(|refused| refused.error.sentence()).or(problem);
-    let form = is_known.then(|| Form::of(&chosen, refused_form.map(|refused| refused.fields)));
+    let chosen = form.as_ref().and_then(|form| HoldId::of_did(&Did::parse(&form.hold).ok()?).ok());
     let page = SettingsPage {
         frame: Frame::of_viewer(web, &viewer),
         name: &viewer.name,
@@ -238,7 +246,7 @@ async fn overview(
         end_action: Endpoint::EndSession.path(),
         data: Endpoint::AccountData.path(),
         forget_action: Endpoint::ForgetAccount.path(),
-        holds: menu(web, &account, chosen.choice.hold()).await,
+        holds: menu(web, &account, chosen.as_ref()).await,
         form,
         default: web.holds.default_hold().map(|hold| hold.to_string()),
         sessions,

@@ -6,6 +6,7 @@ use http::request::Parts;
 use tokio::time::Instant;
 
 use super::browser::Browser;
+use super::endpoint::FORM_TIME;
 use super::form::Fields;
 use super::pages::SignInFields;
 use super::refusal::WebError;
@@ -14,6 +15,7 @@ use super::{Endpoint, Web, leaving, pages};
 use crate::accounts::{Callback, SignInError, SignedIn};
 use crate::names::{self, Owner};
 use server::bulkhead::Caller;
+use server::egress::answer_within;
 use server::identity::{Account, ResolveError};
 use server::wire::{Request, Response};
 use server::xrpc::{Trace, header};
@@ -112,7 +114,8 @@ pub(super) async fn end(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Re
         code: text("code"),
         error: text("error"),
     };
-    let SignedIn { login, return_to, guard } = web.sign_ins.end(browser.hash(), callback).await?;
+    let ending = web.sign_ins.end(browser.hash(), callback);
+    let SignedIn { login, return_to, guard } = answer_within(FORM_TIME, ending).await?;
     tracing::info!(did = %login.account, "{} signed in by a browser", login.account);
     let signed_in = Browser::fresh(web)?;
     let former = web.browsers.find(browser.hash()).await?;

@@ -18,6 +18,7 @@ use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
 use super::body::{ClientBody, boxed_body, empty_body, full_body};
+use super::deadline;
 use super::dns::{Dns, GuardedDns};
 use super::error::{EgressError, root_cause};
 use super::roots::tls_config;
@@ -149,8 +150,8 @@ impl HttpClient {
         }
     }
 
-    /// As [`HttpClient::send`], with the whole body of the response. An error status is no error here; its body is empty
-    /// where it exceeds the limits.
+    /// As [`HttpClient::send`], with the whole body of the response, within the limits and the deadline of
+    /// [`super::answer_within`]. An error status is no error here; its body is empty where it exceeds them.
     ///
     /// # Errors
     /// [`EgressError`]
@@ -159,8 +160,9 @@ impl HttpClient {
         request: Request<ClientBody>,
         limits: AnswerLimits,
     ) -> Result<Response<Bytes>, EgressError> {
-        let deadline = Instant::now() + limits.time;
-        let late = |_| EgressError::TimedOut(limits.time);
+        let time = deadline::left(limits.time)?;
+        let deadline = Instant::now() + time;
+        let late = |_| EgressError::TimedOut(time);
         let (head, body) = timeout_at(deadline, self.send(request)).await.map_err(late)??.into_parts();
         let body = match timeout_at(deadline, collect(body, limits.body_bytes)).await.map_err(late) {
             Ok(Ok(body)) => body,

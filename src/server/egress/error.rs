@@ -31,8 +31,11 @@ pub enum EgressError {
     #[error("{0}")]
     Broken(String),
     /// The time-out was reached.
-    #[error("it did not answer within {} s", .0.as_secs())]
+    #[error("it did not answer within {:.0} s", .0.as_secs_f64().ceil())]
     TimedOut(Duration),
+    /// The deadline of the answer had passed; nothing was sent.
+    #[error("what was asked before took all the time")]
+    NoTime,
     /// The body of the response exceeds this limit in bytes.
     #[error("its answer is larger than {0} bytes")]
     TooLarge(usize),

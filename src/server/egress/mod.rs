@@ -2,7 +2,7 @@
 //!
 //! A client follows its [`ClientPolicy`]: the hosts that it may connect to, time-outs, and the number of connections
 //! kept. It follows no redirect, and has a limit for each response that is read into memory. Bodies stream in both
-//! directions. The certificates of the system are loaded once, at the first use. An error has the system's words for
+//! directions. Calls for one answer have one deadline (`deadline`). The certificates of the system are loaded once, at the first use. An error has the system's words for
 //! the cause, and no address, header or credential in its text.
 //!
 //! **Invariant:** no other room names a TLS or DNS library or hyper's client side.
@@ -14,6 +14,7 @@
 mod address;
 mod body;
 mod client;
+mod deadline;
 mod dns;
 mod error;
 mod retry_after;
@@ -24,6 +25,7 @@ mod websocket;
 
 pub use body::{BrokenBody, ClientBody, boxed_body, empty_body, full_body};
 pub use client::{AnswerLimits, ClientPolicy, HttpClient, Reach};
+pub use deadline::{answer_within, wait_for, without_deadline};
 pub use dns::{Dns, system_dns};
 pub use error::{EgressError, root_cause};
 pub use retry_after::{retry_after, retry_after_by_date};

@@ -140,7 +140,8 @@ impl From<&FetchError> for ResolveError {
                 | EgressError::Forbidden(_)
                 | EgressError::Connect(_)
                 | EgressError::Broken(_)
-                | EgressError::TimedOut(_),
+                | EgressError::TimedOut(_)
+                | EgressError::NoTime,
             ) => Self::Unreachable,
         }
     }

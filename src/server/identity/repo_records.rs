@@ -122,7 +122,8 @@ impl Resolver {
                 | EgressError::Forbidden(_)
                 | EgressError::Connect(_)
                 | EgressError::Broken(_)
-                | EgressError::TimedOut(_) => ListError::Unreachable { retry_after: None },
+                | EgressError::TimedOut(_)
+                | EgressError::NoTime => ListError::Unreachable { retry_after: None },
             })?;
         match answer.status() {
             StatusCode::OK => json::parse(answer.body()).map_err(|error| match error {

@@ -17,7 +17,7 @@ use super::pool::{Answer, Freshness, LookUpPool, Lookup};
 use super::session::Sessions;
 use super::{ResolveError, SetupError};
 use crate::bulkhead::BulkheadCounts;
-use crate::egress::{Dns, Txt, system_txt};
+use crate::egress::{Dns, Txt, system_txt, wait_for};
 use crate::metrics::CounterBy;
 use atproto::syntax::Did;
 
@@ -217,7 +217,7 @@ impl Resolver {
                 }
             });
         }
-        waiter.answer().await.unwrap_or(Err(ResolveError::Unreachable))
+        wait_for(waiter.answer()).await.ok().flatten().unwrap_or(Err(ResolveError::Unreachable))
     }
 
     /// Reads the document, and logs a failure: as a warning for members, since they are known and few.

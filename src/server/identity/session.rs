@@ -182,7 +182,8 @@ async fn ask(fetcher: &Fetcher, question: &SessionQuestion, pool: Pool) -> Answe
         | EgressError::Forbidden(_)
         | EgressError::Connect(_)
         | EgressError::Broken(_)
-        | EgressError::TimedOut(_) => {
+        | EgressError::TimedOut(_)
+        | EgressError::NoTime => {
             let account = &question.account;
             if pool.is_of_member() {
                 tracing::warn!(did = %account, "the PDS of {account}, a member, gives no answer: {error}");

@@ -15,5 +15,6 @@ mod search;
 mod settings;
 mod sign_in;
 mod site;
+mod stalled;
 mod stolen_codes;
 mod webhooks;

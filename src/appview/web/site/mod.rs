@@ -21,6 +21,7 @@ use std::time::Duration;
 use http::request::Parts;
 use tokio::time::timeout;
 
+use super::endpoint::PAGE_TIME;
 use super::refusal::WebError;
 use super::viewer::Viewer;
 use super::{Web, pages};
@@ -46,8 +47,6 @@ pub(super) const PAGES: BulkheadLimits = BulkheadLimits {
     queue_per_caller: 32,
     max_wait: Duration::from_secs(5),
 };
-/// Time limit of a page. Each call has a shorter one of its own.
-const PAGE_TIME: Duration = Duration::from_secs(12);
 /// Time limit of each part of a page that is made of several.
 const PART_TIME: Duration = Duration::from_secs(5);
 /// Seconds to retry after a page was late.
