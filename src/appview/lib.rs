@@ -26,7 +26,7 @@
 //! | `webhooks` | webhooks for pushes, and their deliveries (with its tables) | – |
 //! | `images` | push and pull of manifests, the holds of blobs, notices to holds (with its tables) | cache, accounts, names, gate, repos, holds, catalog, webhooks |
 //! | `devices` | devices that act for accounts (with its tables) | – |
-//! | `web` | the pages, and the endpoints of sign-in and devices (with its tables) | names, remote, oauth, accounts, index, gate, repos, holds, catalog, uploads, webhooks, images, devices |
+//! | `web` | the pages, and the endpoints of sign-in and devices (with its tables) | names, cache, remote, oauth, accounts, index, gate, repos, holds, catalog, uploads, webhooks, images, devices |
 //! | `oci` | the registry's HTTP API and its token endpoint | names, remote, accounts, index, gate, repos, holds, catalog, follow, uploads, webhooks, images, devices, web |
 //! | `operations` | the operator's commands, and their table | images, devices, web, oci |
 //! | `app` | wiring | all |

@@ -46,6 +46,9 @@ pub(super) async fn show(web: &Web, request: SignedInRequest) -> Result<Response
 
 /// `POST`: asks whether somebody is sure, and deletes all of it.
 pub(super) async fn forget(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
+    if leaving::has_left(web, &request.head) {
+        return Ok(deleted(web, &[]));
+    }
     let SignedInRequest { browser, account: did, fields } = signed_in::form(web, request, trace).await?;
     if fields.get("sure") != Some("yes") {
         let held = web.held(&did).await?;
@@ -65,7 +68,7 @@ pub(super) async fn forget(web: &Web, request: Request, trace: &mut Trace) -> Re
         return Ok(pages::finish(web, None, page.render(), Shown::default()));
     }
     let untold = web.images.tell_now(&did).await?.len() as u64;
-    let ended = web.forget(&did).await?.ended;
+    let ended = leaving::leave(web, &browser, web.forget(&did)).await?.ended;
     tracing::info!(%did, "{did} deleted what was held of it");
     let untold = (untold > 0).then(|| server::text::with_noun(untold, "image"));
     let untold = untold.map(|images| {
@@ -74,5 +77,10 @@ pub(super) async fn forget(web: &Web, request: Request, trace: &mut Trace) -> Re
         )
     });
     let said: Vec<_> = untold.into_iter().chain(leaving::left(&ended)).collect();
-    Ok(leaving::gone(web, "What was held of you is deleted", &said, Endpoint::Home.path()))
+    Ok(deleted(web, &said))
+}
+
+/// Returns the response after the deletion, with what is to be said of it.
+fn deleted(web: &Web, said: &[String]) -> Response {
+    leaving::gone(web, "What was held of you is deleted", said, Endpoint::Home.path())
 }

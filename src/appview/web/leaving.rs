@@ -2,15 +2,18 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use askama::Template;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use http::request::Parts;
 
-use super::browser;
+use super::browser::{self, Browser};
 use super::browser_sessions::BrowserSessions;
 use super::pages::{self, Frame, Shown};
 use super::{Endpoint, Web};
 use crate::accounts::{AccountsError, SessionEnd};
+use crate::cache::TimedCache;
 use crate::devices::Devices;
 use crate::images::Images;
 use atproto::syntax::Did;
@@ -19,6 +22,33 @@ use server::wire::Response;
 
 /// Accounts whose sessions are ended at once: each waits for a server of the account's choice.
 const AT_ONCE: usize = 8;
+
+/// How long a form that ended the browser's session may come a second time, as by a double click.
+const AGAIN_FOR: Duration = Duration::from_mins(1);
+/// Number of browsers that are remembered for it, at some 60 bytes.
+const MAX_LEFT: usize = 4096;
+
+/// Browsers whose session was ended a moment ago by a form of their own, by the hash of the cookie.
+pub(super) type LeftBrowsers = TimedCache<[u8; 32], ()>;
+
+pub(super) fn remembered() -> LeftBrowsers {
+    TimedCache::new(MAX_LEFT, AGAIN_FOR)
+}
+
+/// Whether the browser that sends a form has left a moment ago: the form comes a second time.
+pub(super) fn has_left(web: &Web, head: &Parts) -> bool {
+    Browser::known(web, head).is_some_and(|browser| web.left_browsers.get(&browser.hash()).is_some())
+}
+
+/// Runs `work`, which ends the browser's session. A second form that comes meanwhile, or a moment later, has left.
+pub(super) async fn leave<T, E>(
+    web: &Web,
+    browser: &Browser,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    web.left_browsers.insert(browser.hash(), ());
+    work.await.inspect_err(|_| web.left_browsers.remove(&browser.hash()))
+}
 
 #[derive(Template)]
 #[template(path = "left.html")]

@@ -146,6 +146,7 @@ pub struct Web {
     sign_in_slots: Semaphore,
     sign_in_limit: SignInLimit,
     picture_slots: Semaphore,
+    left_browsers: leaving::LeftBrowsers,
     pages: Bulkhead<Caller>,
     front_page: site::FrontPage,
     configs: site::Configs,
@@ -164,6 +165,7 @@ impl Web {
             sign_in_slots: Semaphore::new(SIGN_INS_AT_ONCE),
             sign_in_limit: SignInLimit::default(),
             picture_slots: Semaphore::new(PICTURES_AT_ONCE),
+            left_browsers: leaving::remembered(),
             pages: Bulkhead::new(site::PAGES),
             front_page: site::FrontPage::default(),
             configs: site::remembered_configs(),
@@ -337,12 +339,12 @@ async fn respond(web: &Web, endpoint: Endpoint, request: Request, trace: &mut Tr
     }
 }
 
-fn published(document: Option<serde_json::Value>) -> Result<Response, WebError> {
-    let none = || WebError::not_found("on one's own machine a registry is no client of its own");
 fn is_read(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
+fn published(document: Option<serde_json::Value>) -> Result<Response, WebError> {
+    let none = || WebError::not_found("on one's own machine a registry is no client of its own");
     document.map(|document| response::json(&document)).ok_or_else(none)
 }
 

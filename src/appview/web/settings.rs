@@ -178,14 +178,18 @@ async fn choose(web: &Web, did: &Did, fields: &Fields) -> Result<&'static str, W
 
 /// Handles `POST`: signs a browser out.
 pub(super) async fn end_session(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
+    if leaving::has_left(web, &request.head) {
+        return Ok(leaving::signed_out(web, None));
+    }
     let SignedInRequest { browser, account: did, fields } = signed_in::form(web, request, trace).await?;
     let id = fields.get("session").and_then(|id| HEXLOWER.decode(id.as_bytes()).ok()?.try_into().ok());
     let id = id.ok_or_else(|| WebError::bad_form("the session is missing"))?;
-    web.browsers.end_of(id, &did).await?;
     if id == browser.hash() {
+        leaving::leave(web, &browser, web.browsers.end_of(id, &did)).await?;
         let ended = leaving::end_unused(web, &did).await?;
         return Ok(leaving::signed_out(web, ended.as_ref()));
     }
+    web.browsers.end_of(id, &did).await?;
     Ok(browser.go_and_say(Endpoint::Settings.path(), "That browser is signed in no more."))
 }
 

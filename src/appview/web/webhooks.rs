@@ -3,6 +3,7 @@
 
 use askama::Template;
 use data_encoding::BASE64URL_NOPAD;
+use http::StatusCode;
 
 use super::browser::Browser;
 use super::form::Fields;
@@ -131,7 +132,14 @@ pub(super) async fn show(web: &Web, request: SignedInRequest) -> Result<Response
 /// Handles `POST`: tests, switches on or off, or deletes a webhook, or repeats a delivery.
 pub(super) async fn change(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
     let SignedInRequest { browser, account: did, fields } = signed_in::form(web, request, trace).await?;
-    let webhook = find(web, &did, &fields).await?;
+    let is_deletion = fields.get("do") == Some("delete") && fields.get("sure") == Some("yes");
+    let webhook = match find(web, &did, &fields).await {
+        // The form was sent twice.
+        Err(error) if is_deletion && error.status == StatusCode::NOT_FOUND && fields.get("name").is_some() => {
+            return Ok(pages::go(&path_of_all(&image_name(&fields)?)));
+        }
+        found => found?,
+    };
     let id = webhook.id;
     let message = match fields.get("do") {
         Some("test") if webhook.is_on => test(web, &did, &webhook).await?,
@@ -153,7 +161,7 @@ pub(super) async fn change(web: &Web, request: Request, trace: &mut Trace) -> Re
             }
         }
         Some("again") => "It is off: switch it on first.".to_owned(),
-        Some("delete") if fields.get("sure") == Some("yes") => {
+        Some("delete") if is_deletion => {
             web.webhooks.delete(&did, id).await?;
             tracing::info!(%did, "{did} deleted a webhook of {}", webhook.repository);
             return Ok(pages::go(&path_of_all(&webhook.repository)));

@@ -17,4 +17,5 @@ mod sign_in;
 mod site;
 mod stalled;
 mod stolen_codes;
+mod twice;
 mod webhooks;
