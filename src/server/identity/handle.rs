@@ -112,8 +112,12 @@ impl Resolver {
 
     /// Returns the DID that the TXT record at `name` names; `None` when there is no such record, or when several disagree.
     async fn named_by_dns(&self, name: String) -> Result<Option<Did>, ResolveError> {
-        let answer =
-            timeout(DNS_LIMIT, (self.txt)(name.clone())).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        let late =
+            || io::Error::new(io::ErrorKind::TimedOut, format!("no answer came within {} s", DNS_LIMIT.as_secs()));
+        let answer = timeout(DNS_LIMIT, (self.txt)(name.clone())).await.unwrap_or_else(|_| Err(late()));
+        // A server that says that it failed is there.
+        let silence = answer.as_ref().err().filter(|error| error.kind() != io::ErrorKind::Other);
+        self.name_servers.observe("the name server that is asked for TXT records of handles", silence);
         let texts = answer.map_err(|error| {
             tracing::debug!(name, "the TXT records of {name} cannot be looked up: {error}");
             ResolveError::Unreachable

@@ -41,6 +41,10 @@ crate::label! {
     }
 }
 
+/// Number of names in a row without an answer after which the name servers are said to be away, not the names': strangers
+/// choose the names.
+const SILENT_NAMES: u32 = 7;
+
 /// The operator's settings of the resolver.
 #[derive(Debug, Clone)]
 pub struct ResolverSettings {
@@ -58,6 +62,7 @@ pub struct Resolver {
     pub(super) txt: Txt,
     pools: ByPool<Arc<LookUpPool>>,
     directory: Arc<SourceHealth>,
+    pub(super) name_servers: Arc<SourceHealth>,
     /// Weak: look-ups outlive their callers, and the store is closed with its owner.
     kept: Option<Weak<dyn KeptDocuments>>,
     look_ups: Arc<CounterBy<LookUpResult>>,
@@ -90,7 +95,8 @@ impl Resolver {
             fetcher,
             txt,
             pools,
-            directory: Arc::default(),
+            directory: Arc::new(SourceHealth::tolerating(0)),
+            name_servers: Arc::new(SourceHealth::tolerating(SILENT_NAMES)),
             kept: None,
             look_ups: Arc::default(),
         })
