@@ -353,3 +353,40 @@ async fn settings_of_a_repository_that_cannot_be_listed_do_not_say_that_it_is_em
         assert!(!page.text().contains(unknown), "{}", page.text());
     }
 }
+
+#[tokio::test]
+async fn a_hold_that_was_looked_up_while_another_one_was_chosen_is_not_kept() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    registry.signs_in_with("com.atproto.appPass");
+    let (did, port) = (registry.alice.as_str().replace(':', "%3A"), registry.network.port);
+    let profile = format!("/xrpc/com.atproto.repo.getRecord?repo={did}&collection=io.atcr.sailor.profile&rkey=self");
+    let uri = format!("at://{}/io.atcr.sailor.profile/self", registry.alice);
+    let has_chosen = |hold: serde_json::Value| {
+        registry.says(&profile, &json!({ "uri": uri, "cid": "bafy", "value": { "defaultHold": hold } }));
+    };
+    has_chosen(json!(format!("did:web:localhost%3A{port}")));
+    registry.says(PUT, &json!({ "uri": uri, "cid": "bafz" }));
+    let mut person = Person::of(&registry);
+    person.sign_in().await;
+    let form = form_token(&person.open("/settings").await);
+    let token =
+        registry.token("alice.test:right", "&scope=repository:alice.test/app:pull,push").await.ok()["token"].clone();
+    // A look-up ends with the question whether the hold has a successor.
+    let hold = format!("did%3Aweb%3Alocalhost%253A{port}");
+    let captain = format!("/xrpc/com.atproto.repo.getRecord?repo={hold}&collection=io.atcr.hold.captain&rkey=self");
+    registry.network.set(&captain, Reply::Held("{}".into()));
+    let push = || registry.call("POST", "/v2/alice.test/app/blobs/uploads/").bearer(token.as_str().unwrap()).send();
+    let choose = async {
+        while registry.network.requests_of(&captain) == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        has_chosen(json!(null));
+        let chosen = person.send("/settings/hold", &[("token", &form), ("hold", "none")]).await;
+        assert!(chosen.text().contains("You have no hold now"), "{}", chosen.text());
+        registry.network.release();
+    };
+    tokio::join!(push(), choose);
+    let refused = push().await;
+    assert!(refused.status == 403 && refused.text().contains("has no hold"), "{} {}", refused.status, refused.text());
+}
