@@ -7,6 +7,9 @@ rec {
     || builtins.match "did:web:[a-z0-9-]+([.][a-z0-9-]+)+" text != null
     || builtins.match "did:web:localhost%3A[0-9]+" text != null;
 
+  # The DID of a service at this URL.
+  didOf = url: "did:web:" + builtins.replaceStrings [ "https://" "http://" ":" ] [ "" "" "%3A" ] url;
+
   stateDirectory = "/var/lib/atcr-hold";
   isInState = path: builtins.match "${stateDirectory}(/.*)?" path != null;
 

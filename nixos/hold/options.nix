@@ -22,7 +22,7 @@ let
     '';
   };
 
-  isInState = (import ../common/facts.nix).isInState;
+  facts = import ../common/facts.nix;
 
   size = types.addCheck types.str (text: builtins.match "[1-9][0-9]* ?[KMGT]i?B" text != null) // {
     description = "size like 50 GB or 512 MiB";
@@ -70,7 +70,7 @@ in
     };
     user = common.user // {
       default =
-        if isInState (cfg.storage.filesystem.path or "/var/lib/atcr-hold") then null else "atcr-hold";
+        if facts.isInState (cfg.storage.filesystem.path or "/var/lib/atcr-hold") then null else "atcr-hold";
       defaultText = literalExpression ''"atcr-hold" where storage.filesystem.path is outside of /var/lib/atcr-hold, else null'';
     };
     url = mkOption {
@@ -79,12 +79,11 @@ in
       description = "Where the world reaches the hold. It makes the DID, so it can never be changed.";
     };
     did = mkOption {
-      type = types.str;
-      readOnly = true;
-      default = "did:web:" + builtins.replaceStrings [ "https://" "http://" ":" ] [ "" "" "%3A" ] cfg.url;
+      type = did;
+      default = facts.didOf cfg.url;
       defaultText = literalExpression ''"did:web:<host of url>"'';
-      example = "did:web:hold.example.org";
-      description = "The DID of the hold, for other modules to use.";
+      example = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
+      description = "The DID of the hold, for other modules to use. To be set only where the hold moved in from another program with a did:plc.";
     };
     owner = mkOption {
       type = did;

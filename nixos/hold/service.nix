@@ -36,49 +36,54 @@ in
   config = lib.mkIf cfg.enable {
     services.atcr-hold.settings = mapping.all;
 
-    assertions =
-      map (name: {
-        assertion = facts.isDid name;
-        message = ''services.atcr-hold.crew."${name}": this is no DID that can be resolved; write one like did:plc:ewvi7nxzyoun6zhxrhs64oiz or did:web:example.org.'';
-      }) (builtins.attrNames cfg.crew)
-      ++ lib.mapAttrsToList (name: member: {
-        assertion = member.tier == null || cfg.tiers ? ${member.tier};
-        message = ''services.atcr-hold.crew."${name}".tier: there is no tier "${toString member.tier}"; declare it as services.atcr-hold.tiers."${toString member.tier}".quota.'';
-      }) cfg.crew
-      ++ optional (cfg.storage ? s3) {
-        assertion =
-          (cfg.storage.s3.accessKeyIdFile == null) == (cfg.storage.s3.secretAccessKeyFile == null);
-        message = "services.atcr-hold.storage.s3: accessKeyIdFile and secretAccessKeyFile belong together; set both, or neither.";
+    assertions = [
+      {
+        assertion = cfg.did == facts.didOf cfg.url || lib.hasPrefix "did:plc:" cfg.did;
+        message = "services.atcr-hold.did: it is a did:plc, or follows from services.atcr-hold.url; leave it out, which makes it ${facts.didOf cfg.url}.";
       }
-      ++
-        lib.mapAttrsToList
-          (kind: feature: {
-            # Of a package that does not say what it has, check-config says it.
-            assertion = cfg.storage ? ${kind} -> cfg.package.${feature} or true;
-            message = "services.atcr-hold.storage.${kind}: services.atcr-hold.package was built without it; leave the package at its default, or override it with { ${feature} = true; }.";
-          })
-          {
-            gcs = "withGcs";
-            azure = "withAzure";
-          }
-      ++ [
+    ]
+    ++ map (name: {
+      assertion = facts.isDid name;
+      message = ''services.atcr-hold.crew."${name}": this is no DID that can be resolved; write one like did:plc:ewvi7nxzyoun6zhxrhs64oiz or did:web:example.org.'';
+    }) (builtins.attrNames cfg.crew)
+    ++ lib.mapAttrsToList (name: member: {
+      assertion = member.tier == null || cfg.tiers ? ${member.tier};
+      message = ''services.atcr-hold.crew."${name}".tier: there is no tier "${toString member.tier}"; declare it as services.atcr-hold.tiers."${toString member.tier}".quota.'';
+    }) cfg.crew
+    ++ optional (cfg.storage ? s3) {
+      assertion =
+        (cfg.storage.s3.accessKeyIdFile == null) == (cfg.storage.s3.secretAccessKeyFile == null);
+      message = "services.atcr-hold.storage.s3: accessKeyIdFile and secretAccessKeyFile belong together; set both, or neither.";
+    }
+    ++
+      lib.mapAttrsToList
+        (kind: feature: {
+          # Of a package that does not say what it has, check-config says it.
+          assertion = cfg.storage ? ${kind} -> cfg.package.${feature} or true;
+          message = "services.atcr-hold.storage.${kind}: services.atcr-hold.package was built without it; leave the package at its default, or override it with { ${feature} = true; }.";
+        })
         {
-          assertion = blobs == null || !(facts.isHidden blobs);
-          message = "services.atcr-hold.storage.filesystem.path: the service does not see /home, /root, /run/user, /tmp and /var/tmp; put the blobs elsewhere, as in /srv/atcr-hold.";
+          gcs = "withGcs";
+          azure = "withAzure";
         }
-        {
-          assertion = blobs == null || builtins.match "/var/lib/private(/.*)?" blobs == null;
-          message = "services.atcr-hold.storage.filesystem.path: /var/lib/private is systemd's own; without a user of its own the hold has /var/lib/atcr-hold there, which is what to write here.";
-        }
-        {
-          assertion = blobs == null || facts.isPlain blobs;
-          message = ''services.atcr-hold.storage.filesystem.path: "${toString blobs}" stands in files of systemd and nginx; take a path without blanks, quotes, backslashes, %, $ and ;.'';
-        }
-        {
-          assertion = blobsOutside -> cfg.user != null;
-          message = "services.atcr-hold.user: a directory of blobs outside of /var/lib/atcr-hold belongs to a user that stays; leave the option at its default there.";
-        }
-      ];
+    ++ [
+      {
+        assertion = blobs == null || !(facts.isHidden blobs);
+        message = "services.atcr-hold.storage.filesystem.path: the service does not see /home, /root, /run/user, /tmp and /var/tmp; put the blobs elsewhere, as in /srv/atcr-hold.";
+      }
+      {
+        assertion = blobs == null || builtins.match "/var/lib/private(/.*)?" blobs == null;
+        message = "services.atcr-hold.storage.filesystem.path: /var/lib/private is systemd's own; without a user of its own the hold has /var/lib/atcr-hold there, which is what to write here.";
+      }
+      {
+        assertion = blobs == null || facts.isPlain blobs;
+        message = ''services.atcr-hold.storage.filesystem.path: "${toString blobs}" stands in files of systemd and nginx; take a path without blanks, quotes, backslashes, %, $ and ;.'';
+      }
+      {
+        assertion = blobsOutside -> cfg.user != null;
+        message = "services.atcr-hold.user: a directory of blobs outside of /var/lib/atcr-hold belongs to a user that stays; leave the option at its default there.";
+      }
+    ];
 
     systemd.services.atcr-hold = {
       # Changes of live options are followed without a restart.

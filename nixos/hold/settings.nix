@@ -6,6 +6,7 @@
   withFrontEnd,
 }:
 let
+  facts = import ../common/facts.nix;
   known = lib.filterAttrsRecursive (_: value: value != null);
 
   storage =
@@ -54,6 +55,7 @@ in
   all = known (
     {
       public_url = cfg.url;
+      did = if cfg.did == facts.didOf cfg.url then null else cfg.did;
       inherit (cfg)
         owner
         public

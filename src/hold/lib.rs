@@ -19,7 +19,7 @@
 //! | `gate` | permits, signed URLs | crew |
 //! | `hold` | `Hold`, one opened hold: its rooms, its lock and its clock | objects, pds, crew, blobs, images, upkeep |
 //! | `api` | the endpoint table, a handler for each method, the page | pds, crew, blobs, images, gate, hold |
-//! | `operations` | the operator's commands, and their table | objects, pds, crew, blobs, images, upkeep, hold |
+//! | `operations` | the operator's commands, and their table | objects, did_document, pds, crew, blobs, images, upkeep, hold |
 //! | `app` | wiring | all |
 //! | `cli` | the command line: arguments, the place of execution, output | all |
 //!

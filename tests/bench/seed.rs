@@ -31,7 +31,8 @@ async fn main() -> Result<(), Failure> {
     };
     let key = SigningKey::from_bytes(&[7; 32])?;
     key_file::create(&Path::new(keys).join(key_file::FILE_NAME), &key)?;
-    let pds = Pds::new(schema::open(Path::new(database))?, &ServiceUrl::parse(url)?, key, CLOCK_ID);
+    let url = ServiceUrl::parse(url)?;
+    let pds = Pds::new(schema::open(Path::new(database))?, url.did(), &url, key, CLOCK_ID);
 
     let count: u64 = count.parse()?;
     let per_commit = MAX_WRITES as u64;

@@ -15,7 +15,7 @@ pub(super) async fn did_document(state: Arc<ApiState>, _request: Request) -> Res
 
 /// `GET /.well-known/atproto-did`
 pub(super) async fn atproto_did(state: Arc<ApiState>, _request: Request) -> Result<Response, Error> {
-    Ok(response::full(response::TEXT, state.hold.url.did().to_string().into()))
+    Ok(response::full(response::TEXT, state.hold.pds.did().to_string().into()))
 }
 
 /// `GET /xrpc/_health`: the hold is healthy while readers and writer of the database make progress. The database itself

@@ -199,10 +199,16 @@ impl StartError {
 impl From<PdsError> for StartError {
     fn from(error: PdsError) -> Self {
         match error {
-            PdsError::OtherDid(did) => Self::NotOurs(format!(
-                "the database is the repository of {did}: set HOLD_PUBLIC_URL back to its address, or use another database \
-                 (nothing was changed)"
-            )),
+            PdsError::OtherDid(did) => {
+                let remedy = if did.is_plc() {
+                    "set HOLD_DID to it"
+                } else {
+                    "set HOLD_PUBLIC_URL back to its address, without HOLD_DID"
+                };
+                Self::NotOurs(format!(
+                    "the database is the repository of {did}: {remedy}, or use another database (nothing was changed)"
+                ))
+            }
             PdsError::OtherKey => Self::NotOurs(
                 "the signing key is not the one that signed the repository: restore the right key, run this with the \
                  service's credentials, or see identity new-key --help if the key is lost (nothing was changed)"

@@ -9,6 +9,7 @@ mod gc;
 mod maintenance;
 mod metrics;
 mod new_key;
+mod plc_document;
 mod presence;
 mod reload;
 mod settings;
@@ -35,7 +36,6 @@ use crate::pds::Pds;
 use crate::relays::{CrawlRequester, RetryPolicy};
 use crate::schema;
 use crate::upkeep::Upkeep;
-use atproto::syntax::ServiceUrl;
 use server::control::{self, AdminSocket};
 use server::daemon::{self, Background, Inherited, Listener, LongStart, now_us};
 use server::identity::{KeptDocuments, Resolver, ResolverSettings, SetupError};
@@ -111,6 +111,9 @@ pub async fn run_reloading(
     if let Some(reloads) = reloads {
         let follower = reload::Follower { running: config, hold: Arc::clone(&hold), state: Arc::clone(&state) };
         background.spawn("reloads", until(shutdown.clone(), reloads.followed_by(follower, status)));
+    }
+    if hold.pds.did().is_plc() {
+        background.spawn("DID document", until(shutdown.clone(), plc_document::keep(Arc::clone(&hold))));
     }
     watchdog::keep(&mut background, &database);
     let blobs = hold.blobs.clone();
@@ -195,7 +198,7 @@ async fn open_hold(
     };
     let urls = UrlSigner::new(key.derive_secret("signed URLs"));
     let public_key = key.public();
-    let pds = Pds::new(database.clone(), &config.public_url, key, clock_id()?);
+    let pds = Pds::new(database.clone(), &config.did, &config.public_url, key, clock_id()?);
     pds.check_ownership().await?;
     pds.set_limits(pds_limits(config));
     let blob_settings = blobs::BlobSettings { place, limits: blob_limits(config) };
@@ -207,7 +210,7 @@ async fn open_hold(
     let hold = Hold {
         storage_lock,
         url: config.public_url.clone(),
-        did_document: document(&config.public_url, &public_key),
+        did_document: document(&config.did, &config.public_url, &public_key),
         key: public_key,
         key_file: config.signing_key.is_none().then(|| config.key_dir.join(key_file::FILE_NAME)),
         upkeep: Upkeep::new(database.clone(), store, blobs.digests(), now_us)
@@ -258,7 +261,7 @@ async fn start(
     let hold = Arc::new(hold);
     let state = ApiState {
         hold: Arc::clone(&hold),
-        gate: Gate::new(Authenticator::new(audience(&hold.url), resolver.clone()), hold.crew.clone()),
+        gate: Gate::new(Authenticator::new(audience(&hold), resolver.clone()), hold.crew.clone()),
         urls,
         front: Front {
             rates: Rates::new(config.limits.requests_per_address, config.limits.requests_per_account),
@@ -275,8 +278,8 @@ async fn start(
 }
 
 /// Returns the audience that service tokens must name.
-fn audience(url: &ServiceUrl) -> Audience {
-    Audience { did: url.did().clone(), service: HOLD_SERVICE }
+fn audience(hold: &Hold) -> Audience {
+    Audience { did: hold.pds.did().clone(), service: HOLD_SERVICE }
 }
 
 /// Runs `job` until `shutdown`.

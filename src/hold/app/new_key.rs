@@ -34,7 +34,7 @@ pub async fn new_key(config: &Config, old_key_is_lost: bool) -> Result<NewKey, S
     }
     let database = schema::open(&config.database_path)?;
     let head = database.read(pds::stored_head).await?.ok_or(StartError::NoRepository)?;
-    if head.did != *config.public_url.did() {
+    if head.did != config.did {
         // Before a key is generated.
         return Err(PdsError::OtherDid(head.did).into());
     }
@@ -44,7 +44,7 @@ pub async fn new_key(config: &Config, old_key_is_lost: bool) -> Result<NewKey, S
     };
     let file = config.signing_key.is_none().then(|| config.key_dir.join(key_file::FILE_NAME));
     let public_key = key.public();
-    let pds = Pds::new(database, &config.public_url, key, clock_id()?);
+    let pds = Pds::new(database, &config.did, &config.public_url, key, clock_id()?);
     match pds.check_ownership().await {
         Ok(()) => {
             Err(StartError::KeyInUse(file.map_or_else(|| "HOLD_SIGNING_KEY".into(), |file| file.display().to_string())))

@@ -100,5 +100,5 @@ async fn recorded(
         BlobPlace::Bucket { bucket, .. } => Objects::in_bucket(bucket.clone()),
     };
     let location = config.storage.to_string();
-    Presence::recorded(objects, location, config.public_url.did(), is_new, database).await
+    Presence::recorded(objects, location, &config.did, is_new, database).await
 }

@@ -15,7 +15,7 @@ pub(super) async fn ready(
 ) -> Arc<StatusLine> {
     let addresses = Listener::describe_all(public);
     tracing::info!(
-        url = %config.public_url, did = %config.public_url.did(), listening = addresses,
+        url = %config.public_url, did = %config.did, listening = addresses,
         metrics = (!metrics.is_empty()).then(|| Listener::describe_all(metrics)),
         version = env!("CARGO_PKG_VERSION"), "ready"
     );

@@ -98,7 +98,7 @@ pub(super) async fn check_bucket(config: &Config, place: &BlobPlace, purpose: St
     if purpose != StorageUse::Change || matches!(place, BlobPlace::Directory(_)) {
         return Ok(());
     }
-    match resolver(config)?.list_records(config.public_url.did(), CAPTAIN, None).await {
+    match resolver(config)?.list_records(&config.did, CAPTAIN, None).await {
         Ok(_) => Err(StartError::StorageServed {
             url: config.public_url.to_string(),
             storage: config.storage.to_string(),

@@ -26,8 +26,8 @@ enum Command {
     /// Sign the repository with another key, when the old one is lost or compromised. The hold must be stopped.
     ///
     /// Configure the new key, or move the old key's file aside: a new one is generated in its place. The records stay.
-    /// The DID document has the new key from the next start on, and the network is told to read both again. Back the
-    /// new key up.
+    /// The DID document has the new key from the next start on (of a did:plc, by an operation of yours: `identity show`),
+    /// and the network is told to read both again. Back the new key up.
     #[command(after_help = "Example: atcr-hold identity new-key --yes-the-old-key-is-lost")]
     NewKey {
         /// Generate a key where none is found, or take the one in the key file. Without it, only a key of the

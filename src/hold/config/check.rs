@@ -126,6 +126,7 @@ impl Checker<'_> {
         let owner = account(owner, raw.test_mode).map_err(|problem| self.wrong("owner", &problem))?;
         Ok(Config {
             crew: self.crew(&owner)?,
+            did: self.did(&public_url)?,
             successor: self.successor(&public_url)?,
             public_url,
             owner,
@@ -168,6 +169,18 @@ impl Checker<'_> {
 
     fn wrong(&self, option: &str, problem: &str) -> SettingsError {
         self.values.wrong(option, problem)
+    }
+
+    fn did(&self, public_url: &ServiceUrl) -> Result<Did, SettingsError> {
+        let Some(text) = self.raw.did.as_deref().filter(|text| !text.is_empty()) else {
+            return Ok(public_url.did().clone());
+        };
+        let did = Did::parse(text).map_err(|error| self.wrong("did", &error.to_string()))?;
+        if !did.is_plc() && did != *public_url.did() {
+            let problem = format!("it must be a did:plc, or be left out, which makes it {}", public_url.did());
+            return Err(self.wrong("did", &problem));
+        }
+        Ok(did)
     }
 
     fn successor(&self, public_url: &ServiceUrl) -> Result<Option<ServiceUrl>, SettingsError> {

@@ -28,6 +28,8 @@ pub use profile::{Avatar, Profile};
 pub struct Config {
     /// The public URL of the hold.
     pub public_url: ServiceUrl,
+    /// The DID of the hold: the did:web of its URL, or a did:plc.
+    pub did: Did,
     /// The captain.
     pub owner: Did,
     /// Whether anyone may read blobs.

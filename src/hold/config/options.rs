@@ -4,6 +4,8 @@
 server::options! {
     Restart "public_url" ["HOLD_PUBLIC_URL"] Text Words("required")
         => "`https://<host>`, or `http://localhost[:port]`. It makes the DID: never change it";
+    Restart "did" ["HOLD_DID"] Text Words("`did:web:` of `public_url`")
+        => "the DID, where the hold [moved in](moving.md#from-another-program-under-the-same-address) with a did:plc: never change it";
     Live "owner" ["HOLD_OWNER"] Text Words("required") => "DID of the captain";
     Live "public" ["HOLD_PUBLIC"] Flag Toml("false") => "anyone may pull";
     Live "allow_all_crew" ["HOLD_ALLOW_ALL_CREW"] Flag Toml("false") => "any account may join by `requestCrew`";

@@ -13,6 +13,8 @@ pub(super) struct Raw {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) public_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) did: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) owner: Option<String>,
     pub(super) public: bool,
     pub(super) allow_all_crew: bool,

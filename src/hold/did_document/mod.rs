@@ -1,21 +1,21 @@
 //! The hold's own DID document, as `/.well-known/did.json` serves it.
 //!
-//! Pure: a function of the public URL and the public key. <https://atproto.com/specs/did>
+//! Pure: a function of DID, public URL and public key. <https://atproto.com/specs/did>
 
 use serde_json::{Value, json};
 
 use atproto::keys::PublicKey;
-use atproto::syntax::ServiceUrl;
+use atproto::syntax::{Did, ServiceUrl};
 
 /// The id of the service entry that makes the hold a PDS.
 const PDS_SERVICE: &str = "#atproto_pds";
 /// The id of the service entry that registries look for; also a fragment that a token's audience may carry.
 pub const HOLD_SERVICE: &str = "#atcr_hold";
 
-/// Returns the document of the hold at `url` whose repository is signed with `key`.
+/// Returns the document of the hold `did` at `url` whose repository is signed with `key`. Of a did:plc it is what the
+/// directory should serve.
 #[must_use]
-pub fn document(url: &ServiceUrl, key: &PublicKey) -> Value {
-    let did = url.did().as_str();
+pub fn document(did: &Did, url: &ServiceUrl, key: &PublicKey) -> Value {
     let mut document = json!({
         "@context": [
             "https://www.w3.org/ns/did/v1",
@@ -39,4 +39,22 @@ pub fn document(url: &ServiceUrl, key: &PublicKey) -> Value {
         document["alsoKnownAs"] = json!([format!("at://{}", url.authority())]);
     }
     document
+}
+
+/// Returns what an operation of the PLC directory has to say so that it serves `document`.
+/// <https://web.plc.directory/spec/v0.1/did-plc>
+#[must_use]
+pub fn plc_data(document: &Value) -> Value {
+    let id = |entry: &Value| entry["id"].as_str().and_then(|id| Some(id.rsplit_once('#')?.1.to_owned()));
+    let entries = |name: &str, data: fn(&Value) -> Value| -> Value {
+        let entries = document[name].as_array().into_iter().flatten();
+        entries.filter_map(|entry| Some((id(entry)?, data(entry)))).collect::<serde_json::Map<_, _>>().into()
+    };
+    let key = |method: &Value| format!("did:key:{}", method["publicKeyMultibase"].as_str().unwrap_or_default()).into();
+    let service = |service: &Value| json!({ "type": service["type"], "endpoint": service["serviceEndpoint"] });
+    json!({
+        "alsoKnownAs": document.get("alsoKnownAs").cloned().unwrap_or_else(|| json!([])),
+        "verificationMethods": entries("verificationMethod", key),
+        "services": entries("service", service),
+    })
 }

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::ImagesError;
+use crate::pds::Pds;
 use atproto::lexicon::{LayerInfo, MAX_LAYERS, Manifest, ManifestInfo, NotifyManifest, RecordView, nsid};
-use atproto::syntax::{AtUri, Did, Digest, ImageName, RecordKey, ServiceUrl, Tag};
+use atproto::syntax::{AtUri, Did, Digest, HoldId, ImageName, RecordKey, Tag};
 
 /// Limit of the layer record.
 const MAX_LAYER_TYPE_BYTES: usize = 128;
@@ -98,7 +99,7 @@ impl Push {
     ///
     /// # Errors
     /// [`ImagesError::Invalid`] with the field that is wrong.
-    pub fn of_record(hold: &Did, account: &Did, record: &RecordView) -> Result<Option<Self>, ImagesError> {
+    pub fn of_record(hold: &Pds, account: &Did, record: &RecordView) -> Result<Option<Self>, ImagesError> {
         let manifest: Manifest = serde_json::from_value(record.value.clone())
             .map_err(|error| ImagesError::Invalid(format!("the record is not that of a manifest: {error}")))?;
         if !names(hold, &manifest) {
@@ -124,14 +125,14 @@ pub(super) fn named_all_the_same(record: &RecordView) -> Vec<Digest> {
     blobs.filter_map(|blob| Digest::parse(blob.get("digest")?.as_str()?).ok()).collect()
 }
 
-/// Whether the blobs of a manifest are in this hold, by its DID or, in older records, its URL.
-fn names(hold: &Did, manifest: &Manifest) -> bool {
-    match (manifest.hold_did.as_deref().filter(|did| !did.is_empty()), manifest.hold_endpoint.as_deref()) {
-        (Some(did), _) => did == hold.as_str(),
-        (None, Some(endpoint)) => {
-            endpoint == hold.as_str() || ServiceUrl::parse(endpoint).is_ok_and(|url| url.did() == hold)
-        }
-        (None, None) => false,
+/// Whether the blobs of a manifest are in this hold: the record names its DID or, an older one, its address. A hold by
+/// did:plc may have been the did:web of its address before.
+fn names(hold: &Pds, manifest: &Manifest) -> bool {
+    let did = manifest.hold_did.as_deref().filter(|did| !did.is_empty());
+    match did.or(manifest.hold_endpoint.as_deref()).map(HoldId::parse) {
+        Some(Ok(HoldId::Web(url))) => url == *hold.url(),
+        Some(Ok(HoldId::Plc(did))) => did == *hold.did(),
+        Some(Err(_)) | None => false,
     }
 }
 

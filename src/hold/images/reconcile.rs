@@ -94,13 +94,13 @@ impl Images {
     ) -> Result<Reconciled, ImagesError> {
         let accounts = self.pushers().await?;
         let total = accounts.len() as u64;
-        let hold = self.inner.pds.did().clone();
+        let hold = &self.inner.pds;
         let mut reconciled = Reconciled { dry_run, ..Reconciled::default() };
         // A page is gone before its account is asked for the next one, however long the list is.
         let (pages, mut listed) = mpsc::channel(1);
         let asking = async {
             let pages = pages;
-            let list = |did| list(resolver, &hold, did, pages.clone());
+            let list = |did| list(resolver, hold, did, pages.clone());
             stream::iter(accounts).for_each_concurrent(ACCOUNTS_AT_ONCE, list).await;
         };
         let reconciled_so_far = &mut reconciled;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::did_document::plc_data;
 use crate::hold::Hold;
 use atproto::syntax::{Did, Tid};
 use server::control::{AdminError, Operation, Reporter};
@@ -33,6 +34,9 @@ pub struct Identity {
     pub services: Vec<Service>,
     /// The DID document as `/.well-known/did.json` serves it.
     pub document: Value,
+    /// What an operation of the PLC directory has to say of a hold by did:plc, beside its rotation keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plc: Option<Value>,
 }
 
 /// The head of the repository.
@@ -74,6 +78,7 @@ impl Operation for IdentityShow {
             head: head.map(|head| HeadSummary { rev: head.rev, commit: head.commit.to_string() }),
             services: serde_json::from_value(services).map_err(|error| AdminError::failed(error.to_string()))?,
             document: hold.did_document.clone(),
+            plc: hold.pds.did().is_plc().then(|| plc_data(&hold.did_document)),
         })
     }
 }

@@ -187,7 +187,7 @@ impl Repository<'_> {
 
     /// Emits the first events of a repository: #identity and #account.
     pub(super) fn introduce(&self, head: &mut RepoHead) -> Result<(), PdsError> {
-        self.emit(head, |stamp| events::identity(stamp, self.inner.handle.as_deref()))?;
+        self.emit(head, |stamp| events::identity(stamp, self.inner.handle()))?;
         self.emit(head, events::account_active)
     }
 

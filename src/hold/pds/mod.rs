@@ -65,8 +65,7 @@ pub struct Pds {
 struct Inner {
     database: Database,
     did: Did,
-    /// The handle in the #identity event; a local hold has none.
-    handle: Option<String>,
+    url: ServiceUrl,
     key: SigningKey,
     clock_id: u16,
     exports: Arc<tokio::sync::Semaphore>,
@@ -78,6 +77,13 @@ struct Inner {
     /// Whether the last request that makes the database grow was refused for lack of space.
     is_full: AtomicBool,
     newest_event: watch::Sender<NewestEvent>,
+}
+
+impl Inner {
+    /// The handle in the #identity event; a local hold has none.
+    fn handle(&self) -> Option<&str> {
+        (!self.url.is_local()).then(|| self.url.authority())
+    }
 }
 
 /// The head of the repository: its newest commit.
@@ -123,19 +129,18 @@ pub fn stored_head(read: &Read<'_>) -> Result<Option<Head>, StorageError> {
 const MAX_EXPORTS: usize = 5;
 
 impl Pds {
-    /// Opens the repository of `url`'s DID in `database`, signed with `key`. `clock_id` keeps TIDs of different
-    /// processes distinct.
+    /// Opens the repository of `did`, the hold at `url`, in `database`, signed with `key`. `clock_id` keeps TIDs of
+    /// different processes distinct.
     #[must_use]
-    pub fn new(database: Database, url: &ServiceUrl, key: SigningKey, clock_id: u16) -> Self {
-        let handle = (!url.is_local()).then(|| url.authority().to_owned());
+    pub fn new(database: Database, did: &Did, url: &ServiceUrl, key: SigningKey, clock_id: u16) -> Self {
         let exports = Arc::new(tokio::sync::Semaphore::new(MAX_EXPORTS));
-        let (did, blobs_in_flight) = (url.did().clone(), blobs::InFlight::default());
+        let (did, url, blobs_in_flight) = (did.clone(), url.clone(), blobs::InFlight::default());
         let (subscribers, newest_event) = (SubscriberPositions::default(), watch::Sender::default());
         let (limits, refused_growth) = (RwLock::default(), CounterBy::default());
         let inner = Inner {
             database,
             did,
-            handle,
+            url,
             key,
             clock_id,
             exports,
@@ -156,10 +161,16 @@ impl Pds {
         &self.inner.did
     }
 
+    /// The address of the hold.
+    #[must_use]
+    pub fn url(&self) -> &ServiceUrl {
+        &self.inner.url
+    }
+
     /// Returns the hold's handle; `None` when only this machine can reach it.
     #[must_use]
     pub fn handle(&self) -> Option<&str> {
-        self.inner.handle.as_deref()
+        self.inner.handle()
     }
 
     /// Returns the head of the repository; `None` before its first commit.

@@ -31,7 +31,7 @@ impl Pds {
             tables::put_block(write, &signed.cid, &rev, &signed.bytes)?;
             (head.commit, head.rev) = (signed.cid, rev.clone());
             let repository = Repository { inner: &inner, write, now_us };
-            repository.emit(&mut head, |stamp| events::identity(stamp, inner.handle.as_deref()))?;
+            repository.emit(&mut head, |stamp| events::identity(stamp, inner.handle()))?;
             // Deletes all events but the newest, which is the #identity event.
             if let (_, Some(last)) = tables::delete_events_before(write, u64::MAX, u64::MAX, u32::MAX)? {
                 record_pruned(write, last)?;
@@ -39,6 +39,22 @@ impl Pds {
             repository.emit(&mut head, |stamp| events::sync(stamp, &rev, &signed.cid, &signed.bytes))?;
             tables::put_repo_head(write, &head)?;
             Ok(Some(Head { did: head.did, commit: head.commit, rev: head.rev }))
+        };
+        self.inner.database.write(job).await
+    }
+
+    /// Emits an #identity event: whoever keeps the DID document or the handle reads them again. Nothing before the first
+    /// commit. `now_us` is in microseconds since 1970.
+    ///
+    /// # Errors
+    /// A storage error.
+    pub async fn announce_identity(&self, now_us: u64) -> Result<(), PdsError> {
+        let inner = std::sync::Arc::clone(&self.inner);
+        let job = move |write: &Write<'_>| {
+            let Some(mut head) = tables::repo_head(write)? else { return Ok(()) };
+            let repository = Repository { inner: &inner, write, now_us };
+            repository.emit(&mut head, |stamp| events::identity(stamp, inner.handle()))?;
+            Ok(tables::put_repo_head(write, &head)?)
         };
         self.inner.database.write(job).await
     }

@@ -22,7 +22,8 @@ fn earlier_life(site: &Site, notes: usize) -> PathBuf {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let bytes = runtime.block_on(async {
         let database = schema::open(&site.path("earlier.db")).unwrap();
-        let pds = Pds::new(database, &ServiceUrl::parse("http://localhost:8080").unwrap(), key, 9);
+        let url = ServiceUrl::parse("http://localhost:8080").unwrap();
+        let pds = Pds::new(database, url.did(), &url, key, 9);
         let captain = atproto::repo::cbor::from_json(&serde_json::json!({
             "$type": CAPTAIN, "owner": site.alice.did, "public": false, "allowAllCrew": false,
             "enableBlueskyPosts": false, "deployedAt": "2025-01-01T00:00:00.000Z",

@@ -221,6 +221,9 @@ fn the_identity_is_never_changed() {
     site.set("HOLD_PUBLIC_URL", "http://localhost:8081");
     refuses(&site, &["did:web:localhost%3A8080", "HOLD_PUBLIC_URL", "nothing was changed"]);
     site.set("HOLD_PUBLIC_URL", "http://localhost:8080");
+    site.set("HOLD_DID", "did:plc:z72i7hdynmk6r22z27h6tvur");
+    refuses(&site, &["did:web:localhost%3A8080", "without HOLD_DID", "nothing was changed"]);
+    site.unset("HOLD_DID");
     assert_eq!(site.start().stop(), Some(0));
 }
 

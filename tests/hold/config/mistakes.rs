@@ -86,6 +86,9 @@ fn values_of_the_environment_are_explained() {
         ("HOLD_RELAYS", "bsky.network:99999", &["relays (HOLD_RELAYS)", "host name"]),
         ("HOLD_RELAYS", "http://localhost:2470", &["relays (HOLD_RELAYS)", "https", "test_mode"]),
         ("HOLD_SUCCESSOR", "next.example.org", &["successor (HOLD_SUCCESSOR)", "write did:web:next.example.org"]),
+        ("HOLD_DID", "did:web:next.example.org", &["did (HOLD_DID)", "a did:plc", "did:web:hold.example.org"]),
+        ("HOLD_DID", "did:plc:short", &["did (HOLD_DID)", "a did:plc"]),
+        ("HOLD_DID", "hold.example.org", &["did (HOLD_DID)", "did:"]),
         ("HOLD_DATABASE_PATH", "/var/lib/atcr-hold/", &["database.path (HOLD_DATABASE_PATH)", "not of a directory"]),
         (
             "HOLD_SUCCESSOR",

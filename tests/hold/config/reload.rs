@@ -32,6 +32,7 @@ fn a_reload_takes_what_is_live_and_keeps_the_rest() {
     // Everything as in the new one, but for what is fixed at start.
     let mut expected = new.clone();
     expected.public_url = running.public_url.clone();
+    expected.did = running.did.clone();
     expected.relays = running.relays.clone();
     expected.test_mode = running.test_mode;
     expected.log_level = running.log_level.clone();

@@ -3,5 +3,6 @@
 mod clock;
 mod commits;
 mod exports;
+mod identity;
 mod large_repository;
 mod repo_file;

@@ -3,6 +3,7 @@
   services.atcr-hold = {
     enable = true;
     url = "https://hold.example.org";
+    did = "did:plc:z72i7hdynmk6r22z27h6tvur";
     owner = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
     public = true;
     allowAllCrew = true;

@@ -69,7 +69,7 @@ impl RepoHome {
                 Err(error) => panic!("{error}"),
             }
         };
-        let pds = Pds::new(database.clone(), &url, key(KEY), CLOCK_ID);
+        let pds = Pds::new(database.clone(), url.did(), &url, key(KEY), CLOCK_ID);
         let crew = Crew::new(pds.clone(), mutable_crew);
         Self { directory, url, database, pds, crew }
     }

@@ -87,7 +87,7 @@ impl Content<'_> {
             description: self.profile_text("description", DESCRIPTION_MAX).filter(|text| text != DEFAULT_DESCRIPTION),
             visibility: if captain.public { "Public" } else { "Private" },
             access: self.access(),
-            did: self.state.hold.url.did(),
+            did: self.state.hold.pds.did(),
             owner: &captain.owner,
             owner_in_path: captain.owner.as_str().replace('%', "%25"),
             owner_handle: self.owner.map(Handle::as_str),
@@ -127,7 +127,7 @@ impl Content<'_> {
     }
 
     fn crew_records(&self) -> String {
-        let did = self.state.hold.url.did().as_str();
+        let did = self.state.hold.pds.did().as_str();
         let query =
             Serializer::new(String::new()).append_pair("repo", did).append_pair("collection", &nsid::CREW).finish();
         format!("/xrpc/{}?{query}", nsid::LIST_RECORDS)

@@ -200,7 +200,7 @@ mod tests {
     async fn repository(directory: &TempDir) -> Pds {
         let database = schema::open(&directory.path().join("hold.db")).unwrap();
         let url = ServiceUrl::parse("https://hold.example.org").unwrap();
-        let pds = Pds::new(database, &url, SigningKey::from_bytes(&[7; 32]).unwrap(), 1);
+        let pds = Pds::new(database, url.did(), &url, SigningKey::from_bytes(&[7; 32]).unwrap(), 1);
         commit(&pds, "first".into()).await;
         pds
     }

@@ -124,7 +124,7 @@ async fn a_repository_that_is_not_ours_or_not_a_holds_is_refused() {
     let captain = cbor::from_json(&json!({ "$type": "io.atcr.hold.captain", "owner": "nobody" })).unwrap();
     refused(&home, file("io.atcr.hold.captain/self", &captain), "not those of a hold").await;
     let url = ServiceUrl::parse("https://other.example.org").unwrap();
-    let elsewhere = Pds::new(home.database.clone(), &url, key(77), 5);
+    let elsewhere = Pds::new(home.database.clone(), url.did(), &url, key(77), 5);
     let error = import(&elsewhere, LATER_US, file_with_notes(1).await, None).await.unwrap_err();
     assert!(error.to_string().contains("the database is the repository of"), "{error}");
 }

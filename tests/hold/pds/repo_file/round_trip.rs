@@ -92,7 +92,7 @@ async fn after_the_loss_of_its_key_a_hold_can_go_on_under_a_new_one() {
     let file = file_with_notes(20).await;
     let home = RepoHome::new();
     let url = ServiceUrl::parse("https://hold.example.org").unwrap();
-    let new = Pds::new(home.database.clone(), &url, key(78), 6);
+    let new = Pds::new(home.database.clone(), url.did(), &url, key(78), 6);
     let error = import(&new, LATER_US, file.clone(), None).await.unwrap_err();
     assert!(error.to_string().contains("--signed-by"), "{error}");
     let error = import(&new, LATER_US, file.clone(), Some(key(79).public())).await.unwrap_err();

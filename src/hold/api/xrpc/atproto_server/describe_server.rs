@@ -8,7 +8,7 @@ use server::xrpc::{Error, response};
 
 pub(in crate::api) async fn handle(state: Arc<ApiState>, _request: Request) -> Result<Response, Error> {
     Ok(response::json(&serde_json::json!({
-        "did": state.hold.url.did(),
+        "did": state.hold.pds.did(),
         "availableUserDomains": [],
         "inviteCodeRequired": true,
         "links": {},

@@ -1,4 +1,4 @@
-# Must be refused with: read-only
+# Must be refused with: services.atcr-hold.did: it is a did:plc, or follows from services.atcr-hold.url
 {
   services.atcr-hold = {
     enable = true;

@@ -1,0 +1,64 @@
+//! Compares the DID document of a hold by did:plc with the hold. Only who has its rotation key can change it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::hold::Hold;
+use server::identity::{Account, Pool};
+
+/// Interval of checks while the document fits, and while it does not: the resolver reads one once a minute at most.
+const EVERY: Duration = Duration::from_secs(3600);
+const EVERY_UNTIL_IT_FITS: Duration = Duration::from_secs(61);
+
+/// Compares the document for as long as the hold runs, and logs what differs. Once it fits again, an #identity event
+/// tells the network to read it. Without end; a hold by did:web serves its document itself.
+pub(super) async fn keep(hold: Arc<Hold>) {
+    let did = hold.pds.did();
+    let mut told = None;
+    loop {
+        let problem = problem(&hold).await;
+        if told.as_ref() != Some(&problem) {
+            match &problem {
+                Some(problem) => tracing::warn!(
+                    "the DID document of {did} does not fit this hold: {problem}. Others do not find it there, or do not \
+                     believe it; `identity show --json` has under `plc` what an operation of the directory has to say"
+                ),
+                None => tracing::info!("the DID document of {did} fits this hold"),
+            }
+        }
+        if let (None, Some(Some(_))) = (&problem, &told)
+            && let Err(error) = hold.pds.announce_identity(hold.now_us()).await
+        {
+            tracing::warn!(%error, "the network is not told of the new DID document");
+        }
+        tokio::time::sleep(if problem.is_some() { EVERY_UNTIL_IT_FITS } else { EVERY }).await;
+        told = Some(problem);
+    }
+}
+
+async fn problem(hold: &Hold) -> Option<String> {
+    match hold.resolver.refresh(hold.pds.did(), Pool::Members).await {
+        Ok(account) => differences(hold, &account),
+        Err(error) => Some(format!("it cannot be read ({error})")),
+    }
+}
+
+/// Returns in what the document of `account` differs from the hold; `None` when in nothing.
+fn differences(hold: &Hold, account: &Account) -> Option<String> {
+    let named = [
+        ("signing key", Some(format!("did:key:{}", account.key.to_multikey()))),
+        ("PDS", account.pds.as_deref().map(|url| url.trim_end_matches('/').to_owned())),
+        ("handle", account.handle.as_ref().map(|handle| handle.as_str().to_ascii_lowercase())),
+    ];
+    let own = [
+        Some(format!("did:key:{}", hold.key.to_multikey())),
+        Some(hold.url.as_str().to_owned()),
+        hold.pds.handle().map(str::to_owned),
+    ];
+    let differing = named.into_iter().zip(own).filter(|((_, named), own)| named != own).map(|((what, named), own)| {
+        let [named, own] = [named, own].map(|value| value.unwrap_or_else(|| "none".into()));
+        format!("the {what} {named} in place of {own}")
+    });
+    let differing = differing.collect::<Vec<_>>().join(", ");
+    (!differing.is_empty()).then(|| format!("it names {differing}"))
+}

@@ -1,0 +1,60 @@
+//! The repository of a hold whose DID is not made by its address.
+
+use atcr_hold::images::Push;
+use atcr_hold::pds::Pds;
+use atproto::lexicon::RecordView;
+use atproto::syntax::{Did, ServiceUrl};
+use serde_json::{Value, json};
+
+use crate::support::did_server::key;
+use crate::support::repo_home::{RepoHome, declared};
+
+const DID: &str = "did:plc:z72i7hdynmk6r22z27h6tvur";
+const NOW_US: u64 = 1_800_000_000_000_000;
+
+#[tokio::test]
+async fn an_announcement_is_an_identity_event_and_nothing_before_the_first_commit() {
+    let home = RepoHome::new();
+    home.pds.announce_identity(NOW_US).await.unwrap();
+    assert!(home.events_after(0).await.is_empty());
+    let owner = Did::parse("did:web:alice.example").unwrap();
+    home.crew.reconcile(&declared(&home, &owner), NOW_US).await.unwrap();
+    let head = home.head().await;
+    home.pds.announce_identity(NOW_US).await.unwrap();
+    let events = home.events_after(head.last_seq).await;
+    assert_eq!(events.iter().map(|event| event.kind).collect::<Vec<_>>(), ["#identity"]);
+    assert_eq!(home.head().await.commit, head.commit);
+}
+
+#[tokio::test]
+async fn manifests_are_in_it_by_its_did_and_by_its_address() {
+    let home = RepoHome::new();
+    let url = ServiceUrl::parse("https://hold.example.org").unwrap();
+    let pds = Pds::new(home.database.clone(), &Did::parse(DID).unwrap(), &url, key(7), 1);
+    let account = Did::parse("did:web:alice.example").unwrap();
+    let is_in = |names: &Value| {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let mut value = json!({ "repository": "app", "digest": digest, "layers": [] });
+        value.as_object_mut().unwrap().extend(names.as_object().unwrap().clone());
+        let uri = "at://did:web:alice.example/io.atcr.manifest/0";
+        let view: RecordView = serde_json::from_value(json!({ "uri": uri, "cid": "x", "value": value })).unwrap();
+        Push::of_record(&pds, &account, &view).unwrap().is_some()
+    };
+    for names in [
+        json!({ "holdDid": DID }),
+        json!({ "holdDid": "did:web:hold.example.org" }),
+        json!({ "holdEndpoint": "https://hold.example.org" }),
+        json!({ "holdDid": "", "holdEndpoint": DID }),
+    ] {
+        assert!(is_in(&names), "{names}");
+    }
+    for names in [
+        json!({}),
+        json!({ "holdDid": "did:plc:ewvi7nxzyoun6zhxrhs64oiz", "holdEndpoint": "https://hold.example.org" }),
+        json!({ "holdDid": "did:web:other.example.org" }),
+        json!({ "holdEndpoint": "https://other.example.org" }),
+        json!({ "holdEndpoint": "no address" }),
+    ] {
+        assert!(!is_in(&names), "{names}");
+    }
+}
