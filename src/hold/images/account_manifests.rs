@@ -60,17 +60,18 @@ pub(super) async fn list(resolver: &Resolver, hold: &Pds, account: Did, pages: m
         left = left.saturating_sub(begun.elapsed());
         match page {
             Ok(Ok(page)) => {
-                let is_empty = page.records.is_empty();
                 page.records.iter().for_each(|record| listed.add(hold, &account, record, &mut invalid));
-                // A server that answers the same place again would never come to an end.
-                let next = page.cursor.filter(|next| !is_empty && cursor.as_ref() != Some(next));
                 manifests += listed.pushes.len() + listed.invalid;
+                // Only a page without a cursor is surely the last one: a server may leave all records of a page out.
+                let repeats = page.cursor.is_some() && page.cursor == cursor;
                 if manifests > MAX_MANIFESTS {
                     listed.end = Some(ListEnd::Unasked(format!("it has more than {MAX_MANIFESTS} manifests here")));
-                } else if next.is_none() {
+                } else if page.cursor.is_none() || (repeats && page.records.is_empty()) {
                     listed.end = Some(ListEnd::Whole);
+                } else if repeats {
+                    listed.end = Some(ListEnd::Unasked("its list comes to the same place again".into()));
                 }
-                cursor = next;
+                cursor = page.cursor;
             }
             Ok(Err(error)) => listed.end = Some(ListEnd::Unasked(error.to_string())),
             Err(_) => {

@@ -126,10 +126,12 @@ impl Resolver {
                 | EgressError::NoTime => ListError::Unreachable { retry_after: None },
             })?;
         match answer.status() {
-            StatusCode::OK => json::parse(answer.body()).map_err(|error| match error {
-                JsonError::TooManyValues => ListError::TooLarge,
-                JsonError::Form(_) => ListError::Invalid,
-            }),
+            StatusCode::OK => match json::parse::<RecordPage>(answer.body()) {
+                // Some servers have an empty cursor for none.
+                Ok(page) => Ok(RecordPage { cursor: page.cursor.filter(|cursor| !cursor.is_empty()), ..page }),
+                Err(JsonError::TooManyValues) => Err(ListError::TooLarge),
+                Err(JsonError::Form(_)) => Err(ListError::Invalid),
+            },
             status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
                 Err(ListError::Unreachable { retry_after: retry_after_by_date(status, answer.headers()) })
             }

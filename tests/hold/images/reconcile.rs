@@ -282,6 +282,25 @@ async fn pages_are_asked_for_smaller_where_they_are_too_large() {
 }
 
 #[tokio::test]
+async fn what_stands_behind_an_empty_page_is_no_garbage() {
+    let hold = Hold::start(&format!("{PRIVATE}[gc]\ngrace_s = 0\n")).await;
+    serve_nothing(&hold);
+    upload(&hold, &["config", "one", "two", "garbage"]).await;
+    // As of a server that leaves records out of a page after it has cut it off.
+    let empty = |next: &str| Reply::Body(json!({ "records": [], "cursor": next }).to_string());
+    serve_page(&hold, &hold.writer, empty("a"));
+    hold.network.set(&page_path(&hold.writer, 100, "&cursor=a"), empty("b"));
+    let ours = record(&hold.writer, &["config", "one", "two"], &json!({ "holdDid": hold.did() }));
+    let last = json!({ "records": [ours], "cursor": "" }).to_string();
+    hold.network.set(&page_path(&hold.writer, 100, "&cursor=b"), Reply::Body(last));
+    let collected = operate(&hold, GcRun { dry_run: false, force: true }).await;
+    assert_eq!((collected.garbage.count, collected.named.count, collected.accounts), (1, 3, vec![]));
+    // One that says of the end what it was asked for has no more.
+    hold.network.set(&page_path(&hold.writer, 100, "&cursor=b"), empty("b"));
+    assert_eq!(reconcile(&hold, true).await.unasked, []);
+}
+
+#[tokio::test]
 async fn a_list_that_does_not_go_on_ends() {
     let hold = Hold::start(PRIVATE).await;
     serve_nothing(&hold);
@@ -291,4 +310,6 @@ async fn a_list_that_does_not_go_on_ends() {
     hold.network.set(&page_path(&hold.writer, 100, "&cursor=same"), Reply::Body(again));
     let reconciled = reconcile(&hold, false).await;
     assert_eq!((reconciled.manifests, reconciled.recorded, reconciled.incomplete), (2, 0, 2), "none of it is here");
+    let [unasked] = &reconciled.unasked[..] else { panic!("what follows it is not known: {:?}", reconciled.unasked) };
+    assert_eq!((&unasked.did, unasked.reason.as_str()), (&hold.writer.did, "its list comes to the same place again"));
 }
