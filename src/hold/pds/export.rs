@@ -1,5 +1,6 @@
 //! Exports the repository as CAR files: all of it, the proof of one record, or single blocks.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -95,7 +96,7 @@ impl Pds {
         self.inner.database.read(job).await
     }
 
-    /// Returns single blocks as a CAR whose root is the newest commit; `None` before the first commit.
+    /// Returns single blocks, each once, as a CAR whose root is the newest commit; `None` before the first commit.
     ///
     /// # Errors
     /// [`PdsError::TooLarge`] beyond 200 blocks; [`PdsError::MissingBlock`] for a block that the repository does not
@@ -107,7 +108,8 @@ impl Pds {
         let job = move |read: &Read<'_>| {
             let Some(head) = tables::repo_head(read)? else { return Ok(None) };
             let mut out = car::header(&head.commit)?;
-            for cid in &cids {
+            // A reader that names the largest one many times would have it as often in memory.
+            for cid in &BTreeSet::from_iter(cids) {
                 car::push_block(&mut out, cid, &required(read, cid)?);
             }
             Ok(Some(out))

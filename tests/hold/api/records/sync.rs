@@ -140,6 +140,8 @@ async fn blocks_come_by_their_cids() {
     let cids: String = repo.blocks.keys().map(|cid| format!("&cids={cid}")).collect();
     let (root, blocks) = blocks_of(query(&hold, "getBlocks", &cids).await);
     assert_eq!((root, blocks), (repo.root, repo.blocks.clone()));
+    let again = query(&hold, "getBlocks", &format!("&cids={}", repo.root).repeat(100)).await;
+    assert_eq!(blocks_of(again), (repo.root, HashMap::from([(repo.root, repo.blocks[&repo.root].clone())])));
     let missing = query(&hold, "getBlocks", &format!("{cids}&cids={OTHER}")).await;
     missing.assert_refused(400, "BlockNotFound", &format!("there is no block {OTHER}"));
     let many = format!("&cids={OTHER}").repeat(100);
