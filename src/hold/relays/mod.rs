@@ -1,7 +1,8 @@
 //! Asks relays to crawl the hold: the network sees only hosts that a relay crawls.
 //!
 //! Each relay gets a request at start, and again at the first commit after a quiet time, because relays forget hosts
-//! without events for long. Neither the start, nor a commit, nor another relay waits for a relay. This room knows when
+//! without events for long. A hold that is never quiet repeats it all the same: a relay that could not reach it for some
+//! minutes has given up, and does not come back by itself. Neither the start, nor a commit, nor another relay waits for a relay. This room knows when
 //! there was a commit, not its content. <https://docs.bsky.app/docs/api/com-atproto-sync-request-crawl>
 
 mod client;
@@ -25,6 +26,8 @@ use server::nonpoison::Mutex;
 pub struct RetryPolicy {
     /// Time without a commit after which the next commit causes a new request.
     pub quiet: Duration,
+    /// Time without a request after which the next commit causes a new one.
+    pub repeat: Duration,
     /// The wait after the first refusal; the waits after that double.
     pub first_retry: Duration,
     /// The longest wait between attempts.
@@ -35,6 +38,8 @@ impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
             quiet: Duration::from_mins(10),
+            // As the reference PDS.
+            repeat: Duration::from_mins(20),
             first_retry: Duration::from_secs(30),
             longest_retry: Duration::from_hours(1),
         }
@@ -85,6 +90,6 @@ impl CrawlRequester {
             };
             relay::keep_asking(relay, self.policy, wishes.clone(), ask, heard)
         });
-        tokio::join!(join_all(asking), quiet::wish_after_quiet(newest_event, self.policy.quiet, wish));
+        tokio::join!(join_all(asking), quiet::wish_at_events(newest_event, self.policy, wish));
     }
 }

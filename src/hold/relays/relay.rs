@@ -20,6 +20,7 @@ pub(super) async fn keep_asking<A>(
 ) where
     A: Future<Output = CrawlAnswer>,
 {
+    let mut agreed = false;
     loop {
         let (mut wait, mut last) = (policy.first_retry, None);
         loop {
@@ -27,10 +28,11 @@ pub(super) async fn keep_asking<A>(
             wishes.mark_unchanged();
             let answer = ask().await;
             if last.as_ref() != Some(&answer) {
-                log(relay, &answer, wait);
+                log(relay, &answer, agreed, wait);
                 heard(&answer);
             }
-            if answer.is_ok() {
+            agreed = answer.is_ok();
+            if agreed {
                 break;
             }
             last = Some(answer);
@@ -43,8 +45,10 @@ pub(super) async fn keep_asking<A>(
     }
 }
 
-fn log(relay: &str, answer: &CrawlAnswer, wait: Duration) {
+/// Logs an answer; an agreement after another one is for a debugger.
+fn log(relay: &str, answer: &CrawlAnswer, agreed: bool, wait: Duration) {
     match answer {
+        Ok(()) if agreed => tracing::debug!(relay, "the relay was asked again to crawl this hold"),
         Ok(()) => tracing::info!(relay, "the relay was asked to crawl this hold"),
         Err(refusal) => {
             let retry_s = wait.as_secs();

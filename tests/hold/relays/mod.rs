@@ -16,6 +16,7 @@ use relay_server::{Asked, RelayServer, Reply};
 /// Fast enough for a test; every commit comes after a quiet time.
 const FAST: RetryPolicy = RetryPolicy {
     quiet: Duration::ZERO,
+    repeat: Duration::ZERO,
     first_retry: Duration::from_millis(1),
     longest_retry: Duration::from_millis(2),
 };
