@@ -13,18 +13,18 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
 use super::usage::Amount;
 use super::{Upkeep, UpkeepError, detached};
 use crate::blobs;
+use crate::blobs::BlobTotals;
 use crate::blobs::BlobUseRow;
-use crate::blobs::{BlobTotals, last_used_resolution};
 use crate::images;
 use crate::images::{Reconciled, UnaskedAccount};
-use atproto::syntax::{Datetime, Digest, micros, millis};
+use atproto::syntax::{Datetime, Digest, millis};
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
@@ -241,13 +241,6 @@ impl Upkeep {
             report(judged.min(totals.blobs), totals.blobs);
         }
         Ok(())
-    }
-
-    /// Returns the time, in microseconds since 1970, after which a blob must not have been used. The resolution of the
-    /// last use is added to the grace period: the recorded time may be so much earlier than the real one.
-    fn unused_before_us(&self) -> u64 {
-        let unused: Duration = self.grace + last_used_resolution(self.grace);
-        (self.clock)().saturating_sub(micros(unused))
     }
 
     /// Returns what a collection would remove now.

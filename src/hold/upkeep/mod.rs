@@ -9,6 +9,7 @@
 //! This room does not know who calls it; of uploads it knows only where they are staged.
 
 mod bucket_copy;
+mod clock_steps;
 mod directory_copy;
 mod error;
 mod finding;
@@ -25,15 +26,18 @@ mod usage;
 mod verify;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use crate::blobs::{DigestLock, Presence, random_hex};
+use crate::blobs::{DigestLock, Presence, last_used_resolution, random_hex};
 use crate::objects::{Bucket, BucketRequests};
+use atproto::syntax::micros;
 use server::metrics::Gauge;
 use server::sqlite::Database;
 use server::storage::{DiskSpace, StorageError};
+
+use clock_steps::ClockSteps;
 
 pub use error::UpkeepError;
 pub use finding::{BlobFinding, Findings, Problem, Repair};
@@ -55,6 +59,7 @@ pub struct Upkeep {
     digests: DigestLock,
     /// Returns microseconds since 1970.
     clock: fn() -> u64,
+    clock_steps: Arc<ClockSteps>,
     /// Grace period: the least time since the last use of an unreferenced blob that may be removed.
     grace: Duration,
     presence: Option<Presence>,
@@ -95,7 +100,11 @@ impl Upkeep {
     /// uploads; `clock` returns microseconds since 1970.
     #[must_use]
     pub fn new(db: Database, store: Store, digests: DigestLock, clock: fn() -> u64) -> Self {
-        Self { db, store, digests, clock, grace: GRACE, presence: None, alone: Arc::default(), runs: Arc::default() }
+        let (grace, clock_steps, alone, runs) = (GRACE, Arc::default(), Arc::default(), Arc::default());
+        let upkeep = Self { db, store, digests, clock, clock_steps, grace, presence: None, alone, runs };
+        // The first look at the clock, with which later ones are compared.
+        upkeep.unused_before_us();
+        upkeep
     }
 
     /// Returns the room with this grace period: the time that unreferenced blobs are kept after their last use.
@@ -135,6 +144,15 @@ impl Upkeep {
             Some(presence) => Ok(presence.check().await?),
             None => Ok(()),
         }
+    }
+
+    /// Looks at the clock. Returns the time, in microseconds since 1970, after which a blob must not have been used to be
+    /// garbage. The resolution of the last use is added to the grace period: the recorded time may be so much earlier than
+    /// the real one. So is what the clock was set ahead by since.
+    fn unused_before_us(&self) -> u64 {
+        let (clock_us, unused) = ((self.clock)(), self.grace + last_used_resolution(self.grace));
+        let ahead_us = self.clock_steps.ahead_us(clock_us, Instant::now(), unused);
+        clock_us.saturating_sub(micros(unused)).saturating_sub(ahead_us)
     }
 
     fn alone(&self) -> Result<OwnedMutexGuard<()>, UpkeepError> {

@@ -31,6 +31,8 @@ impl Upkeep {
     /// # Errors
     /// [`UpkeepError`]; the rest stays on the list. All of it does when the storage that is there is not the hold's own.
     pub async fn finish_removals(&self) -> Result<Amount, UpkeepError> {
+        // A look at the clock: this is called every ten minutes.
+        self.unused_before_us();
         self.presence.as_ref().map_or(Ok(()), Presence::require)?;
         let mut finished = Amount::default();
         loop {

@@ -1,9 +1,12 @@
 //! What a collection leaves alone although nothing names it, and when it does nothing at all.
 
-use atcr_hold::images::{Reconciled, UnaskedAccount};
-use atcr_hold::upkeep::{CollectOptions, UpkeepError};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Stock, digest, forced, key, name, room, upload};
+use atcr_hold::blobs::{self, DigestLock};
+use atcr_hold::images::{Reconciled, UnaskedAccount};
+use atcr_hold::upkeep::{CollectOptions, Upkeep, UpkeepError};
+
+use super::{Stock, digest, forced, key, name, now_us, room, upload};
 use crate::support::blob_hold::{alice, content};
 
 #[tokio::test]
@@ -65,4 +68,25 @@ async fn what_could_be_of_an_account_that_was_not_asked_stays() {
     let named = Reconciled { named: [nobodys].into(), ..Reconciled::default() };
     let options = CollectOptions { force: true, reconciled: named, ..CollectOptions::default() };
     assert_eq!(upkeep.collect(options, |_, _| {}).await.unwrap().named.count, 1);
+}
+
+#[tokio::test]
+async fn what_was_uploaded_before_the_clock_was_set_ahead_is_not_old() {
+    static AHEAD_US: AtomicU64 = AtomicU64::new(0);
+    let stock = Stock::in_directory().await;
+    let clock = || now_us() + AHEAD_US.load(Ordering::Relaxed);
+    let upkeep = Upkeep::new(stock.db.clone(), stock.store.clone(), DigestLock::default(), clock);
+    stock.put_blob(b"garbage for long").await;
+    let recent = stock.put_blob(b"uploaded now").await;
+    stock.db.write(move |write| blobs::tables::put_blob(write, &recent, 12, now_us())).await.unwrap();
+    for ahead_days in [2, 5, 0] {
+        AHEAD_US.store(ahead_days * 86_400_000_000, Ordering::Relaxed);
+        upkeep.finish_removals().await.unwrap();
+        let collected = upkeep.collect(forced(true), |_, _| {}).await.unwrap();
+        assert_eq!((collected.garbage.count, collected.recent.count), (1, 1), "{ahead_days} days ahead");
+    }
+    // To a process that begins now it is what it seems to be: it does not know how the clock was set.
+    AHEAD_US.store(2 * 86_400_000_000, Ordering::Relaxed);
+    let upkeep = Upkeep::new(stock.db.clone(), stock.store.clone(), DigestLock::default(), clock);
+    assert_eq!(upkeep.collect(forced(false), |_, _| {}).await.unwrap().garbage.count, 2);
 }
