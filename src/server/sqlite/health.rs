@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Database;
-use crate::nonpoison::{Mutex, MutexGuard};
+use crate::nonpoison::Mutex;
 use crate::storage::StorageError;
 
 /// The health of a database's readers and writer. Cheap to clone; it does not keep the database open.
@@ -54,7 +54,7 @@ impl DatabaseHealth {
         if let Some(stalled) = readers.stalled().filter(|stalled| *stalled >= max_stall) {
             return Err(Unhealthy::Readers(stalled));
         }
-        lock(failure).clone().map_or(Ok(()), |reason| Err(Unhealthy::Failing(reason)))
+        failure.lock().clone().map_or(Ok(()), |reason| Err(Unhealthy::Failing(reason)))
     }
 
     pub(super) fn read_begins(&self) -> UnderWay {
@@ -76,7 +76,7 @@ impl Database {
         loop {
             ticks.tick().await;
             let failure = self.ping().await.err().map(|error: StorageError| error.to_string());
-            *lock(&self.health.0.failure) = failure;
+            *self.health.0.failure.lock() = failure;
         }
     }
 }
@@ -96,7 +96,7 @@ struct State {
 impl Progress {
     /// Returns how long no job has ended although one is under way.
     fn stalled(&self) -> Option<Duration> {
-        let state = lock(&self.0);
+        let state = self.0.lock();
         state.progressed.filter(|_| state.under_way > 0).map(|at| at.elapsed())
     }
 }
@@ -109,7 +109,7 @@ pub(super) struct UnderWay {
 
 impl UnderWay {
     fn begin(notes: Arc<Notes>, queue: fn(&Notes) -> &Progress) -> Self {
-        let mut state = lock(&queue(&notes).0);
+        let mut state = queue(&notes).0.lock();
         if state.under_way == 0 {
             state.progressed = Some(Instant::now());
         }
@@ -120,18 +120,14 @@ impl UnderWay {
 
     /// Records the end of the job.
     pub(super) fn end(self) {
-        lock(&(self.queue)(&self.notes).0).progressed = Some(Instant::now());
+        (self.queue)(&self.notes).0.lock().progressed = Some(Instant::now());
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        lock(&(self.queue)(&self.notes).0).under_way -= 1;
+        (self.queue)(&self.notes).0.lock().under_way -= 1;
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock()
 }
 
 #[cfg(test)]

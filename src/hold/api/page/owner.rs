@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use atproto::syntax::{Did, Handle};
 use server::identity::{Pool, ResolveError, Resolver};
-use server::nonpoison::{Mutex, MutexGuard};
+use server::nonpoison::Mutex;
 
 /// Time that a verified handle is shown before its domain is asked again.
 const PROVEN: Duration = Duration::from_hours(1);
@@ -52,7 +52,7 @@ impl OwnerHandle {
 
     /// Returns the verified handle of `owner`, if it is known. Starts a look-up where one is due.
     pub(super) fn of(&self, owner: &Did) -> Option<Handle> {
-        let mut known = lock(&self.known);
+        let mut known = self.known.lock();
         if known.owner.as_ref() != Some(owner) {
             *known = Known { owner: Some(owner.clone()), ..Known::default() };
         }
@@ -68,7 +68,7 @@ impl OwnerHandle {
 
 async fn look_up(resolver: Resolver, owner: Did, known: Arc<Mutex<Known>>) {
     let answer = resolver.proven_handle(&owner, Pool::Members).await;
-    let mut known = lock(&known);
+    let mut known = known.lock();
     if known.owner.as_ref() == Some(&owner) {
         let was_absent = std::mem::replace(&mut known.is_absent, matches!(answer, Err(ResolveError::NotFound)));
         if known.is_absent && !was_absent {
@@ -76,10 +76,6 @@ async fn look_up(resolver: Resolver, owner: Did, known: Arc<Mutex<Known>>) {
         }
         known.learn(answer, Instant::now());
     }
-}
-
-fn lock(known: &Mutex<Known>) -> MutexGuard<'_, Known> {
-    known.lock()
 }
 
 #[cfg(test)]

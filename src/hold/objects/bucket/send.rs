@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::client::{Call, Client};
 use super::fault::Fault;
 use server::egress::{BrokenBody, ClientBody, boxed_body};
-use server::nonpoison::{Mutex, MutexGuard};
+use server::nonpoison::Mutex;
 use server::storage::StorageError;
 
 /// Longest time without a chunk of the body or the response. Longer than the time that a slow client gets.
@@ -65,7 +65,7 @@ impl Client {
             sent = self.stream(call, size_bytes, boxed_body(frames)) => sent,
             () = silence(&progress) => Err(Fault::NoAnswer("the part came to a standstill".into())),
         };
-        if let Some(broken) = lock(&progress).broken.take() {
+        if let Some(broken) = progress.lock().broken.take() {
             return Err(broken);
         }
         match sent {
@@ -92,7 +92,7 @@ where
         async move {
             let (mut body, rest_bytes) = state?;
             let item = body.next().await;
-            let mut progress = lock(&progress);
+            let mut progress = progress.lock();
             progress.last = Instant::now();
             match item {
                 Some(Ok(bytes)) => {
@@ -111,14 +111,10 @@ where
 /// Returns when no chunk was read for [`SILENCE_LIMIT`].
 async fn silence<E>(progress: &Watched<E>) {
     loop {
-        let limit = lock(progress).last + SILENCE_LIMIT;
+        let limit = progress.lock().last + SILENCE_LIMIT;
         if limit <= Instant::now() {
             return;
         }
         tokio::time::sleep_until(limit).await;
     }
-}
-
-fn lock<E>(progress: &Watched<E>) -> MutexGuard<'_, Progress<E>> {
-    progress.lock()
 }
