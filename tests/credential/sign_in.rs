@@ -134,3 +134,14 @@ fn ctrl_c_ends_it_and_a_secret_that_cannot_be_kept_is_given_back() {
     assert!(said.contains("cannot be kept, and was given back"), "{said}");
     assert_eq!(registry.asked("/auth/device/end"), [format!("token={SECRET}")]);
 }
+
+#[test]
+fn nobody_opens_a_page_for_a_secret_that_cannot_be_kept() {
+    let (desk, registry) = (Desk::new(), FakeRegistry::start());
+    registry.has_devices(60, [granted(SECRET)]);
+    // A home that cannot be written, also for root.
+    std::fs::create_dir_all(desk.folder().join("lock")).unwrap();
+    let said = desk.run(&["login", &registry.name], "").failed(1);
+    assert!(said.contains("atcr/lock cannot be opened"), "{said}");
+    assert!(registry.asked("/auth/device/code").is_empty(), "no code was shown");
+}

@@ -39,8 +39,9 @@ impl Arguments {
     pub(super) async fn run(self, places: &Places) -> Result<(), CommandError> {
         let registry = named(&self.registry)?;
         let accounts = store(places)?;
-        // Accounts that cannot be read fail here, before the user has to open a page.
+        // Accounts that cannot be read or written fail here, before the user has to open a page.
         let before = accounts.accounts().map_err(failed)?;
+        accounts.check_writable().map_err(failed)?;
         let remote = RemoteRegistry::new(&registry).map_err(failed)?;
         let name = self.name.unwrap_or_else(|| format!("docker on {}", machine_name()));
         let invitation = remote.ask(&name).await.map_err(failed)?;

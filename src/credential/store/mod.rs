@@ -121,6 +121,14 @@ impl Store {
         self.folder.file()
     }
 
+    /// Checks that an account could be stored: takes the lock of writers, and creates the folder if it is missing.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub fn check_writable(&self) -> Result<(), StoreError> {
+        self.folder.lock().map(drop)
+    }
+
     /// Returns the current account of a registry. `patience` is the time-out of the keyring.
     ///
     /// # Errors
