@@ -1,5 +1,5 @@
 # A Debian machine without the module, and the commands of the manuals' pages on Debian as they stand there.
-INSTALL, UPGRADE = STEPS
+INSTALL, UPGRADE, SECOND = STEPS
 INSTALL_REGISTRY, UPGRADE_REGISTRY = REGISTRY_STEPS
 CONFIG = "/etc/atcr-hold/config.toml"
 UNIT = "/etc/systemd/system/atcr-hold.service"
@@ -114,6 +114,22 @@ with subtest("they give it another key"):
     assert get("/.well-known/did.json")[1] != before
     machine.succeed(f"atcr-hold --config {CONFIG} repo verify")
     pull(captain, late)
+
+with subtest("the manual's commands run a second hold beside it, with a state, a key and copies of its own"):
+    second = "/etc/atcr-hold-2/config.toml"
+    machine.succeed(f"mkdir /etc/atcr-hold-2; sed 's#atcr-hold#atcr-hold-2#; s#//hold[.]#//second.#' {CONFIG} > {second}")
+    machine.succeed(SECOND)
+    machine.wait_for_unit("atcr-hold-2.service")
+    first_document, second_document = (
+        json.loads(machine.succeed(f"curl -sf --unix-socket /run/{name}.sock http://hold/.well-known/did.json"))
+        for name in ("atcr-hold", "atcr-hold-2")
+    )
+    assert (first_document["id"], second_document["id"]) == (HOLD_DID, "did:web:second.example.org")
+    assert first_document["verificationMethod"] != second_document["verificationMethod"]
+    machine.succeed("install -d -m 700 /var/backups/atcr-hold-2", "systemctl start atcr-hold-2-backup.service")
+    machine.succeed("ls /var/backups/atcr-hold-2/hold-20*.db")
+    machine.succeed("systemctl disable --now atcr-hold-2.socket atcr-hold-2.service")
+    healthy()
 
 APPVIEW = "atcr-appview.service"
 REGISTRY_CONFIG = "/etc/atcr-appview/config.toml"
