@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
+use crate::uploads::DirectoryError;
 use server::console::CommandError;
 use server::control::AdminSocketError;
 use server::daemon::{EX_CONFIG, EndedTask};
 use server::identity::SetupError;
 use server::key_file::KeyFileError;
 use server::sqlite::OpenError;
-use server::storage::StorageError;
 
 /// Errors that keep the front end from starting, or stop it. Each is one line that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -48,8 +48,8 @@ pub enum StartError {
     )]
     Roots(std::io::Error),
     /// The directory of incomplete upload parts cannot be used.
-    #[error("the directory of uploads, beside the database, cannot be used: {0}")]
-    Uploads(#[from] StorageError),
+    #[error(transparent)]
+    Uploads(#[from] DirectoryError),
     /// The system has no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Randomness(getrandom::Error),
@@ -82,6 +82,7 @@ impl StartError {
             | Self::DamagedKey(_)
             | Self::Resolver(_)
             | Self::Roots(_) => EX_CONFIG,
+            Self::Uploads(error) if error.is_lasting() => EX_CONFIG,
             Self::Uploads(_)
             | Self::MetricsSocket { .. }
             | Self::Randomness(_)

@@ -1,6 +1,7 @@
 //! Limits of uploads: the number of open ones, and their bytes on this disk that wait for a part to be whole.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::Path;
 
 use super::{OpenUpload, Uploads, UploadsError};
@@ -78,7 +79,7 @@ impl Drop for SpoolRoom<'_> {
 }
 
 impl Bounds {
-    pub(super) fn new(limits: UploadLimits, directory: &Path) -> Result<Self, StorageError> {
+    pub(super) fn new(limits: UploadLimits, directory: &Path) -> io::Result<Self> {
         let disk = Disk::of(directory)?;
         Ok(Self { limits, disk, promised: Mutex::default(), refused: CounterBy::default() })
     }

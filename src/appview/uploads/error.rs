@@ -1,9 +1,31 @@
-//! Errors of an upload.
+//! Errors of an upload, and of the directory of all uploads.
+
+use std::io;
+use std::path::PathBuf;
 
 use super::UploadBound;
 use crate::holds::HoldsError;
 use server::storage::StorageError;
 use server::wire::BodyFault;
+
+/// The directory of the bytes that are short of a part cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the directory of uploads {path} cannot be used: {error}; let it be a directory in which this user can write")]
+pub struct DirectoryError {
+    /// The directory.
+    pub(super) path: PathBuf,
+    /// The I/O error.
+    pub(super) error: io::Error,
+}
+
+impl DirectoryError {
+    /// Whether the operator must act: another start would fail in the same way.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        use io::ErrorKind::{AlreadyExists, NotADirectory, PermissionDenied};
+        matches!(self.error.kind(), AlreadyExists | NotADirectory | PermissionDenied)
+    }
+}
 
 /// Errors of an upload.
 #[derive(Debug, thiserror::Error)]

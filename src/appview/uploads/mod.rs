@@ -14,8 +14,9 @@ mod part;
 mod sweep;
 pub mod tables;
 
+use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
@@ -28,12 +29,12 @@ use server::bulkhead::{LockGuard, Locks};
 use server::label;
 use server::metrics::{Counter, CounterBy};
 use server::sqlite::Database;
-use server::storage::{Hash, StorageError, directory_of, give_to_owner_of};
+use server::storage::{Hash, check_writable, directory_of, give_to_owner_of};
 use server::wire::RequestBody;
 
 use bounds::Bounds;
 pub use bounds::{UploadBound, UploadLimits};
-pub use error::UploadsError;
+pub use error::{DirectoryError, UploadsError};
 pub use listing::{UploadSummary, UploadTotals};
 use part::{Extent, Source};
 use tables::UploadRow;
@@ -123,21 +124,28 @@ impl OpenUpload {
     }
 }
 
+/// Creates the directory of the bytes that are short of a part, and checks that this process may write there.
+fn make_directory(directory: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory)?;
+    give_to_owner_of(directory_of(directory), directory)?;
+    check_writable(directory)
+}
+
 impl Uploads {
     /// Opens the uploads in `database`. Files of bytes that are short of a part go to `directory`, which is created.
     ///
     /// # Errors
-    /// When the directory cannot be created or opened.
+    /// When the directory cannot be created or opened, or this process may not write there.
     pub fn open(
         database: Database,
         holds: Arc<Holds>,
         directory: PathBuf,
         limits: UploadLimits,
         clock: fn() -> u64,
-    ) -> Result<Self, StorageError> {
-        std::fs::DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(&directory)?;
-        give_to_owner_of(directory_of(&directory), &directory)?;
-        let (locks, bounds) = (Locks::default(), Bounds::new(limits, &directory)?);
+    ) -> Result<Self, DirectoryError> {
+        let bounds = make_directory(&directory).and_then(|()| Bounds::new(limits, &directory));
+        let bounds = bounds.map_err(|error| DirectoryError { path: directory.clone(), error })?;
+        let locks = Locks::default();
         Ok(Self { database, holds, directory, clock, locks, bounds, counts: UploadCounts::default() })
     }
 

@@ -44,8 +44,8 @@ impl Staging {
     /// When `root` does not exist or cannot be written.
     pub fn open(root: &Path, name: &str) -> Result<Self, StorageError> {
         let directory = root.join(name);
-        make_directory(&directory, 0o700)?;
-        give_to_owner_of(root, &directory)?;
+        let made = make_directory(&directory, 0o700).and_then(|()| give_to_owner_of(root, &directory));
+        made.map_err(|error| io::Error::new(error.kind(), format!("its folder {name}: {error}")))?;
         sync_directory(root)?;
         let disk = Disk::of(&directory)?;
         Ok(Self { root: root.into(), directory: directory.into(), disk, recorded: Arc::default() })

@@ -1,8 +1,11 @@
 //! Exit codes, and what a start leaves alone.
 
+use std::io::Write as _;
+
 use rusqlite::Connection;
 
 use super::site::Site;
+use crate::support::other_user::{AS_NOBODY, can_be_nobody, give_to_nobody};
 
 /// A start that is refused: its code, and its last line.
 #[track_caller]
@@ -85,5 +88,26 @@ fn a_damaged_key_can_be_moved_aside() {
     std::fs::write(&key, "cut off").unwrap();
     refused(&site, 78, &["is damaged", "or move it aside, and the next start makes another", "signs in again"]);
     std::fs::rename(&key, site.path("keys/aside")).unwrap();
+    assert_eq!(site.start().stop(), Some(0));
+}
+
+#[test]
+fn a_directory_of_uploads_that_cannot_be_used_is_told_before_a_push() {
+    let mut site = Site::new();
+    let uploads = site.path("uploads");
+    let words = ["the directory of uploads", uploads.to_str().unwrap(), "a directory in which this user can write"];
+    std::fs::write(&uploads, "").unwrap();
+    refused(&site, 78, &words);
+    std::fs::remove_file(&uploads).unwrap();
+    assert_eq!(site.start().stop(), Some(0));
+    if !can_be_nobody(env!("CARGO_BIN_EXE_atcr-appview")) {
+        let _ = std::io::stderr().write_all(b"skipped: a directory of root's: this user cannot become another one\n");
+        return;
+    }
+    give_to_nobody(&site.path(""));
+    std::os::unix::fs::chown(&uploads, Some(0), Some(0)).unwrap();
+    site.wrap(&AS_NOBODY);
+    refused(&site, 78, &words);
+    give_to_nobody(&uploads);
     assert_eq!(site.start().stop(), Some(0));
 }

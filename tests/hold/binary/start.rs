@@ -181,7 +181,8 @@ fn missing_directories_are_named() {
     std::fs::write(site.path("blobs/uploads"), "not a directory").unwrap();
     let ended = site.run(&[]);
     assert_eq!(ended.code, Some(78), "{}", ended.stderr);
-    assert!(ended.stderr.contains("storage directory"), "{}", ended.stderr);
+    let named = format!("storage directory {} cannot be used: its folder uploads: ", site.path("blobs").display());
+    assert!(ended.stderr.contains(&named), "{}", ended.stderr);
     assert!(!site.path("keys").exists(), "a key was made");
 
     let mut site = Site::new();
