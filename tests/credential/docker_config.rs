@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::desk::{Desk, SECRET, mode};
+use super::desk::{Desk, Ended, SECRET, mode};
 
 const EVERYTHING: &str = r#"{
 	"psFormat": "x",
@@ -124,4 +124,17 @@ fn a_file_that_docker_would_not_read_stays_as_it_is() {
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
     assert!(desk.run(&["configure-docker", "a.example"], "").failed(1).contains("it is no file"));
+}
+
+#[test]
+fn what_several_change_at_once_is_all_there() {
+    let desk = Desk::new();
+    let names: Vec<_> = (0..20).map(|number| format!("r{number}.example")).collect();
+    let running: Vec<_> = names.iter().map(|name| desk.start(&["configure-docker", name], b"")).collect();
+    for child in running {
+        assert_eq!(Ended::of(child).code, Some(0));
+    }
+    let file: Value = serde_json::from_str(&fs::read_to_string(desk.path(".docker/config.json")).unwrap()).unwrap();
+    let helpers = file["credHelpers"].as_object().unwrap();
+    assert!(names.iter().all(|name| helpers.contains_key(name)), "{helpers:?}");
 }

@@ -24,7 +24,7 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) fn run(self, places: &Places) -> Result<(), CommandError> {
         let failed = |error: ConfigError| CommandError::failed(error.to_string());
-        let mut docker = places.docker().map_err(failed)?;
+        let mut docker = places.docker_to_change().map_err(failed)?;
         let registries = self.registries(places, &docker)?;
         let mut said = String::new();
         for registry in &registries {

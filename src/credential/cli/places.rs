@@ -50,6 +50,11 @@ impl Places {
         DockerConfig::read(self.docker.clone(), self.home.clone())
     }
 
+    /// Reads docker's configuration, to change it.
+    pub(super) fn docker_to_change(&self) -> Result<DockerConfig, ConfigError> {
+        DockerConfig::read_to_change(self.docker.clone(), self.home.clone())
+    }
+
     /// Whether this program is in a folder of `PATH`, where docker looks for it.
     pub(super) fn finds_us(&self) -> bool {
         std::env::split_paths(&self.search_path).any(|folder| folder.join(super::PROGRAM).is_file())

@@ -3,10 +3,11 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
@@ -18,9 +19,13 @@ use server::storage::sync_directory_of;
 /// The helper's name in docker's configuration; docker runs `docker-credential-atcr` for it.
 const HELPER: &str = "atcr";
 const HELPERS: &str = "credHelpers";
+const FILE: &str = "config.json";
 const MAX_BYTES: u64 = 16 << 20;
 /// As many as Linux follows.
 const MAX_LINKS: usize = 40;
+/// Time-out of the lock: a change takes less.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Errors of reading and changing docker's configuration; the file is left as it was.
 #[derive(Debug, thiserror::Error)]
@@ -89,17 +94,32 @@ pub struct DockerConfig {
     path: PathBuf,
     members: Members,
     is_changed: bool,
+    /// Held by who is to change the file, until it is saved.
+    lock: Option<File>,
 }
 
 impl DockerConfig {
+    /// As [`DockerConfig::read`], to change the file: other processes of this program wait until it is saved. docker
+    /// itself takes no lock.
+    ///
+    /// # Errors
+    /// [`ConfigError`]
+    pub fn read_to_change(folder: Option<OsString>, home: Option<OsString>) -> Result<Self, ConfigError> {
+        let folder = folder_of(folder, home)?;
+        let lock = lock(&folder).map_err(|error| failed(&folder.join(FILE), "changed", error))?;
+        Ok(Self { lock, ..Self::read_in(&folder)? })
+    }
+
     /// Reads `config.json` of `$DOCKER_CONFIG`, else of `~/.docker`; a missing file counts as empty.
     ///
     /// # Errors
     /// [`ConfigError`]
     pub fn read(folder: Option<OsString>, home: Option<OsString>) -> Result<Self, ConfigError> {
-        let said = |text: Option<OsString>| text.filter(|text| !text.is_empty()).map(PathBuf::from);
-        let folder = said(folder).or_else(|| Some(said(home)?.join(".docker"))).ok_or(ConfigError::NoHome)?;
-        let path = folder.join("config.json");
+        Self::read_in(&folder_of(folder, home)?)
+    }
+
+    fn read_in(folder: &Path) -> Result<Self, ConfigError> {
+        let path = folder.join(FILE);
         let path = target_of(&path).map_err(|error| failed(&path, "read", error))?;
         let damaged = |why: String| ConfigError::Damaged { path: path.clone(), why };
         let members = match fs::metadata(&path) {
@@ -117,7 +137,7 @@ impl DockerConfig {
                 }
             }
         };
-        let config = Self { path, members, is_changed: false };
+        let config = Self { path, members, is_changed: false, lock: None };
         if config.member(HELPERS).is_some_and(|helpers| !helpers.is_object()) {
             return Err(ConfigError::Damaged { path: config.path, why: format!("{HELPERS} is no object") });
         }
@@ -214,8 +234,38 @@ impl DockerConfig {
         let written = self.members.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, format));
         written.map_err(|error| ConfigError::Damaged { path: self.path.clone(), why: error.to_string() })?;
         bytes.push(b'\n');
-        replace(&self.path, &bytes).map_err(|error| failed(&self.path, "written", error))
+        let replaced = replace(&self.path, &bytes).map_err(|error| failed(&self.path, "written", error));
+        drop(self.lock);
+        replaced
     }
+}
+
+/// Returns the folder of docker's configuration.
+fn folder_of(folder: Option<OsString>, home: Option<OsString>) -> Result<PathBuf, ConfigError> {
+    let said = |text: Option<OsString>| text.filter(|text| !text.is_empty()).map(PathBuf::from);
+    said(folder).or_else(|| Some(said(home)?.join(".docker"))).ok_or(ConfigError::NoHome)
+}
+
+/// Takes the lock of the folder, which is created. `None` where it cannot be had: a file system without locks; or one that
+/// cannot be written, as saving says.
+fn lock(folder: &Path) -> io::Result<Option<File>> {
+    let Ok(opened) = make(folder).and_then(|()| File::open(folder)) else { return Ok(None) };
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match opened.try_lock() {
+            Ok(()) => return Ok(Some(opened)),
+            Err(TryLockError::Error(_)) => return Ok(None),
+            Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
+                return Err(io::Error::other("another process is changing it: try again"));
+            }
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_INTERVAL),
+        }
+    }
+}
+
+fn make(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    std::os::unix::fs::DirBuilderExt::mode(builder.recursive(true), 0o700).create(folder)
 }
 
 /// Returns the file that is replaced for `path`: of a symbolic link its target, also a missing one, so that the link
@@ -243,9 +293,7 @@ fn failed(path: &Path, done: &'static str, error: io::Error) -> ConfigError {
 
 /// Replaces the file atomically with `bytes`.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    let mut builder = fs::DirBuilder::new();
-    std::os::unix::fs::DirBuilderExt::mode(builder.recursive(true), 0o700).create(folder)?;
+    make(path.parent().unwrap_or(Path::new("/")))?;
     let mode = match fs::metadata(path) {
         // Replaced by another user (root), the file would no longer belong to its owner.
         Ok(metadata) if metadata.uid() != rustix::process::geteuid().as_raw() => {
