@@ -64,7 +64,7 @@ impl Scans {
         {
             return Ok(Arc::clone(scan));
         }
-        let looked = Instant::now();
+        let (looked, writes) = (Instant::now(), repos.writes(&account.did));
         let revision = repos.revision(account).await?;
         let scan = match known {
             Some((scan, _)) if scan.is_whole && scan.revision.is_some() && scan.revision == revision => scan,
@@ -75,6 +75,10 @@ impl Scans {
             }
         };
         self.remembered.insert(account.did.clone(), (Arc::clone(&scan), looked));
+        // What was deleted while the records were read may be among them.
+        if repos.writes(&account.did) != writes {
+            self.forget(&account.did);
+        }
         Ok(scan)
     }
 

@@ -1,5 +1,7 @@
 //! Lists of accounts with more records than a list may have.
 
+use atcr_appview::repos::digest_of;
+use atproto::repo::cid;
 use atproto::syntax::Digest;
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -120,4 +122,44 @@ async fn referrers_that_another_program_deleted_end_no_list() {
     database.execute("UPDATE referrer SET pushed_us = 4e15 WHERE artifact_type = 'application/rare'", ()).unwrap();
     let (left, pages) = all_pages(&registry, &token, &format!("/v2/alice.test/app/referrers/{subject}")).await;
     assert_eq!((left, pages), (vec![ordered(1100).to_string()], 3));
+}
+
+#[tokio::test]
+async fn a_referrer_that_was_deleted_while_the_records_were_read_is_listed_no_more() {
+    let registry = Registry::start(NONE).await;
+    registry.signs_in_with("com.atproto.appPass");
+    let scope = "&scope=repository:alice.test/app:pull,push,delete";
+    let token = registry.token("alice.test:right", scope).await.ok()["token"].as_str().unwrap().to_owned();
+    let (alice, subject) = (registry.alice.as_str().replace(':', "%3A"), Digest::from_bytes([9; 32]));
+    let about = json!({ "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": subject, "size": 2 });
+    let index = "application/vnd.oci.image.index.v1+json";
+    let bytes = json!({ "schemaVersion": 2, "mediaType": index, "manifests": [], "subject": about }).to_string();
+    let digest = digest_of(bytes.as_bytes());
+    let blob = format!("/xrpc/com.atproto.sync.getBlob?did={alice}&cid={}", cid::raw(&digest));
+    registry.network.set(&blob, Reply::Body(bytes));
+    let record = json!({ "repository": "app", "digest": digest, "schemaVersion": 2, "subject": about });
+    let uri = format!("at://{}/io.atcr.manifest/{}", registry.alice, digest.hex());
+    let view = json!({ "uri": uri, "cid": "c", "value": record });
+    let of = format!("/xrpc/com.atproto.repo.getRecord?repo={alice}&collection=io.atcr.manifest&rkey={}", digest.hex());
+    registry.network.set(&of, Reply::Body(view.to_string()));
+    registry.network.set("/xrpc/com.atproto.repo.deleteRecord", Reply::Body("{}".into()));
+    let manifests = page(&registry, "io.atcr.manifest", "");
+    registry.network.set(&manifests, Reply::Held(json!({ "records": [view] }).to_string()));
+    let call = |method, target: String| registry.call(method, &format!("/v2/alice.test/app/{target}")).bearer(&token);
+    let list = async || {
+        let answer = call("GET", format!("referrers/{subject}")).send().await;
+        serde_json::from_str::<Value>(answer.text()).unwrap()["manifests"].clone()
+    };
+    let delete = async {
+        while registry.network.requests_of(&manifests) == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        let deleted = call("DELETE", format!("manifests/{digest}")).send().await;
+        assert_eq!(deleted.status, 202, "{}", deleted.text());
+        registry.network.release();
+    };
+    let (before, ()) = tokio::join!(list(), delete);
+    assert_eq!(before[0]["digest"], json!(digest), "it was there when the records were read");
+    registry.network.set(&manifests, Reply::Body(json!({ "records": [] }).to_string()));
+    assert_eq!(list().await, json!([]));
 }
