@@ -375,3 +375,24 @@ async fn whose_hold_is_never_told_fills_no_disk() {
     fill(8, 4 << 20);
     refused(&push().await, 503, "UNAVAILABLE");
 }
+
+#[tokio::test]
+async fn a_pds_that_does_not_take_a_manifest_is_waited_for_less_long_than_a_proxy_waits() {
+    const UPLOAD: &str = "/xrpc/com.atproto.repo.uploadBlob";
+    let pushes = Pushes::start().await;
+    let (manifest, _) = pushes.new_index();
+    pushes.registry.network.set(UPLOAD, Reply::Stall(String::new()));
+    let late = async {
+        while pushes.registry.network.requests_of(UPLOAD) == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        pass(Duration::from_secs(50)).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    };
+    let pushed = tokio::select! {
+        pushed = pushes.call("PUT", "/v2/alice.test/app/manifests/v1", &manifest) => pushed,
+        () = late => panic!("there is no answer after 55 s"),
+    };
+    let message = refused(&pushed, 503, "UNAVAILABLE");
+    assert!(message.contains("PDS does not answer"), "{message}");
+}
