@@ -376,9 +376,10 @@ async fn a_hold_that_was_looked_up_while_another_one_was_chosen_is_not_kept() {
     let hold = format!("did%3Aweb%3Alocalhost%253A{port}");
     let captain = format!("/xrpc/com.atproto.repo.getRecord?repo={hold}&collection=io.atcr.hold.captain&rkey=self");
     registry.network.set(&captain, Reply::Held("{}".into()));
+    let shown = registry.network.requests_of(&captain);
     let push = || registry.call("POST", "/v2/alice.test/app/blobs/uploads/").bearer(token.as_str().unwrap()).send();
     let choose = async {
-        while registry.network.requests_of(&captain) == 0 {
+        while registry.network.requests_of(&captain) == shown {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
         has_chosen(json!(null));
