@@ -194,6 +194,20 @@ await step('did:plc: a hold is found by its DID document, also after it has move
   assert.equal(host(await pull(liam, 'liam.test/app', layer)), named.url)
   assert.equal((await pull(undefined, 'liam.test/app', layer)).status, 401)
   await pushed(liam, 'liam.test/app', 'v2')
+
+  // A hold that it follows: a manifest says that one, and of its blobs only this one has any.
+  const former = await startHold('former', { HOLD_SUCCESSOR: identity.did })
+  const manifest = await record(liam, 'io.atcr.manifest', digest.slice(7))
+  await write(liam, 'io.atcr.manifest', digest.slice(7), { ...manifest, holdDid: former.did })
+  await profile(liam, former.did)
+  await restart()
+  assert.equal(host(await pull(liam, 'liam.test/app', layer)), named.url)
+  const next = await pushed(liam, 'liam.test/app', 'v3')
+  assert.equal((await record(liam, 'io.atcr.manifest', next.digest.slice(7))).holdDid, identity.did)
+  former.signal('SIGKILL')
+  await profile(liam, identity.did)
+  await restart()
+
   named.signal('SIGTERM')
   await named.end()
   const away = await blob(liam, 'liam.test/app', randomBytes(10))

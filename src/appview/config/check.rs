@@ -165,11 +165,7 @@ impl Checker<'_> {
 
     fn default_hold(&self) -> Result<Option<HoldId>, SettingsError> {
         let Some(text) = self.raw.default_hold.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
-        if let Some(did) = Did::parse(text).ok().filter(Did::is_plc) {
-            return Ok(Some(HoldId::Plc(did)));
-        }
-        let hold = self.values.service("default_hold", text, self.raw.test_mode)?;
-        Ok(Some(HoldId::Web(hold)))
+        self.values.hold("default_hold", text, self.raw.test_mode).map(Some)
     }
 
     fn limits(&self) -> Result<Limits, SettingsError> {

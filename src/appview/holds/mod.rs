@@ -12,6 +12,7 @@ use std::time::Duration;
 use http::{HeaderValue, StatusCode};
 use quick_cache::sync::Cache;
 use tokio::time::{Instant, timeout};
+use url::Url;
 
 use crate::accounts::{AccountsError, Login, Sessions};
 use crate::cache::TimedCache;
@@ -343,8 +344,13 @@ fn address(hold: &HoldId, location: BlobLocation) -> Result<String, HoldsError> 
     Err(HoldsError::of(hold, RemoteError::Unintelligible))
 }
 
-/// Returns the hold that a redirect leads to.
+/// Returns the hold that a redirect leads to: that at its address, unless it names a did:plc.
 fn successor(url: &str) -> Option<HoldId> {
+    let parsed = Url::parse(url).ok()?;
+    let mut named = parsed.query_pairs().filter(|(name, _)| name == "did");
+    if let Some(Ok(hold @ HoldId::Plc(_))) = named.next().map(|(_, did)| HoldId::parse(&did)) {
+        return Some(hold);
+    }
     let (origin, _) = url.split_once("/xrpc/")?;
     ServiceUrl::parse(origin).ok().map(HoldId::Web)
 }

@@ -16,7 +16,7 @@ use server::settings::{Secret, SettingsError, Sources, Values};
 use super::options::OPTIONS;
 use super::raw::Raw;
 use super::{Config, profile, show};
-use atproto::syntax::{Did, Handle, ServiceUrl};
+use atproto::syntax::{Did, Handle, HoldId, ServiceUrl};
 
 const DEFAULT_STATE_DIR: &str = "/var/lib/atcr-hold";
 const ADMIN_SOCKET: &str = "admin.sock";
@@ -122,13 +122,14 @@ impl Checker<'_> {
         let raw = self.raw;
         let public_url = self.values.required("public_url", raw.public_url.as_deref(), "https://hold.example.org")?;
         let public_url = ServiceUrl::parse(public_url).map_err(|e| self.wrong("public_url", &e.to_string()))?;
+        let did = self.did(&public_url)?;
         let owner = self.values.required("owner", raw.owner.as_deref(), "did:plc:…, the DID of your account")?;
         let owner = account(owner, raw.test_mode).map_err(|problem| self.wrong("owner", &problem))?;
         Ok(Config {
             crew: self.crew(&owner)?,
-            did: self.did(&public_url)?,
-            successor: self.successor(&public_url)?,
+            successor: self.successor(&did)?,
             public_url,
+            did,
             owner,
             public: raw.public,
             allow_all_crew: raw.allow_all_crew,
@@ -183,10 +184,10 @@ impl Checker<'_> {
         Ok(did)
     }
 
-    fn successor(&self, public_url: &ServiceUrl) -> Result<Option<ServiceUrl>, SettingsError> {
+    fn successor(&self, own: &Did) -> Result<Option<HoldId>, SettingsError> {
         let Some(text) = self.raw.successor.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
-        let successor = self.values.service("successor", text, self.raw.test_mode)?;
-        if successor == *public_url {
+        let successor = self.values.hold("successor", text, self.raw.test_mode)?;
+        if successor.did() == own {
             return Err(self.wrong("successor", "it is this hold itself: name the one that follows it"));
         }
         Ok(Some(successor))

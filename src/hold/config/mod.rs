@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use crate::objects::{Location, Presigned};
 use atproto::lexicon::Permission;
-use atproto::syntax::{Did, ServiceUrl};
+use atproto::syntax::{Did, HoldId, ServiceUrl};
 use server::settings::{Secret, Values};
 
 pub use options::OPTIONS;
@@ -41,7 +41,7 @@ pub struct Config {
     /// The region in the captain record.
     pub region: Option<String>,
     /// The hold that follows this one.
-    pub successor: Option<ServiceUrl>,
+    pub successor: Option<HoldId>,
     /// The profile.
     pub profile: Profile,
     /// The declared crew, without the owner.

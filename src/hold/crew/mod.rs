@@ -27,7 +27,7 @@ use crate::pds::{PageQuery, Pds, Record, Records};
 use atproto::lexicon::nsid::{self, Collection};
 use atproto::lexicon::{self, SELF_KEY};
 use atproto::repo::cbor::{self, Ipld};
-use atproto::syntax::{Did, RecordKey, ServiceUrl};
+use atproto::syntax::{Did, HoldId, RecordKey};
 
 pub use bans::{Ban, remember_limits};
 pub use declared::{Declared, DeclaredMember, is_declared};
@@ -87,13 +87,13 @@ impl Crew {
         }
     }
 
-    /// Returns the URL of the hold that follows this one; `None` when there is none.
+    /// Returns the hold that follows this one; `None` when there is none.
     ///
     /// # Errors
     /// As [`Crew::is_public`].
-    pub async fn successor(&self) -> Result<Option<ServiceUrl>, CrewError> {
+    pub async fn successor(&self) -> Result<Option<HoldId>, CrewError> {
         let recorded = self.pds.read(|records| Ok::<_, CrewError>(captain(records)?.successor)).await?;
-        Ok(recorded.and_then(|did| ServiceUrl::of_did(&did).ok()))
+        Ok(recorded.and_then(|did| HoldId::of_did(&did).ok()))
     }
 
     /// Returns the captain and the number of members.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{SettingsError, Values};
 use crate::daemon::listeners::is_address;
-use atproto::syntax::{Did, ServiceUrl};
+use atproto::syntax::{Did, HoldId, ServiceUrl};
 
 const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
@@ -40,23 +40,26 @@ impl Values {
         self.path(option, text)
     }
 
-    /// Returns the service, such as a hold, that a did:web names.
+    /// Returns the hold that a DID names.
     ///
     /// # Errors
-    /// When it is not such a DID, with the DID of a URL or host that stands in its place; without `test_mode`, also when
-    /// only this machine reaches the service.
-    pub fn service(&self, option: &str, text: &str, test_mode: bool) -> Result<ServiceUrl, SettingsError> {
-        let service = Did::parse(text).and_then(|did| ServiceUrl::of_did(&did));
-        let service = service.map_err(|error| {
+    /// When it is no DID of a hold, with the DID of a URL or host that stands in its place; without `test_mode`, also when
+    /// only this machine reaches the hold.
+    pub fn hold(&self, option: &str, text: &str, test_mode: bool) -> Result<HoldId, SettingsError> {
+        let hold = Did::parse(text).and_then(|did| HoldId::of_did(&did));
+        let hold = hold.map_err(|error| {
             let url = ServiceUrl::parse(text).or_else(|_| ServiceUrl::parse(&format!("https://{text}")));
             let problem =
                 url.map_or_else(|_| error.to_string(), |url| format!("it must be a DID: write {}", url.did()));
             self.wrong(option, &problem)
         })?;
-        if service.is_local() && !test_mode {
+        if let HoldId::Web(url) = &hold
+            && url.is_local()
+            && !test_mode
+        {
             return Err(self.wrong(option, "it must be reachable by others (localhost needs test_mode)"));
         }
-        Ok(service)
+        Ok(hold)
     }
 
     /// Parses each text of a list.

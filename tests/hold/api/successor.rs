@@ -2,6 +2,7 @@
 
 use atproto::repo::cid;
 
+use crate::support::did_server::{document, plc};
 use crate::support::hold::{Hold, PRIVATE, PUBLIC, digest_of};
 
 #[tokio::test]
@@ -39,4 +40,19 @@ async fn a_hold_without_a_successor_any_more_says_that_there_is_no_such_blob() {
     assert_eq!(hold.blob_url(None, &absent).await.status, 307);
     hold.restart(PUBLIC).await;
     hold.blob_url(None, &absent).await.assert_refused(404, "BlobNotFound", "there is no such blob");
+}
+
+#[tokio::test]
+async fn a_successor_by_did_plc_is_at_the_address_in_its_document() {
+    let next = plc(40);
+    let hold = Hold::start(&format!("successor = '{next}'\npublic = true\n")).await;
+    let absent = digest_of(b"absent");
+    hold.blob_url(None, &absent).await.assert_error(503, "ServiceUnavailable");
+
+    let hold = Hold::start(&format!("successor = '{next}'\npublic = true\n")).await;
+    hold.network.publish(&next, &document(&next, 40));
+    let answer = hold.blob_url(None, &absent).await;
+    assert_eq!(answer.status, 307);
+    let expected = format!("https://pds.example/xrpc/com.atproto.sync.getBlob?did={next}&cid={absent}&method=GET");
+    assert_eq!(answer.header("location"), Some(expected.as_str()));
 }

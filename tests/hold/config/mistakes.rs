@@ -95,7 +95,7 @@ fn values_of_the_environment_are_explained() {
             "https://next.example.org/",
             &["successor (HOLD_SUCCESSOR)", "write did:web:next.example.org"],
         ),
-        ("HOLD_SUCCESSOR", OWNER, &["successor (HOLD_SUCCESSOR)", "did:web:hold.example.org"]),
+        ("HOLD_SUCCESSOR", "did:plc:short", &["successor (HOLD_SUCCESSOR)", "did:web:hold.example.org"]),
         ("HOLD_SUCCESSOR", "did:web:10.0.0.1", &["successor (HOLD_SUCCESSOR)", "domain name"]),
         ("HOLD_SUCCESSOR", "did:web:hold.example.org", &["successor (HOLD_SUCCESSOR)", "this hold itself"]),
         ("HOLD_SUCCESSOR", "did:web:localhost%3A8080", &["successor (HOLD_SUCCESSOR)", "test_mode"]),

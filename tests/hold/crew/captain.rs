@@ -7,7 +7,7 @@ use crate::support::did_server::plc;
 use crate::support::repo_home::{CAPTAIN, CREW, PROFILE, RepoHome, START_US, declared, member};
 use atcr_hold::crew::{CrewChange, CrewError, CrewWrite, Manager};
 use atproto::lexicon::{Permission, Swap};
-use atproto::syntax::ServiceUrl;
+use atproto::syntax::{HoldId, ServiceUrl};
 
 const CAPTAIN_PATH: &str = "io.atcr.hold.captain/self";
 
@@ -69,7 +69,7 @@ async fn the_successor_follows_the_configuration() {
     let declared_next = next.did().clone();
     assert_eq!(started.again(move |declared| declared.successor = Some(declared_next)).await, [[CAPTAIN_PATH]]);
     assert_eq!(started.home.records(CAPTAIN).await["self"]["successor"], json!(next.did()));
-    assert_eq!(started.home.crew.successor().await.unwrap(), Some(next));
+    assert_eq!(started.home.crew.successor().await.unwrap(), Some(HoldId::Web(next)));
     assert_eq!(started.again(|declared| declared.successor = None).await, [[CAPTAIN_PATH]]);
     assert!(started.home.records(CAPTAIN).await["self"].get("successor").is_none());
 }

@@ -17,7 +17,8 @@ use crate::blobs::Target;
 use crate::gate::ReadMethod;
 use atproto::lexicon::{BlobLocation, nsid};
 use atproto::repo::cid;
-use atproto::syntax::Digest;
+use atproto::syntax::{Digest, HoldId};
+use server::identity::Pool;
 use server::wire::{Request, Response, ResponseBody};
 use server::xrpc::{Error, Query, response};
 
@@ -53,8 +54,17 @@ pub(in crate::api) async fn handle(
 /// unless it is public.
 async fn ask_successor(state: &ApiState, blob: &str) -> Result<Response, Error> {
     let successor = state.hold.crew.successor().await?.ok_or_else(refusal::blob_not_found)?;
+    let method = match &successor {
+        HoldId::Web(url) => format!("{url}/xrpc/{}", nsid::SYNC_GET_BLOB),
+        // A hold is the PDS of its own repository.
+        HoldId::Plc(did) => {
+            let resolver = &state.hold.resolver;
+            let account = resolver.resolve(did, Pool::Members).await.map_err(refusal::unavailable)?;
+            resolver.pds_method(&account, &nsid::SYNC_GET_BLOB).map_err(refusal::unavailable)?.to_string()
+        }
+    };
     let did = successor.did().as_str().replace('%', "%25");
-    redirect(&format!("{successor}/xrpc/{}?did={did}&{blob}", nsid::SYNC_GET_BLOB))
+    redirect(&format!("{method}?did={did}&{blob}"))
 }
 
 /// Returns a URL that needs no header, for a blob that exists: the method's form for registries.
