@@ -2,8 +2,8 @@
 //!
 //! Each relay gets a request at start, and again at the first commit after a quiet time, because relays forget hosts
 //! without events for long. A hold that is never quiet repeats it all the same: a relay that could not reach it for some
-//! minutes has given up, and does not come back by itself. Neither the start, nor a commit, nor another relay waits for a relay. This room knows when
-//! there was a commit, not its content. <https://docs.bsky.app/docs/api/com-atproto-sync-request-crawl>
+//! minutes has given up, and does not come back by itself. Neither the start, nor a commit, nor another relay waits for
+//! a relay. This room knows when there was a commit, not its content. <https://docs.bsky.app/docs/api/com-atproto-sync-request-crawl>
 
 mod client;
 mod quiet;

@@ -83,7 +83,7 @@ const METRICS: &str = "metrics";
 /// # Errors
 /// When something other than a listening stream socket was passed on.
 pub fn inherited() -> io::Result<Inherited> {
-    #[allow(clippy::disallowed_methods)]
+    #[expect(clippy::disallowed_methods, reason = "systemd names the sockets in it, not a person")]
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut names = names.split(':');
     let mut passed = ListenFd::from_env();

@@ -35,7 +35,7 @@ impl Usage {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let kib = |name| field(&status, name).unwrap_or_default().saturating_mul(1024);
         Self {
-            #[allow(clippy::cast_precision_loss)]
+            #[expect(clippy::cast_precision_loss, reason = "2^53 seconds are never used")]
             cpu_s: cpu.tv_sec as f64 + cpu.tv_nsec as f64 / 1e9,
             resident_bytes: kib("VmRSS:"),
             virtual_bytes: kib("VmSize:"),

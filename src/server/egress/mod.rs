@@ -2,8 +2,8 @@
 //!
 //! A client follows its [`ClientPolicy`]: the hosts that it may connect to, time-outs, and the number of connections
 //! kept. It follows no redirect, and has a limit for each response that is read into memory. Bodies stream in both
-//! directions. Calls for one answer have one deadline (`deadline`). The certificates of the system are loaded once, at the first use. An error has the system's words for
-//! the cause, and no address, header or credential in its text.
+//! directions. Calls for one answer have one deadline (`deadline`). The certificates of the system are loaded once, at the
+//! first use. An error has the system's words for the cause, and no address, header or credential in its text.
 //!
 //! **Invariant:** no other room names a TLS or DNS library or hyper's client side.
 //!

@@ -122,7 +122,7 @@ async fn drive(hold: Option<&Hold>, address: &str, requests: Vec<Vec<u8>>) -> Re
     while let Some(ended) = clients.join_next().await {
         ended??;
     }
-    #[allow(clippy::cast_precision_loss)]
+    #[expect(clippy::cast_precision_loss, reason = "a rate")]
     let requests = (after - before) as f64 / seconds;
     Ok(Rate { requests, processors: (busy_after - busy_before) / seconds })
 }

@@ -4,7 +4,7 @@
 //! blobs on the file system. Prints a line a row, `label<tab>cell`, of which `tests/bench/s3.sh` makes a table. With
 //! `requests` it asks for URLs and measures nothing else.
 
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it prints its table")]
 
 mod control;
 mod hold;

@@ -7,7 +7,7 @@ pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
     /// From the variable `ATCR_HOLD_SEED`, else another seed in every run; a test that fails shows it.
-    #[allow(clippy::disallowed_methods, clippy::print_stderr)]
+    #[expect(clippy::disallowed_methods, clippy::print_stderr, reason = "the seed is drawn again, and shown")]
     pub(super) fn of_this_run() -> Self {
         let given = std::env::var("ATCR_HOLD_SEED").ok().map(|seed| seed.parse().expect("ATCR_HOLD_SEED is a number"));
         let seed = given.unwrap_or_else(|| RandomState::new().build_hasher().finish());

@@ -91,7 +91,7 @@ fn the_memory_of_an_import_does_not_grow_with_the_file() {
 
 /// The reference library takes what was imported and exported again for a whole repository of the hold's key.
 #[test]
-#[allow(clippy::disallowed_methods)]
+#[expect(clippy::disallowed_methods, reason = "the environment says where the real parts are")]
 fn the_reference_verifies_the_export_of_an_imported_repository() {
     let Some(stack) = std::env::var_os("ATCR_HOLD_STACK").map(PathBuf::from) else {
         return super::skip("repository file", "ATCR_HOLD_STACK is not set");

@@ -14,7 +14,7 @@ use crate::support::hold::Hold;
 const OPTIONS: &str = "public = true\nallow_all_crew = true\nbluesky_posts = true\n";
 const TIERS: &str = "[tiers.bosun]\nquota = \"50 GB\"\n";
 
-#[allow(clippy::disallowed_methods)]
+#[expect(clippy::disallowed_methods, reason = "the environment says where the real parts are")]
 fn lexicons() -> Option<PathBuf> {
     let directory = std::env::var_os("ATCR_HOLD_LEXICONS");
     if directory.is_none() {

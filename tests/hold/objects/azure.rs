@@ -23,7 +23,7 @@ const REASON: &str = "x-ms-copy-status-description";
 
 /// The accounts in the file that `ATCR_HOLD_AZURE` names, a line an account: name, endpoint, account, container, and
 /// the file of the key. Each gets a folder that nothing else uses.
-#[allow(clippy::disallowed_methods)]
+#[expect(clippy::disallowed_methods, reason = "the environment says where the real parts are")]
 pub(super) fn accounts_here() -> Vec<(String, AzureSettings)> {
     static SAID: Once = Once::new();
     let Some(list) = std::env::var_os("ATCR_HOLD_AZURE") else {

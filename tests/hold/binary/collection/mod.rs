@@ -19,7 +19,7 @@ use crate::objects::buckets_here;
 
 const LASTS_S: u64 = 20;
 
-#[allow(clippy::disallowed_methods)]
+#[expect(clippy::disallowed_methods, reason = "the environment says where the real parts are")]
 fn lasts() -> Duration {
     let given = std::env::var("ATCR_HOLD_SOAK_S").ok();
     Duration::from_secs(given.map_or(LASTS_S, |seconds| seconds.parse().expect("ATCR_HOLD_SOAK_S is a number")))

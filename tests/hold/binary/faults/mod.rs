@@ -25,7 +25,7 @@ use crate::objects::buckets_here;
 /// Half of them for either way: seconds.
 const FAULTS: u64 = 160;
 
-#[allow(clippy::disallowed_methods)]
+#[expect(clippy::disallowed_methods, reason = "the environment says where the real parts are")]
 fn wanted() -> u64 {
     let given = std::env::var("ATCR_HOLD_FAULTS").ok();
     given.map_or(FAULTS, |faults| faults.parse().expect("ATCR_HOLD_FAULTS is a number")) / 2

@@ -58,7 +58,7 @@ fn port(url: &str) -> u16 {
 
 impl Stack {
     /// `None`, said on standard error, when there is no stack on this machine.
-    #[allow(clippy::disallowed_methods)]
+    #[expect(clippy::disallowed_methods, reason = "the environment says where the real parts are")]
     pub(super) async fn start() -> Option<Self> {
         let Some(directory) = std::env::var_os("ATCR_HOLD_STACK").map(PathBuf::from) else {
             // Not `eprintln!`, which is captured: that tests were skipped is to be seen though they pass.
