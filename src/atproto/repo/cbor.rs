@@ -147,7 +147,7 @@ fn integer(number: &Number) -> Result<i64, RepoError> {
         return Ok(integer);
     }
     match number.as_f64() {
-        #[expect(clippy::cast_possible_truncation, reason = "within this range every whole float is an integer of 64 bits")]
+        #[expect(clippy::cast_possible_truncation, reason = "whole floats of this range are integers of 64 bits")]
         Some(float) if !number.is_u64() && float.fract() == 0.0 && float.abs() <= MAX_EXACT_FLOAT => Ok(float as i64),
         _ => Err(RepoError::InvalidJson("numbers must be integers of 64 bits")),
     }

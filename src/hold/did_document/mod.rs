@@ -45,10 +45,13 @@ pub fn document(did: &Did, url: &ServiceUrl, key: &PublicKey) -> Value {
 /// <https://web.plc.directory/spec/v0.1/did-plc>
 #[must_use]
 pub fn plc_data(document: &Value) -> Value {
-    let id = |entry: &Value| entry["id"].as_str().and_then(|id| Some(id.rsplit_once('#')?.1.to_owned()));
-    let entries = |name: &str, data: fn(&Value) -> Value| -> Value {
-        let entries = document[name].as_array().into_iter().flatten();
-        entries.filter_map(|entry| Some((id(entry)?, data(entry)))).collect::<serde_json::Map<_, _>>().into()
+    let entries = |name: &str, data: fn(&Value) -> Value| {
+        let mut entries = json!({});
+        for entry in document[name].as_array().into_iter().flatten() {
+            let id = entry["id"].as_str().unwrap_or_default();
+            entries[id.rsplit('#').next().unwrap_or_default()] = data(entry);
+        }
+        entries
     };
     let key = |method: &Value| format!("did:key:{}", method["publicKeyMultibase"].as_str().unwrap_or_default()).into();
     let service = |service: &Value| json!({ "type": service["type"], "endpoint": service["serviceEndpoint"] });
