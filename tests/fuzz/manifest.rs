@@ -3,9 +3,9 @@
 
 use std::collections::HashSet;
 
-use atcr_hold::images::Push;
+use atcr_hold::images::{OwnAddress, Push};
 use atproto::lexicon::RecordView;
-use atproto::syntax::Did;
+use atproto::syntax::{Did, ServiceUrl};
 use libfuzzer_sys::fuzz_target;
 
 fn check(push: &Push) {
@@ -20,12 +20,13 @@ fuzz_target!(|input: &[u8]| {
     {
         check(&push);
     }
-    let (hold, account) = (Did::parse("did:web:hold.example.org"), Did::parse("did:plc:ewvi7nxzyoun6zhxrhs64oiz"));
-    let (hold, account) = (hold.expect("a DID"), account.expect("a DID"));
+    let url = ServiceUrl::parse("https://hold.example.org").expect("an address");
+    let hold = OwnAddress { did: url.did(), url: &url };
+    let account = Did::parse("did:plc:ewvi7nxzyoun6zhxrhs64oiz").expect("a DID");
     let uri = "at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/io.atcr.manifest/a";
     if let Ok(value) = serde_json::from_slice::<serde_json::Value>(input)
         && let Ok(record) = serde_json::from_value::<RecordView>(serde_json::json!({ "uri": uri, "value": value }))
-        && let Ok(Some(push)) = Push::of_record(&hold, &account, &record)
+        && let Ok(Some(push)) = Push::of_record(hold, &account, &record)
     {
         assert_eq!(push.image.owner, account, "a record speaks for its own account alone");
         check(&push);

@@ -4,8 +4,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant, timeout};
 
 use super::Push;
-use super::manifest::named_all_the_same;
-use crate::pds::Pds;
+use super::manifest::{OwnAddress, named_all_the_same};
 use atproto::lexicon::{RecordView, nsid};
 use atproto::syntax::{AtUri, Did, Digest};
 use server::identity::Resolver;
@@ -48,7 +47,7 @@ pub(super) enum ListEnd {
 }
 
 /// Sends the manifests of `account` that name this hold, page by page; ends early when nobody takes them.
-pub(super) async fn list(resolver: &Resolver, hold: &Pds, account: Did, pages: mpsc::Sender<(Did, Listed)>) {
+pub(super) async fn list(resolver: &Resolver, hold: OwnAddress<'_>, account: Did, pages: mpsc::Sender<(Did, Listed)>) {
     let mut left = ACCOUNT_TIME;
     let mut manifests = 0;
     let mut invalid = InvalidRecords::default();
@@ -90,7 +89,7 @@ pub(super) async fn list(resolver: &Resolver, hold: &Pds, account: Did, pages: m
 }
 
 impl Listed {
-    fn add(&mut self, hold: &Pds, account: &Did, record: &RecordView, invalid: &mut InvalidRecords) {
+    fn add(&mut self, hold: OwnAddress<'_>, account: &Did, record: &RecordView, invalid: &mut InvalidRecords) {
         match Push::of_record(hold, account, record) {
             Ok(Some(push)) => self.pushes.push(push),
             Ok(None) => {}

@@ -4,9 +4,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::ImagesError;
-use crate::pds::Pds;
 use atproto::lexicon::{LayerInfo, MAX_LAYERS, Manifest, ManifestInfo, NotifyManifest, RecordView, nsid};
-use atproto::syntax::{AtUri, Did, Digest, HoldId, ImageName, RecordKey, Tag};
+use atproto::syntax::{AtUri, Did, Digest, HoldId, ImageName, RecordKey, ServiceUrl, Tag};
 
 /// Limit of the layer record.
 const MAX_LAYER_TYPE_BYTES: usize = 128;
@@ -93,13 +92,22 @@ impl Push {
     }
 }
 
+/// The DID and the address of this hold, by which records name it.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnAddress<'h> {
+    /// The DID.
+    pub did: &'h Did,
+    /// The address.
+    pub url: &'h ServiceUrl,
+}
+
 impl Push {
     /// Parses the record of a manifest in the repository of `account`. Returns `None` when it does not name `hold`. The
     /// push has no tag: tags are in other records.
     ///
     /// # Errors
     /// [`ImagesError::Invalid`] with the field that is wrong.
-    pub fn of_record(hold: &Pds, account: &Did, record: &RecordView) -> Result<Option<Self>, ImagesError> {
+    pub fn of_record(hold: OwnAddress<'_>, account: &Did, record: &RecordView) -> Result<Option<Self>, ImagesError> {
         let manifest: Manifest = serde_json::from_value(record.value.clone())
             .map_err(|error| ImagesError::Invalid(format!("the record is not that of a manifest: {error}")))?;
         if !names(hold, &manifest) {
@@ -127,11 +135,11 @@ pub(super) fn named_all_the_same(record: &RecordView) -> Vec<Digest> {
 
 /// Whether the blobs of a manifest are in this hold: the record names its DID or, an older one, its address. A hold by
 /// did:plc may have been the did:web of its address before.
-fn names(hold: &Pds, manifest: &Manifest) -> bool {
+fn names(hold: OwnAddress<'_>, manifest: &Manifest) -> bool {
     let did = manifest.hold_did.as_deref().filter(|did| !did.is_empty());
     match did.or(manifest.hold_endpoint.as_deref()).map(HoldId::parse) {
-        Some(Ok(HoldId::Web(url))) => url == *hold.url(),
-        Some(Ok(HoldId::Plc(did))) => did == *hold.did(),
+        Some(Ok(HoldId::Web(url))) => url == *hold.url,
+        Some(Ok(HoldId::Plc(did))) => did == *hold.did,
         Some(Err(_)) | None => false,
     }
 }

@@ -36,7 +36,7 @@ pub use export::UserDataExport;
 pub use growth::GrowthLimits;
 pub use handover::{Entry, HandOverCursor, MAX_ENTRIES, TakenOver};
 pub use index::rebuild;
-pub use manifest::{Image, Push, PushedBlob, PushedLayer};
+pub use manifest::{Image, OwnAddress, Push, PushedBlob, PushedLayer};
 pub use push::Pushed;
 pub use reconcile::{Reconciled, UnaskedAccount};
 pub use stats::{NewStats, stats_key};

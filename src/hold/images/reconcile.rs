@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::account_manifests::{ListEnd, Listed, list};
 use super::push::{Keys, layer_change};
-use super::{GrowthLimits, Image, Images, ImagesError, Push, PushedLayer, stats, stats_key, tables};
+use super::{GrowthLimits, Image, Images, ImagesError, OwnAddress, Push, PushedLayer, stats, stats_key, tables};
 use crate::blobs;
 use crate::crew::Crew;
 use crate::pds::{Plan, RecordChange, Records, Repository};
@@ -94,7 +94,7 @@ impl Images {
     ) -> Result<Reconciled, ImagesError> {
         let accounts = self.pushers().await?;
         let total = accounts.len() as u64;
-        let hold = &self.inner.pds;
+        let hold = OwnAddress { did: self.inner.pds.did(), url: self.inner.pds.url() };
         let mut reconciled = Reconciled { dry_run, ..Reconciled::default() };
         // A page is gone before its account is asked for the next one, however long the list is.
         let (pages, mut listed) = mpsc::channel(1);

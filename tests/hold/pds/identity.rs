@@ -1,12 +1,10 @@
 //! The repository of a hold whose DID is not made by its address.
 
-use atcr_hold::images::Push;
-use atcr_hold::pds::Pds;
+use atcr_hold::images::{OwnAddress, Push};
 use atproto::lexicon::RecordView;
 use atproto::syntax::{Did, ServiceUrl};
 use serde_json::{Value, json};
 
-use crate::support::did_server::key;
 use crate::support::repo_home::{RepoHome, declared};
 
 const DID: &str = "did:plc:z72i7hdynmk6r22z27h6tvur";
@@ -26,11 +24,10 @@ async fn an_announcement_is_an_identity_event_and_nothing_before_the_first_commi
     assert_eq!(home.head().await.commit, head.commit);
 }
 
-#[tokio::test]
-async fn manifests_are_in_it_by_its_did_and_by_its_address() {
-    let home = RepoHome::new();
-    let url = ServiceUrl::parse("https://hold.example.org").unwrap();
-    let pds = Pds::new(home.database.clone(), &Did::parse(DID).unwrap(), &url, key(7), 1);
+#[test]
+fn manifests_are_in_it_by_its_did_and_by_its_address() {
+    let (did, url) = (Did::parse(DID).unwrap(), ServiceUrl::parse("https://hold.example.org").unwrap());
+    let hold = OwnAddress { did: &did, url: &url };
     let account = Did::parse("did:web:alice.example").unwrap();
     let is_in = |names: &Value| {
         let digest = format!("sha256:{}", "0".repeat(64));
@@ -38,7 +35,7 @@ async fn manifests_are_in_it_by_its_did_and_by_its_address() {
         value.as_object_mut().unwrap().extend(names.as_object().unwrap().clone());
         let uri = "at://did:web:alice.example/io.atcr.manifest/0";
         let view: RecordView = serde_json::from_value(json!({ "uri": uri, "cid": "x", "value": value })).unwrap();
-        Push::of_record(&pds, &account, &view).unwrap().is_some()
+        Push::of_record(hold, &account, &view).unwrap().is_some()
     };
     for names in [
         json!({ "holdDid": DID }),
