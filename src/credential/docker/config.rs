@@ -7,14 +7,14 @@ use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Map, Value};
 
 use crate::registry::RegistryName;
-use server::storage::sync_directory_of;
+use server::storage::{lock_within, sync_directory_of};
 
 /// The helper's name in docker's configuration; docker runs `docker-credential-atcr` for it.
 const HELPER: &str = "atcr";
@@ -25,7 +25,6 @@ const MAX_BYTES: u64 = 16 << 20;
 const MAX_LINKS: usize = 40;
 /// Time-out of the lock: a change takes less.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
-const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Errors of reading and changing docker's configuration; the file is left as it was.
 #[derive(Debug, thiserror::Error)]
@@ -250,16 +249,10 @@ fn folder_of(folder: Option<OsString>, home: Option<OsString>) -> Result<PathBuf
 /// cannot be written, as saving says.
 fn lock(folder: &Path) -> io::Result<Option<File>> {
     let Ok(opened) = make(folder).and_then(|()| File::open(folder)) else { return Ok(None) };
-    let deadline = Instant::now() + LOCK_PATIENCE;
-    loop {
-        match opened.try_lock() {
-            Ok(()) => return Ok(Some(opened)),
-            Err(TryLockError::Error(_)) => return Ok(None),
-            Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
-                return Err(io::Error::other("another process is changing it: try again"));
-            }
-            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_INTERVAL),
-        }
+    match lock_within(&opened, LOCK_PATIENCE) {
+        Ok(()) => Ok(Some(opened)),
+        Err(TryLockError::Error(_)) => Ok(None),
+        Err(TryLockError::WouldBlock) => Err(io::Error::other("another process is changing it: try again")),
     }
 }
 

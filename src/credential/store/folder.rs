@@ -5,13 +5,14 @@ use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
 use zeroize::Zeroizing;
 
 use super::StoreError;
+use server::storage::lock_within;
 
 const FOLDER: &str = "atcr";
 const FILE: &str = "credentials.json";
@@ -22,7 +23,6 @@ const LOCK: &str = "lock";
 const MAX_BYTES: u64 = 4 << 20;
 /// Time-out of the lock: a write takes less.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
-const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The folder with the accounts.
 #[derive(Clone, Debug)]
@@ -77,16 +77,10 @@ impl Folder {
         let path = self.0.join(LOCK);
         let file = open(&path, OpenOptions::new().write(true).create(true).mode(0o600));
         let file = file.map_err(|error| failed(&path, "opened", error))?;
-        let deadline = Instant::now() + LOCK_PATIENCE;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(FolderLock(file)),
-                Err(TryLockError::Error(error)) => return Err(failed(&path, "locked", error)),
-                Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
-                    return Err(StoreError::Busy(self.0.clone()));
-                }
-                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_INTERVAL),
-            }
+        match lock_within(&file, LOCK_PATIENCE) {
+            Ok(()) => Ok(FolderLock(file)),
+            Err(TryLockError::Error(error)) => Err(failed(&path, "locked", error)),
+            Err(TryLockError::WouldBlock) => Err(StoreError::Busy(self.0.clone())),
         }
     }
 

@@ -7,6 +7,7 @@
 mod directory;
 mod disk_space;
 mod faults;
+mod file_lock;
 mod hash;
 mod ownership;
 mod partial_file;
@@ -15,6 +16,7 @@ mod reservation;
 pub use directory::{directory_of, sync_directory_of};
 pub use disk_space::{DiskSpace, check_not_full, check_writable};
 pub use faults::{Origin, count_fault, faults, show_faults};
+pub use file_lock::lock_within;
 pub use hash::Hash;
 pub use ownership::give_to_owner_of;
 pub use partial_file::PartialFile;
