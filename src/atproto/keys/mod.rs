@@ -171,6 +171,12 @@ impl PublicKey {
         multibase::encode(Base::Base58Btc, bytes)
     }
 
+    /// Returns the did:key form.
+    #[must_use]
+    pub fn to_did_key(&self) -> String {
+        format!("did:key:{}", self.to_multikey())
+    }
+
     /// Returns the name of the algorithm in a JWT.
     #[must_use]
     pub fn algorithm(&self) -> &'static str {
@@ -237,7 +243,7 @@ mod tests {
     fn a_public_key_survives_text() {
         let public = key().public();
         assert_eq!(PublicKey::from_multikey(&public.to_multikey()).unwrap(), public);
-        assert_eq!(PublicKey::from_did_key(&format!("did:key:{}", public.to_multikey())).unwrap(), public);
+        assert_eq!(PublicKey::from_did_key(&public.to_did_key()).unwrap(), public);
         assert!(PublicKey::from_did_key(&public.to_multikey()).is_err());
         assert!(PublicKey::from_multikey(&format!("z{}", "1".repeat(1_000_000))).is_err());
         assert!(PublicKey::from_multikey("").is_err());

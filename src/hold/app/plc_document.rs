@@ -45,20 +45,16 @@ async fn problem(hold: &Hold) -> Option<String> {
 
 /// Returns in what the document of `account` differs from the hold; `None` when in nothing.
 fn differences(hold: &Hold, account: &Account) -> Option<String> {
-    let named = [
-        ("signing key", Some(format!("did:key:{}", account.key.to_multikey()))),
-        ("PDS", account.pds.as_deref().map(|url| url.trim_end_matches('/').to_owned())),
-        ("handle", account.handle.as_ref().map(|handle| handle.as_str().to_ascii_lowercase())),
+    let (url, own_url) = (account.pds.as_deref().map(|url| url.trim_end_matches('/')), hold.url.as_str());
+    let handle = account.handle.as_ref().map(|handle| handle.as_str().to_ascii_lowercase());
+    let compared = [
+        ("signing key", Some(account.key.to_did_key()), Some(hold.key.to_did_key())),
+        ("PDS", url.map(str::to_owned), Some(own_url.to_owned())),
+        ("handle", handle, hold.pds.handle().map(str::to_owned)),
     ];
-    let own = [
-        Some(format!("did:key:{}", hold.key.to_multikey())),
-        Some(hold.url.as_str().to_owned()),
-        hold.pds.handle().map(str::to_owned),
-    ];
-    let differing = named.into_iter().zip(own).filter(|((_, named), own)| named != own).map(|((what, named), own)| {
-        let [named, own] = [named, own].map(|value| value.unwrap_or_else(|| "none".into()));
-        format!("the {what} {named} in place of {own}")
-    });
-    let differing = differing.collect::<Vec<_>>().join(", ");
-    (!differing.is_empty()).then(|| format!("it names {differing}"))
+    let text = |value: Option<String>| value.unwrap_or_else(|| "none".into());
+    let differing = compared.into_iter().filter(|(_, named, own)| named != own);
+    let differing: Vec<_> =
+        differing.map(|(what, named, own)| format!("the {what} {} in place of {}", text(named), text(own))).collect();
+    (!differing.is_empty()).then(|| format!("it names {}", differing.join(", ")))
 }

@@ -57,7 +57,7 @@ impl Arguments {
             Command::NewKey { yes_the_old_key_is_lost } => {
                 let NewKey { key, file, head } = app::new_key(config, yes_the_old_key_is_lost).await?;
                 let renewed = Renewed {
-                    signing_key: format!("did:key:{}", key.to_multikey()),
+                    signing_key: key.to_did_key(),
                     key_file: file.map(|file| file.display().to_string()),
                     rev: head.rev.to_string(),
                     commit: head.commit.to_string(),
