@@ -285,15 +285,8 @@ impl Holds {
 
     /// Returns the URL of a method at a hold.
     async fn method_url(&self, hold: &HoldId, method: Method) -> Result<String, HoldsError> {
-        match hold {
-            HoldId::Web(url) => Ok(format!("{url}/xrpc/{method}")),
-            // A hold is the PDS of its own repository.
-            HoldId::Plc(did) => {
-                let unresolved = |error| HoldsError::Unresolved { hold: did.clone(), error };
-                let account = self.resolver.resolve(did, Pool::Strangers).await.map_err(unresolved)?;
-                Ok(self.resolver.pds_method(&account, &method).map_err(unresolved)?.to_string())
-            }
-        }
+        let unresolved = |error| HoldsError::Unresolved { hold: hold.did().clone(), error };
+        self.resolver.hold_method(hold, &method, Pool::Strangers).await.map_err(unresolved)
     }
 
     /// Makes the error of a failed call. The hold may have moved, so its DID document is read again for the next call.

@@ -19,7 +19,7 @@ use super::{ResolveError, SetupError};
 use crate::bulkhead::BulkheadCounts;
 use crate::egress::{Dns, Txt, system_txt, wait_for};
 use crate::metrics::CounterBy;
-use atproto::syntax::Did;
+use atproto::syntax::{Did, HoldId};
 
 crate::label! {
     /// The result of a look-up.
@@ -146,6 +146,25 @@ impl Resolver {
     /// [`ResolveError::Invalid`] when the document names no PDS with a permitted address.
     pub fn pds_method(&self, account: &Account, nsid: &str) -> Result<PdsUrl, ResolveError> {
         self.locator.pds_method(account.pds.as_deref().unwrap_or_default(), nsid)
+    }
+
+    /// Returns the URL of the method `nsid` at a hold, which is the PDS of its own repository.
+    ///
+    /// # Errors
+    /// As [`Resolver::resolve`] and [`Resolver::pds_method`], of a hold by did:plc.
+    pub async fn hold_method(
+        &self,
+        hold: &HoldId,
+        nsid: &str,
+        asker: impl Into<Asker>,
+    ) -> Result<String, ResolveError> {
+        match hold {
+            HoldId::Web(url) => Ok(format!("{url}/xrpc/{nsid}")),
+            HoldId::Plc(did) => {
+                let account = self.resolve(did, asker).await?;
+                Ok(self.pds_method(&account, nsid)?.to_string())
+            }
+        }
     }
 
     /// Returns a client that asks PDSes about sessions, with the guard and limits of this resolver, and a cache of its

@@ -17,7 +17,7 @@ use crate::blobs::Target;
 use crate::gate::ReadMethod;
 use atproto::lexicon::{BlobLocation, nsid};
 use atproto::repo::cid;
-use atproto::syntax::{Digest, HoldId};
+use atproto::syntax::Digest;
 use server::identity::Pool;
 use server::wire::{Request, Response, ResponseBody};
 use server::xrpc::{Error, Query, response};
@@ -54,15 +54,8 @@ pub(in crate::api) async fn handle(
 /// unless it is public.
 async fn ask_successor(state: &ApiState, blob: &str) -> Result<Response, Error> {
     let successor = state.hold.crew.successor().await?.ok_or_else(refusal::blob_not_found)?;
-    let method = match &successor {
-        HoldId::Web(url) => format!("{url}/xrpc/{}", nsid::SYNC_GET_BLOB),
-        // A hold is the PDS of its own repository.
-        HoldId::Plc(did) => {
-            let resolver = &state.hold.resolver;
-            let account = resolver.resolve(did, Pool::Members).await.map_err(refusal::unavailable)?;
-            resolver.pds_method(&account, &nsid::SYNC_GET_BLOB).map_err(refusal::unavailable)?.to_string()
-        }
-    };
+    let method = state.hold.resolver.hold_method(&successor, &nsid::SYNC_GET_BLOB, Pool::Members).await;
+    let method = method.map_err(refusal::unavailable)?;
     let did = successor.did().as_str().replace('%', "%25");
     redirect(&format!("{method}?did={did}&{blob}"))
 }
