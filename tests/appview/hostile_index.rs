@@ -25,7 +25,7 @@ async fn a_search_that_goes_through_many_texts_and_never_matches_is_ended() {
     let folder = TempDir::new().unwrap();
     let index = index(&folder);
     index.apply(image(&did(1), "else", "v1", HOLD, "another"), None).await.unwrap();
-    index.set_hold_is_public(&Did::parse(HOLD).unwrap(), Some(true)).await.unwrap();
+    index.set_hold_is_public(&Did::parse(HOLD).unwrap(), Some(true), u64::MAX >> 1).await.unwrap();
     let texts = "WITH RECURSIVE n (n) AS (SELECT 1000 UNION ALL SELECT n + 1 FROM n WHERE n < 50000)
                  INSERT INTO index_text (rowid, name, owner, about, tags)
                  SELECT n, 'app', 'm', replace(hex(zeroblob(75)), '00', 'a b '), 'v1' FROM n";
@@ -156,7 +156,7 @@ async fn who_dates_images_into_the_future_is_first_no_longer_than_others() {
     let (liar, honest) =
         (dated(&did(1), "liar", "9999-12-31T23:59:59Z"), dated(&did(2), "honest", "2027-01-15T08:00:00Z"));
     index.apply(liar.into_iter().chain(honest).flatten().collect(), None).await.unwrap();
-    index.set_hold_is_public(&Did::parse(HOLD).unwrap(), Some(true)).await.unwrap();
+    index.set_hold_is_public(&Did::parse(HOLD).unwrap(), Some(true), u64::MAX >> 1).await.unwrap();
     let found = index.list(None, RepositoryOrder::Pushed, 10, None).await.unwrap().repositories;
     assert!(found.iter().all(|repository| repository.pushed_us <= NOW), "{found:?}");
     // What is written a moment later stands before.
@@ -187,7 +187,7 @@ async fn an_account_that_names_many_holds_has_a_few_asked_and_those_it_leaves_ar
     index.apply(image(&bob, "harbour", "v1", HOLD, ""), None).await.unwrap();
     let due = index.due_holds(1000).await.unwrap();
     assert!(due.len() <= 34 && due.iter().any(|hold| hold.as_str() == HOLD), "{} holds", due.len());
-    index.set_hold_is_public(&Did::parse(HOLD).unwrap(), Some(true)).await.unwrap();
+    index.set_hold_is_public(&Did::parse(HOLD).unwrap(), Some(true), u64::MAX >> 1).await.unwrap();
     assert_eq!(shown(&index, RepositoryOrder::Pushed).await, ["harbour"]);
     // It writes and deletes, again and again, with a hold of its own each time.
     for number in 0..50 {
@@ -213,7 +213,7 @@ async fn a_hold_counts_pulls_of_its_own_images_alone_and_as_often_as_can_be() {
     let all = [image(&alice, "tides", "v1", HOLD, ""), image(&bob, "harbour", "v1", other.as_str(), "")].concat();
     index.apply(all, None).await.unwrap();
     for hold in [&hold, &other] {
-        index.set_hold_is_public(hold, Some(true)).await.unwrap();
+        index.set_hold_is_public(hold, Some(true), u64::MAX >> 1).await.unwrap();
     }
     let count = |owner: &Did, name: &str, pulls| PullCount::new(owner.clone(), ImageName::parse(name).unwrap(), pulls);
     let counts = vec![count(&alice, "tides", 7), count(&bob, "harbour", 9), count(&did(9), "none", 1)];
@@ -233,7 +233,7 @@ async fn a_crew_is_known_of_holds_that_are_asked_and_goes_with_them() {
     index.set_crew(&hold, vec![bob.clone()]).await.unwrap();
     assert_eq!(index.holds_of(&bob, 10).await.unwrap(), [], "of a hold that nothing names nobody is crew");
     index.apply(image(&alice, "tides", "v1", HOLD, ""), None).await.unwrap();
-    index.set_hold_is_public(&hold, Some(false)).await.unwrap();
+    index.set_hold_is_public(&hold, Some(false), u64::MAX >> 1).await.unwrap();
     for (crew, of_bob, of_carol) in [
         (vec![bob.clone(), bob.clone(), carol.clone()], true, true),
         (vec![carol.clone()], false, true),

@@ -27,6 +27,13 @@ pub(crate) struct Place {
     _folder: TempDir,
 }
 
+impl Place {
+    /// The time of the index, which goes on with each look at it.
+    pub(crate) fn now_us(&self) -> u64 {
+        now_us()
+    }
+}
+
 impl std::ops::Deref for Place {
     type Target = Index;
     fn deref(&self) -> &Index {
@@ -34,7 +41,7 @@ impl std::ops::Deref for Place {
     }
 }
 
-fn place(limits: IndexLimits) -> Place {
+pub(crate) fn place(limits: IndexLimits) -> Place {
     let folder = TempDir::new().unwrap();
     let database = schema::open(&folder.path().join("appview.db")).unwrap();
     Place { index: Index::new(database, limits, now_us), _folder: folder }
@@ -95,7 +102,7 @@ fn of(account: &Did, kind: ChangeKind) -> Vec<Change> {
 }
 
 pub(crate) async fn says(index: &Index, hold: &str, is_public: bool) {
-    index.set_hold_is_public(&Did::parse(hold).unwrap(), Some(is_public)).await.unwrap();
+    index.set_hold_is_public(&Did::parse(hold).unwrap(), Some(is_public), u64::MAX >> 1).await.unwrap();
 }
 
 #[tokio::test]
@@ -107,7 +114,7 @@ async fn an_image_is_found_by_its_name_owner_words_and_tags_once_its_hold_is_pub
     assert_eq!(index.due_holds(10).await.unwrap().len(), 2);
     says(&index, HOLD, true).await;
     says(&index, PRIVATE, false).await;
-    index.set_handle(&alice, Ok(Some(Handle::parse("Alice.Example.org").unwrap()))).await.unwrap();
+    index.set_handle(&alice, Ok(Some(Handle::parse("Alice.Example.org").unwrap())), u64::MAX >> 1).await.unwrap();
     for text in [
         "tide",
         "TIDE-tab",

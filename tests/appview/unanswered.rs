@@ -28,8 +28,8 @@ async fn who_does_not_answer_is_asked_less_and_less() {
     index.apply(vec![Change { account: alice.clone(), kind: ChangeKind::List }], None).await.unwrap();
     let mut pauses = Vec::new();
     for _ in 0..12 {
-        index.set_handle(&alice, Err(())).await.unwrap();
-        index.set_hold_is_public(&hold, None).await.unwrap();
+        index.set_handle(&alice, Err(()), u64::MAX >> 1).await.unwrap();
+        index.set_hold_is_public(&hold, None, u64::MAX >> 1).await.unwrap();
         index.listing_failed(&alice, Duration::ZERO).await.unwrap();
         let mut waited = [0_u64; 3];
         for step in 1.. {
@@ -51,9 +51,9 @@ async fn who_does_not_answer_is_asked_less_and_less() {
     assert_eq!(pauses[..4], [[5, 5, 5], [10, 10, 10], [20, 20, 20], [40, 40, 40]]);
     // No later than who answers.
     assert_eq!(pauses[11], [24 * 60, 60, 24 * 60]);
-    index.set_handle(&alice, Ok(None)).await.unwrap();
+    index.set_handle(&alice, Ok(None), u64::MAX >> 1).await.unwrap();
     LATER.fetch_add(24 * 12 * FIVE_MINUTES_US, Ordering::Relaxed);
-    index.set_handle(&alice, Err(())).await.unwrap();
+    index.set_handle(&alice, Err(()), u64::MAX >> 1).await.unwrap();
     LATER.fetch_add(FIVE_MINUTES_US, Ordering::Relaxed);
     assert_eq!(index.due_handles(9).await.unwrap(), [alice], "an answer ends it");
 }

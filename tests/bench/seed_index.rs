@@ -30,7 +30,7 @@ async fn main() -> Result<(), Failure> {
     for number in 0..count.parse::<u64>()? {
         index.apply(repository(number)?, None).await?;
         if number == 0 {
-            index.set_hold_is_public(&Did::parse(HOLD)?, Some(true)).await?;
+            index.set_hold_is_public(&Did::parse(HOLD)?, Some(true), u64::MAX >> 1).await?;
         }
     }
     database.settle().await;

@@ -42,10 +42,8 @@ const LONGEST_QUIET: Duration = Duration::from_hours(6);
 /// PDSes that are remembered to be left alone, at some 100 bytes each.
 pub(super) const MAX_QUIET: usize = 1024;
 
-/// The result of listing an account.
-enum Listed {
-    /// Changes that set all of its records, up to the maximum number of pages.
-    Changes(Vec<Change>),
+/// Reasons why an account was not listed.
+enum Unlisted {
     /// There is no such account, or its server refuses.
     Refused,
     /// A transient error: the listing is tried again after this time at the earliest.
@@ -95,51 +93,55 @@ impl Follow {
     async fn list(&self, account: Did) -> Result<(), StorageError> {
         let found = match self.found(&account).await {
             Ok(found) => found,
-            Err(listed) => return self.end(&account, listed).await,
+            Err(unlisted) => return self.put_off(&account, unlisted).await,
         };
         let pds = found.pds.clone().unwrap_or_default();
         // Kept to the end: until then the records are in memory.
         let Ok(_slot) = self.listings.enter(&pds).await else {
-            return self.end(&account, Listed::Later(Duration::ZERO)).await;
+            return self.put_off(&account, Unlisted::Later(Duration::ZERO)).await;
         };
         // It may have asked for that while this account waited for its slot.
         let quiet_us = self.quiet.get(&pds).map_or(0, |until_us| until_us.saturating_sub((self.clock)()));
         if quiet_us > 0 {
-            return self.end(&account, Listed::Later(Duration::from_micros(quiet_us))).await;
+            return self.put_off(&account, Unlisted::Later(Duration::from_micros(quiet_us))).await;
         }
-        self.index.begin_listing(&account);
-        let late = |_| Listed::Failed("it is too slow".into(), Duration::ZERO);
+        let listing = self.index.begin_listing(&account);
+        let late = |_| Err(Unlisted::Failed("it is too slow".into(), Duration::ZERO));
         let listed = timeout(TIME, self.records_of(&found)).await.unwrap_or_else(late);
-        if let Listed::Failed(_, asked) = listed
+        if let Err(Unlisted::Failed(_, asked)) = listed
             && asked > Duration::ZERO
         {
             let asked_us = micros(asked.min(LONGEST_QUIET));
             self.quiet.insert(pds, (self.clock)().saturating_add(asked_us));
         }
-        self.end(&account, listed).await
+        match listed {
+            Ok(changes) => self.index.replace(listing, changes).await,
+            Err(unlisted) => self.put_off(&account, unlisted).await,
+        }
     }
 
-    async fn end(&self, account: &Did, listed: Listed) -> Result<(), StorageError> {
-        match listed {
-            Listed::Changes(changes) => self.index.replace(account, changes).await,
-            Listed::Refused => self.index.listing_refused(account).await,
-            Listed::Later(wait) => self.index.list_later(account, wait).await,
-            Listed::Failed(reason, asked) => {
+    /// Ends a listing without records.
+    async fn put_off(&self, account: &Did, unlisted: Unlisted) -> Result<(), StorageError> {
+        match unlisted {
+            Unlisted::Refused => self.index.listing_refused(account).await,
+            Unlisted::Later(wait) => self.index.list_later(account, wait).await,
+            Unlisted::Failed(reason, asked) => {
                 tracing::info!(did = %account, "the records of {account} cannot be listed yet: {reason}");
                 self.index.listing_failed(account, asked).await
             }
         }
     }
 
-    async fn found(&self, did: &Did) -> Result<Arc<Account>, Listed> {
+    async fn found(&self, did: &Did) -> Result<Arc<Account>, Unlisted> {
         self.owners.find(&Owner::Did(did.clone()), &Caller::Program).await.map_err(|error| match error {
-            ResolveError::NotFound | ResolveError::Invalid(_) | ResolveError::Unsupported(_) => Listed::Refused,
-            ResolveError::Busy(_) => Listed::Later(Duration::ZERO),
-            error => Listed::Failed(error.to_string(), Duration::ZERO),
+            ResolveError::NotFound | ResolveError::Invalid(_) | ResolveError::Unsupported(_) => Unlisted::Refused,
+            ResolveError::Busy(_) => Unlisted::Later(Duration::ZERO),
+            error => Unlisted::Failed(error.to_string(), Duration::ZERO),
         })
     }
 
-    async fn records_of(&self, account: &Account) -> Listed {
+    /// Returns changes that set all records of an account, up to the maximum number of pages.
+    async fn records_of(&self, account: &Account) -> Result<Vec<Change>, Unlisted> {
         let (now_us, mut changes) = ((self.clock)(), Vec::new());
         for collection in COLLECTIONS {
             let listing = self.repos.each_record(account, collection, MAX_PAGES, |view| {
@@ -150,10 +152,12 @@ impl Follow {
             match listing.await {
                 // An account with more pages has the first ones in the index.
                 Ok(()) | Err(ReposError::TooMany) => {}
-                Err(ReposError::List(ListError::Refused(_))) => return Listed::Refused,
-                Err(error) => return Listed::Failed(error.to_string(), error.retry_after().unwrap_or_default()),
+                Err(ReposError::List(ListError::Refused(_))) => return Err(Unlisted::Refused),
+                Err(error) => {
+                    return Err(Unlisted::Failed(error.to_string(), error.retry_after().unwrap_or_default()));
+                }
             }
         }
-        Listed::Changes(changes)
+        Ok(changes)
     }
 }

@@ -58,11 +58,14 @@ impl Follow {
 
     /// Asks a hold whether it is public, who may write, and, if it is public, for its pull counts.
     async fn look_up_hold(&self, hold: Did) -> Result<(), StorageError> {
+        let asked_us = (self.clock)();
         // A DID of another form is a hold from which nobody can read.
-        let Ok(known) = HoldId::of_did(&hold) else { return self.index.set_hold_is_public(&hold, Some(false)).await };
+        let Ok(known) = HoldId::of_did(&hold) else {
+            return self.index.set_hold_is_public(&hold, Some(false), asked_us).await;
+        };
         let captain = timeout(TIME, self.holds.captain(&known)).await;
         let is_public = captain.ok().and_then(Result::ok).map(|captain| captain.public);
-        self.index.set_hold_is_public(&hold, is_public).await?;
+        self.index.set_hold_is_public(&hold, is_public, asked_us).await?;
         if is_public.is_none() {
             return Ok(());
         }
@@ -81,6 +84,7 @@ impl Follow {
 
     /// Looks whether an account's domain confirms its handle.
     async fn look_up_handle(&self, account: Did) -> Result<(), StorageError> {
+        let asked_us = (self.clock)();
         let look_up = async {
             let found = self.owners.find(&Owner::Did(account.clone()), &Caller::Program).await?;
             self.owners.proven_handle(&found, &Caller::Program).await
@@ -90,6 +94,6 @@ impl Follow {
             Ok(answer) => answer.map_err(drop),
             Err(_) => Err(()),
         };
-        self.index.set_handle(&account, handle).await
+        self.index.set_handle(&account, handle, asked_us).await
     }
 }

@@ -14,17 +14,20 @@ mod retries;
 mod search;
 pub mod tables;
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use tokio::sync::watch;
 
 use atproto::lexicon::nsid::Collection;
 use atproto::syntax::{Did, Handle, ImageName, RecordKey};
-use server::sqlite::{Database, Read};
+use server::sqlite::{Database, Read, Write};
 use server::storage::StorageError;
 
 pub use change::{Change, ChangeKind, MAX_COUNT, PullCount, WrittenManifest, WrittenTag};
 pub use indexed::{IndexedAccount, IndexedManifest, IndexedRepository, IndexedStar, IndexedTag};
 pub use query::{Position, RepositoryOrder, SearchWords};
+pub use replacing::Listing;
 use replacing::{BATCH, Listings};
 use retries::{LookUpKind, Retries};
 pub use search::{FoundRepositories, FoundRepository};
@@ -83,7 +86,7 @@ pub struct Index {
     clock: fn() -> u64,
     /// Wakes those who make look-ups and list records.
     wake: watch::Sender<()>,
-    listings: Listings,
+    listings: Arc<Listings>,
     retries: Retries,
 }
 
@@ -96,7 +99,7 @@ impl Index {
             limits,
             clock,
             wake: watch::Sender::default(),
-            listings: Listings::default(),
+            listings: Arc::default(),
             retries: Retries::default(),
         }
     }
@@ -122,10 +125,27 @@ impl Index {
     }
 
     async fn write(&self, changes: Vec<Change>, cursor: Option<SourceCursor>) -> Result<(), StorageError> {
-        let (limits, now_us) = (self.limits, (self.clock)());
-        let has_due =
-            self.database.write(move |write| tables::apply(write, &changes, cursor.as_ref(), limits, now_us)).await?;
-        if has_due {
+        self.write_if(changes, cursor, |_| Ok(true)).await
+    }
+
+    /// Applies changes and stores a cursor, if `is_wanted` returns true in the same transaction.
+    async fn write_if(
+        &self,
+        changes: Vec<Change>,
+        cursor: Option<SourceCursor>,
+        is_wanted: impl FnOnce(&Write<'_>) -> Result<bool, StorageError> + Send + 'static,
+    ) -> Result<(), StorageError> {
+        let (limits, now_us, listings) = (self.limits, (self.clock)(), Arc::clone(&self.listings));
+        let apply = move |write: &Write<'_>| {
+            if !is_wanted(write)? {
+                return Ok::<_, StorageError>(false);
+            }
+            for gone in changes.iter().filter(|change| change.kind == ChangeKind::Gone) {
+                listings.end(&gone.account);
+            }
+            tables::apply(write, &changes, cursor.as_ref(), limits, now_us)
+        };
+        if self.database.write(apply).await? {
             self.wake.send_replace(());
         }
         Ok(())
@@ -206,14 +226,20 @@ impl Index {
         Ok(())
     }
 
-    /// Stores whether a hold is public; `None` when it did not answer, which keeps the last answer.
+    /// Stores whether a hold that was asked at `asked_us` is public; `None` when it did not answer, which keeps the last
+    /// answer. An answer that is older than an event of the hold is not stored.
     ///
     /// # Errors
     /// As [`Index::apply`].
-    pub async fn set_hold_is_public(&self, hold: &Did, is_public: Option<bool>) -> Result<(), StorageError> {
+    pub async fn set_hold_is_public(
+        &self,
+        hold: &Did,
+        is_public: Option<bool>,
+        asked_us: u64,
+    ) -> Result<(), StorageError> {
         let (hold, now_us) = (hold.clone(), (self.clock)());
         let next_us = now_us + self.retries.pause_us(LookUpKind::Hold, &hold, is_public.is_some(), HOLD_FRESH_US);
-        self.database.write(move |write| tables::holds::store_answer(write, &hold, is_public, next_us)).await
+        self.database.write(move |write| tables::holds::store_answer(write, &hold, is_public, asked_us, next_us)).await
     }
 
     /// Returns accounts whose handles are to be checked.
@@ -225,15 +251,20 @@ impl Index {
         self.database.read(move |read| tables::accounts::due_handles(read, now_us, limit)).await
     }
 
-    /// Stores the handle of an account that its domain confirmed, `None` if it has none; `Err` when that could not be
-    /// checked.
+    /// Stores the handle of an account that its domain confirmed when it was asked at `asked_us`, `None` if it has none;
+    /// `Err` when that could not be checked. An answer that is older than an event of the account is not stored.
     ///
     /// # Errors
     /// As [`Index::apply`].
-    pub async fn set_handle(&self, account: &Did, handle: Result<Option<Handle>, ()>) -> Result<(), StorageError> {
+    pub async fn set_handle(
+        &self,
+        account: &Did,
+        handle: Result<Option<Handle>, ()>,
+        asked_us: u64,
+    ) -> Result<(), StorageError> {
         let (account, now_us) = (account.clone(), (self.clock)());
         let next_us = now_us + self.retries.pause_us(LookUpKind::Handle, &account, handle.is_ok(), HANDLE_FRESH_US);
-        self.database.write(move |write| tables::accounts::set_handle(write, &account, handle, next_us)).await
+        self.database.write(move |write| tables::accounts::set_handle(write, &account, handle, asked_us, next_us)).await
     }
 
     /// Returns accounts whose records are to be listed.
@@ -318,7 +349,11 @@ impl Index {
     /// # Errors
     /// As [`Index::apply`].
     pub async fn forget(&self, account: &Did) -> Result<bool, StorageError> {
-        let account = account.clone();
-        self.database.write(move |write| tables::accounts::forget(write, &account)).await
+        let (account, listings) = (account.clone(), Arc::clone(&self.listings));
+        let forget = move |write: &Write<'_>| {
+            listings.end(&account);
+            tables::accounts::forget(write, &account)
+        };
+        self.database.write(forget).await
     }
 }

@@ -61,7 +61,7 @@ impl Registry {
             let index = Index::new(database.clone(), IndexLimits::of_total(1000), || 1_700_000_000_000_000);
             index.apply(indexed, None).await.unwrap();
             for hold in index.due_holds(10).await.unwrap() {
-                index.set_hold_is_public(&hold, Some(hold.as_str().contains("public"))).await.unwrap();
+                index.set_hold_is_public(&hold, Some(hold.as_str().contains("public")), u64::MAX >> 1).await.unwrap();
             }
             database.settle().await;
         }

@@ -86,7 +86,8 @@ pub(super) fn dids(read: &Read<'_>, sql: &str, now_us: u64, limit: usize) -> Res
     read.all(sql, parameters, |row| row.parse(0, Did::parse))
 }
 
-/// Stores the handle of an account, and the time of the next check. `Err`: the last handle stays.
+/// Stores the handle of an account, and the time of the next check, unless the check became due again after `asked_us`.
+/// `Err`: the last handle stays.
 ///
 /// # Errors
 /// As [`due_handles`].
@@ -94,10 +95,12 @@ pub fn set_handle(
     write: &Write<'_>,
     did: &Did,
     handle: Result<Option<Handle>, ()>,
+    asked_us: u64,
     next_us: u64,
 ) -> Result<(), StorageError> {
-    write.execute("UPDATE index_account SET ask_us = ?2 WHERE did = ?1", (did.as_str(), next_us.cast_signed()))?;
-    let Ok(handle) = handle else { return Ok(()) };
+    let sql = "UPDATE index_account SET ask_us = ?2 WHERE did = ?1 AND ask_us <= ?3";
+    let is_stored = write.execute(sql, (did.as_str(), next_us.cast_signed(), asked_us.cast_signed()))? > 0;
+    let Some(handle) = handle.ok().filter(|_| is_stored) else { return Ok(()) };
     let handle = handle.map(|handle| handle.as_str().to_ascii_lowercase());
     let sql = "UPDATE index_account SET handle = ?2 WHERE did = ?1 AND handle IS NOT ?2";
     if write.execute(sql, (did.as_str(), handle))? == 0 {
@@ -109,13 +112,31 @@ pub fn set_handle(
     Ok(())
 }
 
-/// Ends the listing of an account's records; `again_us` is the time of another attempt.
+/// Returns whether an account is known, and its records are to be listed.
 ///
 /// # Errors
 /// As [`due_handles`].
-pub fn listed(write: &Write<'_>, did: &Did, again_us: Option<u64>) -> Result<(), StorageError> {
+pub fn is_to_be_listed(read: &Read<'_>, did: &Did) -> Result<bool, StorageError> {
+    let sql = "SELECT list_us IS NOT NULL FROM index_account WHERE did = ?1";
+    Ok(read.first(sql, [did.as_str()], |row| row.get(0))?.unwrap_or(false))
+}
+
+/// Ends the listing of an account's records, unless another one became due after `begun_us`.
+///
+/// # Errors
+/// As [`due_handles`].
+pub fn listed(write: &Write<'_>, did: &Did, begun_us: u64) -> Result<(), StorageError> {
+    let sql = "UPDATE index_account SET list_us = NULL WHERE did = ?1 AND list_us <= ?2";
+    write.execute(sql, (did.as_str(), begun_us.cast_signed())).map(drop)
+}
+
+/// Stores the time at which an account's records are to be listed; `None` for never.
+///
+/// # Errors
+/// As [`due_handles`].
+pub fn set_list_time(write: &Write<'_>, did: &Did, at_us: Option<u64>) -> Result<(), StorageError> {
     let sql = "UPDATE index_account SET list_us = ?2 WHERE did = ?1";
-    write.execute(sql, (did.as_str(), again_us.map(u64::cast_signed))).map(drop)
+    write.execute(sql, (did.as_str(), at_us.map(u64::cast_signed))).map(drop)
 }
 
 /// Makes the listing of all accounts' records due. Returns the number of accounts.

@@ -31,8 +31,16 @@ pub(super) fn known(applying: &mut Applying<'_, '_>, account: i64, hold: &str) -
     Ok(false)
 }
 
+/// Stores whether a hold is public, as its own record says. A look-up that is due or under way has an answer no older
+/// than that a minute later.
+pub(super) fn record_says(applying: &mut Applying<'_, '_>, hold: &Did, is_public: bool) -> Result<(), StorageError> {
+    let sql = "UPDATE index_hold SET ask_us = ?2 WHERE did = ?1 AND ask_us < ?2";
+    applying.write.execute(sql, (hold.as_str(), (applying.now_us + SOON_US).cast_signed()))?;
+    set_is_public(applying.write, hold, is_public)
+}
+
 /// Stores whether a hold is public. A hold that no repository names is ignored.
-pub(super) fn set_is_public(write: &Write<'_>, hold: &Did, is_public: bool) -> Result<(), StorageError> {
+fn set_is_public(write: &Write<'_>, hold: &Did, is_public: bool) -> Result<(), StorageError> {
     let sql = "UPDATE index_hold SET is_public = ?2 WHERE did = ?1 AND is_public <> ?2";
     if write.execute(sql, (hold.as_str(), i64::from(is_public)))? == 0 {
         return Ok(());
@@ -115,13 +123,21 @@ pub fn due(read: &Read<'_>, now_us: u64, limit: usize) -> Result<Vec<Did>, Stora
     accounts::dids(read, sql, now_us, limit)
 }
 
-/// Stores the answer of a hold, and the time of the next look-up. `None`: the last answer stays.
+/// Stores the answer of a hold, and the time of the next look-up, unless the look-up was put off after `asked_us`. `None`:
+/// the last answer stays.
 ///
 /// # Errors
 /// As [`set_crew`].
-pub fn store_answer(write: &Write<'_>, hold: &Did, is_public: Option<bool>, next_us: u64) -> Result<(), StorageError> {
-    write.execute("UPDATE index_hold SET ask_us = ?2 WHERE did = ?1", (hold.as_str(), next_us.cast_signed()))?;
-    match is_public {
+pub fn store_answer(
+    write: &Write<'_>,
+    hold: &Did,
+    is_public: Option<bool>,
+    asked_us: u64,
+    next_us: u64,
+) -> Result<(), StorageError> {
+    let sql = "UPDATE index_hold SET ask_us = ?2 WHERE did = ?1 AND ask_us <= ?3";
+    let is_stored = write.execute(sql, (hold.as_str(), next_us.cast_signed(), asked_us.cast_signed()))? > 0;
+    match is_public.filter(|_| is_stored) {
         Some(is_public) => set_is_public(write, hold, is_public),
         None => Ok(()),
     }

@@ -82,7 +82,7 @@ impl Applying<'_, '_> {
             ChangeKind::NoManifest(digest) => records::remove_manifest(self, did, digest),
             ChangeKind::Star { key, owner, name } => stars::put(self, did, key, owner, name),
             ChangeKind::NoStar(key) => stars::remove(self, did, key),
-            ChangeKind::Captain { is_public } => holds::set_is_public(self.write, did, *is_public),
+            ChangeKind::Captain { is_public } => holds::record_says(self, did, *is_public),
             ChangeKind::Crew => holds::look_up_soon(self, did),
             ChangeKind::Stats(count) => holds::set_pull_count(self, did, count),
             ChangeKind::Handle => accounts::check_handle(self, did),
