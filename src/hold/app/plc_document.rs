@@ -4,42 +4,49 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::hold::Hold;
-use server::identity::{Account, Pool};
+use atproto::syntax::Did;
+use server::identity::{Account, Pool, ResolveError};
 
 /// Interval of checks while the document fits, and while it does not: the resolver reads one once a minute at most.
 const EVERY: Duration = Duration::from_secs(3600);
 const EVERY_UNTIL_IT_FITS: Duration = Duration::from_secs(61);
 
-/// Compares the document for as long as the hold runs, and logs what differs. Once it fits again, an #identity event
-/// tells the network to read it. Without end; a hold by did:web serves its document itself.
+/// Compares the document for as long as the hold runs, and logs what differs. When it fits, an #identity event tells the
+/// network to read it, unless one did, before a restart too. Without end; a hold by did:web serves its document itself.
 pub(super) async fn keep(hold: Arc<Hold>) {
     let did = hold.pds.did();
     let mut told = None;
     loop {
-        let problem = problem(&hold).await;
-        if told.as_ref() != Some(&problem) {
-            match &problem {
-                Some(problem) => tracing::warn!(
-                    "the DID document of {did} does not fit this hold: {problem}. Others do not find it there, or do not \
-                     believe it; `identity show --json` has under `plc` what an operation of the directory has to say"
-                ),
-                None => tracing::info!("the DID document of {did} fits this hold"),
+        let fits = match hold.resolver.refresh(did, Pool::Members).await {
+            // What is away says nothing about the document; the resolver has logged it.
+            Err(ResolveError::Unreachable | ResolveError::Busy(_)) => false,
+            answer => {
+                let problem = match answer {
+                    Ok(account) => differences(&hold, &account),
+                    Err(error) => Some(format!("it cannot be read ({error})")),
+                };
+                let fits = problem.is_none();
+                if told.as_ref() != Some(&problem) {
+                    tell(did, problem.as_deref());
+                    told = Some(problem);
+                }
+                fits
             }
-        }
-        if let (None, Some(Some(_))) = (&problem, &told)
-            && let Err(error) = hold.pds.announce_identity(hold.now_us()).await
-        {
+        };
+        if fits && let Err(error) = hold.pds.announce_identity(hold.now_us()).await {
             tracing::warn!(%error, "the network is not told of the new DID document");
         }
-        tokio::time::sleep(if problem.is_some() { EVERY_UNTIL_IT_FITS } else { EVERY }).await;
-        told = Some(problem);
+        tokio::time::sleep(if fits { EVERY } else { EVERY_UNTIL_IT_FITS }).await;
     }
 }
 
-async fn problem(hold: &Hold) -> Option<String> {
-    match hold.resolver.refresh(hold.pds.did(), Pool::Members).await {
-        Ok(account) => differences(hold, &account),
-        Err(error) => Some(format!("it cannot be read ({error})")),
+fn tell(did: &Did, problem: Option<&str>) {
+    match problem {
+        Some(problem) => tracing::warn!(
+            "the DID document of {did} does not fit this hold: {problem}. Others do not find it there, or do not believe \
+             it; `identity show --json` has under `plc` what an operation of the directory has to say"
+        ),
+        None => tracing::info!("the DID document of {did} fits this hold"),
     }
 }
 

@@ -127,7 +127,7 @@ impl Checker<'_> {
         let owner = account(owner, raw.test_mode).map_err(|problem| self.wrong("owner", &problem))?;
         Ok(Config {
             crew: self.crew(&owner)?,
-            successor: self.successor(&did)?,
+            successor: self.successor(&did, &public_url)?,
             public_url,
             did,
             owner,
@@ -184,10 +184,10 @@ impl Checker<'_> {
         Ok(did)
     }
 
-    fn successor(&self, own: &Did) -> Result<Option<HoldId>, SettingsError> {
+    fn successor(&self, own: &Did, public_url: &ServiceUrl) -> Result<Option<HoldId>, SettingsError> {
         let Some(text) = self.raw.successor.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
         let successor = self.values.hold("successor", text, self.raw.test_mode)?;
-        if successor.did() == own {
+        if [own, public_url.did()].contains(&successor.did()) {
             return Err(self.wrong("successor", "it is this hold itself: name the one that follows it"));
         }
         Ok(Some(successor))

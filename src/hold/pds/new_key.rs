@@ -10,6 +10,9 @@ use atproto::repo::commit::Commit;
 use atproto::syntax::Tid;
 use server::sqlite::Write;
 
+/// Name of the value in `meta` with the key and the address that were announced last.
+const ANNOUNCED: &str = "announced_identity";
+
 impl Pds {
     /// Makes a commit of the same tree, signed with the hold's current key, whichever key signed the former one. An
     /// #identity event announces the key, and a #sync event the commit; earlier events are deleted, because their
@@ -43,18 +46,24 @@ impl Pds {
         self.inner.database.write(job).await
     }
 
-    /// Emits an #identity event: whoever keeps the DID document or the handle reads them again. Nothing before the first
-    /// commit. `now_us` is in microseconds since 1970.
+    /// Emits an #identity event, unless one was for the same key and address: whoever keeps the DID document or the handle
+    /// reads them again. Nothing before the first commit. Returns whether it did. `now_us` is in microseconds since 1970.
     ///
     /// # Errors
     /// A storage error.
-    pub async fn announce_identity(&self, now_us: u64) -> Result<(), PdsError> {
+    pub async fn announce_identity(&self, now_us: u64) -> Result<bool, PdsError> {
         let inner = std::sync::Arc::clone(&self.inner);
         let job = move |write: &Write<'_>| {
-            let Some(mut head) = tables::repo_head(write)? else { return Ok(()) };
+            let Some(mut head) = tables::repo_head(write)? else { return Ok(false) };
+            let identity = format!("{} {}", inner.key.public().to_did_key(), inner.url);
+            if tables::meta(write, ANNOUNCED)?.as_ref() == Some(&identity) {
+                return Ok(false);
+            }
             let repository = Repository { inner: &inner, write, now_us };
             repository.emit(&mut head, |stamp| events::identity(stamp, inner.handle()))?;
-            Ok(tables::put_repo_head(write, &head)?)
+            tables::put_meta(write, ANNOUNCED, &identity)?;
+            tables::put_repo_head(write, &head)?;
+            Ok(true)
         };
         self.inner.database.write(job).await
     }

@@ -56,3 +56,13 @@ async fn a_successor_by_did_plc_is_at_the_address_in_its_document() {
     let expected = format!("https://pds.example/xrpc/com.atproto.sync.getBlob?did={next}&cid={absent}&method=GET");
     assert_eq!(answer.header("location"), Some(expected.as_str()));
 }
+
+#[tokio::test]
+async fn nobody_is_sent_round_in_circles_by_a_document_that_names_this_hold() {
+    let next = plc(40);
+    let hold = Hold::start(&format!("successor = '{next}'\npublic = true\n")).await;
+    let mut own = document(&next, 40);
+    own["service"][1]["serviceEndpoint"] = hold.url().into();
+    hold.network.publish(&next, &own);
+    hold.blob_url(None, &digest_of(b"absent")).await.assert_refused(404, "BlobNotFound", "there is no such blob");
+}

@@ -107,6 +107,15 @@ fn values_of_the_environment_are_explained() {
 }
 
 #[test]
+fn a_hold_by_did_plc_does_not_follow_itself_by_its_address() {
+    let did = ("HOLD_DID", "did:plc:z72i7hdynmk6r22z27h6tvur");
+    for own in [did.1, "did:web:hold.example.org"] {
+        check(load([did, ("HOLD_SUCCESSOR", own)]), &["successor (HOLD_SUCCESSOR)", "this hold itself"]);
+    }
+    assert!(load([did, ("HOLD_SUCCESSOR", "did:web:next.example.org")]).is_ok());
+}
+
+#[test]
 fn values_of_dotenv_are_named_as_its() {
     let place = Place::new();
     place.file(".env", "HOLD_OWNER=nobody\n");

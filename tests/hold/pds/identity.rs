@@ -1,27 +1,40 @@
 //! The repository of a hold whose DID is not made by its address.
 
 use atcr_hold::images::{OwnAddress, Push};
+use atcr_hold::pds::Pds;
 use atproto::lexicon::RecordView;
 use atproto::syntax::{Did, ServiceUrl};
 use serde_json::{Value, json};
 
+use crate::support::did_server::key;
 use crate::support::repo_home::{RepoHome, declared};
 
 const DID: &str = "did:plc:z72i7hdynmk6r22z27h6tvur";
 const NOW_US: u64 = 1_800_000_000_000_000;
 
 #[tokio::test]
-async fn an_announcement_is_an_identity_event_and_nothing_before_the_first_commit() {
+async fn an_identity_is_announced_once_also_over_restarts_and_not_before_the_first_commit() {
     let home = RepoHome::new();
-    home.pds.announce_identity(NOW_US).await.unwrap();
+    assert!(!home.pds.announce_identity(NOW_US).await.unwrap());
     assert!(home.events_after(0).await.is_empty());
     let owner = Did::parse("did:web:alice.example").unwrap();
     home.crew.reconcile(&declared(&home, &owner), NOW_US).await.unwrap();
     let head = home.head().await;
-    home.pds.announce_identity(NOW_US).await.unwrap();
+    assert!(home.pds.announce_identity(NOW_US).await.unwrap());
+    assert!(!home.pds.announce_identity(NOW_US).await.unwrap());
+    let home = home.reopen(true);
+    assert!(!home.pds.announce_identity(NOW_US).await.unwrap());
     let events = home.events_after(head.last_seq).await;
     assert_eq!(events.iter().map(|event| event.kind).collect::<Vec<_>>(), ["#identity"]);
     assert_eq!(home.head().await.commit, head.commit);
+
+    let moved = ServiceUrl::parse("https://other.example.org").unwrap();
+    for (url, number) in [(home.pds.url(), 78), (&moved, 77)] {
+        let other = Pds::new(home.database.clone(), home.pds.did(), url, key(number), 1);
+        let announced =
+            [other.announce_identity(NOW_US).await.unwrap(), other.announce_identity(NOW_US).await.unwrap()];
+        assert_eq!(announced, [true, false], "{url}");
+    }
 }
 
 #[test]

@@ -56,6 +56,10 @@ async fn ask_successor(state: &ApiState, blob: &str) -> Result<Response, Error> 
     let successor = state.hold.crew.successor().await?.ok_or_else(refusal::blob_not_found)?;
     let method = state.hold.resolver.hold_method(&successor, &nsid::SYNC_GET_BLOB, Pool::Members).await;
     let method = method.map_err(refusal::unavailable)?;
+    // The document of a did:plc may name any address.
+    if method == format!("{}/xrpc/{}", state.hold.url, nsid::SYNC_GET_BLOB) {
+        return Err(refusal::blob_not_found());
+    }
     let did = successor.did().as_str().replace('%', "%25");
     redirect(&format!("{method}?did={did}&{blob}"))
 }
