@@ -117,9 +117,11 @@ fn a_file_that_docker_would_not_read_stays_as_it_is() {
         assert!(said.contains("is not what docker reads, and stays as it is"), "{said}");
         assert_eq!(fs::read_to_string(&path).unwrap(), broken);
     }
-    for empty in ["", "\n", "{}"] {
+    for empty in ["", "\n", "{}", "{\"credHelpers\":null}"] {
         fs::write(&path, empty).unwrap();
         assert_eq!(desk.run(&["configure-docker", "a.example"], "").code, Some(0), "{empty:?}");
+        let read: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        assert_eq!(read, json!({ "credHelpers": { "a.example": "atcr" } }), "{empty:?}");
     }
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();

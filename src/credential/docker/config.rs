@@ -137,7 +137,8 @@ impl DockerConfig {
             }
         };
         let config = Self { path, members, is_changed: false, lock: None };
-        if config.member(HELPERS).is_some_and(|helpers| !helpers.is_object()) {
+        // docker itself takes null for none.
+        if config.member(HELPERS).is_some_and(|helpers| !helpers.is_object() && !helpers.is_null()) {
             return Err(ConfigError::Damaged { path: config.path, why: format!("{HELPERS} is no object") });
         }
         Ok(config)
@@ -191,7 +192,8 @@ impl DockerConfig {
             return false;
         }
         self.is_changed = true;
-        if self.member(HELPERS).is_none() {
+        if self.member(HELPERS).is_none_or(Value::is_null) {
+            self.members.0.retain(|(name, _)| name != HELPERS);
             self.members.0.push((HELPERS.to_owned(), Value::Object(Map::new())));
         }
         if let Some(helpers) = self.helpers() {
