@@ -7,6 +7,7 @@ use super::target;
 use crate::app::{self, NewKey, StorageUse};
 use crate::config::Config;
 use crate::operations::{Identity, IdentityShow};
+use atproto::syntax::Did;
 use server::console::{CommandError, NONE, output};
 
 #[derive(Args)]
@@ -62,7 +63,7 @@ impl Arguments {
                     rev: head.rev.to_string(),
                     commit: head.commit.to_string(),
                 };
-                output::result(self.json, &renewed, || shown_renewed(&renewed))
+                output::result(self.json, &renewed, || shown_renewed(&renewed, &head.did))
             }
         }
     }
@@ -85,9 +86,33 @@ fn shown(identity: &Identity) -> String {
     lines.iter().map(|(name, value)| format!("{name:12} {value}\n")).collect()
 }
 
-fn shown_renewed(renewed: &Renewed) -> String {
+fn shown_renewed(renewed: &Renewed, did: &Did) -> String {
     let Renewed { signing_key, key_file, rev, .. } = renewed;
     let place =
         key_file.as_ref().map_or_else(String::new, |file| format!("It lies in {file}: keep a copy of it elsewhere.\n"));
-    format!("The repository is signed with {signing_key} from revision {rev} on.\n{place}Now start the hold.\n")
+    let document = if did.is_plc() {
+        "The document of a did:plc is not the hold's: have an operation of the directory name this key, too (`identity \
+         show --json` has it under `plc`).\n"
+    } else {
+        ""
+    };
+    format!(
+        "The repository is signed with {signing_key} from revision {rev} on.\n{place}Now start the hold.\n{document}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Renewed, shown_renewed};
+    use atproto::syntax::Did;
+
+    #[test]
+    fn of_a_did_plc_it_is_said_who_names_the_new_key() {
+        let text = || "x".to_owned();
+        let renewed = Renewed { signing_key: text(), key_file: None, rev: text(), commit: text() };
+        for (did, is_said) in [("did:plc:z72i7hdynmk6r22z27h6tvur", true), ("did:web:hold.example.org", false)] {
+            let shown = shown_renewed(&renewed, &Did::parse(did).unwrap());
+            assert_eq!(shown.contains("an operation of the directory"), is_said, "{shown}");
+        }
+    }
 }

@@ -44,7 +44,10 @@ impl Command {
                 output::findings(json, &reconciled, || shown(&reconciled))?;
                 match reconciled.unasked.len() {
                     0 => Ok(()),
-                    unasked => Err(CommandError::failed(format!("{unasked} accounts could not be asked: see above"))),
+                    unasked => {
+                        let unasked = with_noun(unasked as u64, "account");
+                        Err(CommandError::failed(format!("{unasked} could not be asked: see above")))
+                    }
                 }
             }
             Self::Delete { did } => {
@@ -70,7 +73,8 @@ fn shown(reconciled: &Reconciled) -> String {
     let mut text: String = reconciled.listed.iter().map(|manifest| format!("{manifest}\n")).collect();
     text += &unasked_lines(&reconciled.unasked);
     let done = if reconciled.dry_run { "would be recorded" } else { "recorded" };
-    text += &format!("{accounts} accounts asked, {manifests} manifests name this hold\n");
+    let asked = with_noun(accounts.saturating_sub(reconciled.unasked.len() as u64), "account");
+    text += &format!("{asked} asked, {manifests} manifests name this hold\n");
     text += &format!("{recorded} {done}, with {layers} layers\n");
     if *incomplete > 0 {
         text += &format!("{incomplete} need blobs that are not here: push them again\n");
@@ -84,4 +88,18 @@ fn shown(reconciled: &Reconciled) -> String {
 /// Returns a line for each account that could not be asked.
 pub(super) fn unasked_lines(unasked: &[UnaskedAccount]) -> String {
     unasked.iter().map(|account| format!("{}  not asked: {}\n", account.did, account.reason)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Reconciled, UnaskedAccount, shown};
+    use atproto::syntax::Did;
+
+    #[test]
+    fn who_could_not_be_asked_is_not_said_to_be_asked() {
+        let did = Did::parse("did:web:a.example").unwrap();
+        let unasked = vec![UnaskedAccount { did, reason: "away".into() }];
+        let shown = shown(&Reconciled { accounts: 2, unasked, ..Reconciled::default() });
+        assert!(shown.starts_with("did:web:a.example  not asked: away\n1 account asked, "), "{shown}");
+    }
 }
