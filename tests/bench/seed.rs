@@ -14,6 +14,7 @@ use atproto::keys::SigningKey;
 use atproto::lexicon::Swap;
 use atproto::repo::cbor::{self, Ipld};
 use atproto::syntax::{Datetime, Nsid, RecordKey, ServiceUrl, Tid};
+use server::daemon::ClockSteps;
 use server::key_file;
 
 type Failure = Box<dyn std::error::Error>;
@@ -44,7 +45,7 @@ async fn main() -> Result<(), Failure> {
         let layers = commit * per_commit..count.min((commit + 1) * per_commit);
         let changes = layers.map(|layer| change(layer, commit_us, &mut last)).collect::<Result<Vec<_>, _>>()?;
         pds.commit::<PdsError, _>(commit_us, None, move |_| Ok(Plan::of(changes))).await?;
-        pds.prune_events(commit_us).await?;
+        pds.prune_events(commit_us, &ClockSteps::default()).await?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::metrics::Tasks;
-use super::{gc, now_us, uploads};
+use super::{clock, gc, now_us, uploads};
 use crate::api::ApiState;
 use crate::config::Config;
 use crate::images::Images;
@@ -35,25 +35,29 @@ async fn sweep(state: Arc<ApiState>, tasks: Arc<Tasks>) {
             tracing::warn!(error = %error, "{what}");
             failed = true;
         };
-        match state.hold.blobs.sweep(now_us()).await {
+        let (hold, now_us) = (&state.hold, state.hold.look_at_clock());
+        if let Err(error) = clock::store(hold, now_us).await {
+            warn(&error, "the time could not be stored");
+        }
+        match hold.blobs.sweep(now_us, &hold.clock_steps).await {
             Ok(swept) if swept.uploads + swept.orphans > 0 => {
                 tracing::info!(uploads = swept.uploads, orphans = swept.orphans, "stale uploads swept");
             }
             Ok(_) => {}
             Err(error) => warn(&error, "stale uploads could not be swept"),
         }
-        match state.hold.pds.sweep_blobs(now_us()).await {
+        match hold.pds.sweep_blobs(now_us, &hold.clock_steps).await {
             Ok(0) => {}
             Ok(blobs) => tracing::info!(blobs, "blobs that no record refers to deleted"),
             Err(error) => warn(&error, "blobs that no record refers to could not be deleted"),
         }
-        match state.hold.pds.prune_events(now_us()).await {
+        match hold.pds.prune_events(now_us, &hold.clock_steps).await {
             Ok(0) => {}
             Ok(events) => tracing::info!(events, "old events deleted"),
             Err(error) => warn(&error, "old events could not be deleted"),
         }
         if !failed {
-            tasks.swept_us.set(now_us());
+            tasks.swept_us.set(hold.now_us());
         }
     }
 }

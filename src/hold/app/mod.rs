@@ -4,6 +4,7 @@
 //! takes listeners and the shutdown as arguments, so that a test passes its own.
 
 mod bucket;
+mod clock;
 mod error;
 mod gc;
 mod maintenance;
@@ -37,7 +38,7 @@ use crate::relays::{CrawlRequester, RetryPolicy};
 use crate::schema;
 use crate::upkeep::Upkeep;
 use server::control::{self, AdminSocket};
-use server::daemon::{self, Background, Inherited, Listener, LongStart, now_us};
+use server::daemon::{self, Background, ClockSteps, Inherited, Listener, LongStart, now_us};
 use server::identity::{KeptDocuments, Resolver, ResolverSettings, SetupError};
 use server::key_file;
 use server::nonpoison::RwLock;
@@ -204,6 +205,7 @@ async fn open_hold(
     let blob_settings = blobs::BlobSettings { place, limits: blob_limits(config) };
     let blobs = Blobs::open(blob_settings, database.clone()).await?.with_presence(presence.clone());
     let crew = Crew::new(pds.clone(), config.mutable_crew);
+    let clock_steps = Arc::<ClockSteps>::default();
     let images = Images::open(pds.clone(), crew.clone(), images_settings(config), now_us()).await?;
     blobs.set_quota_limits(Arc::new(images.clone()));
     let documents: Arc<dyn KeptDocuments> = Arc::new(DocumentTable::new(pds.clone(), now_us));
@@ -215,6 +217,7 @@ async fn open_hold(
         key_file: config.signing_key.is_none().then(|| config.key_dir.join(key_file::FILE_NAME)),
         upkeep: Upkeep::new(database.clone(), store, blobs.digests(), now_us)
             .with_grace(config.gc.grace)
+            .with_clock_steps(Arc::clone(&clock_steps))
             .with_presence(presence.clone()),
         blobs,
         images,
@@ -224,6 +227,7 @@ async fn open_hold(
         resolver: resolver(config)?.keeping(&documents),
         documents,
         clock: now_us,
+        clock_steps,
     };
     Ok((hold, urls, presence))
 }
@@ -243,6 +247,7 @@ async fn start(
 ) -> Result<(Arc<Hold>, Arc<ApiState>, Presence), StartError> {
     let (hold, urls, presence) = open_hold(config, profile, place, database, StorageUse::Serve).await?;
     hold.blobs.recover().await?;
+    clock::resume(&hold).await?;
     if let Some(head) = hold.pds.head().await?
         && let Some(seconds) = head.ahead_s(now_us())
     {

@@ -18,7 +18,7 @@ const REST: Duration = Duration::from_secs(1);
 pub(super) async fn keep(hold: Arc<Hold>) {
     let mut events = hold.pds.newest_event();
     loop {
-        match hold.blobs.sweep_empty(now_us()).await {
+        match hold.blobs.sweep_empty(hold.look_at_clock(), &hold.clock_steps).await {
             Ok(0) => {}
             Ok(uploads) => tracing::info!(uploads, "uploads without any part dropped"),
             Err(error) => tracing::warn!(%error, "uploads without any part could not be dropped"),

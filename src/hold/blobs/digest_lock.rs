@@ -49,6 +49,11 @@ impl DigestLock {
     pub fn claim_unused(&self, digests: impl IntoIterator<Item = Digest>, before_us: u64) -> DeletionClaim {
         self.usage.claim_unused(digests, before_us)
     }
+
+    /// Sets the uses after `latest_us` that this process knows of to `now_us`: they are of a clock that was ahead.
+    pub fn bring_back_uses(&self, now_us: u64, latest_us: u64) {
+        self.usage.bring_back(now_us, latest_us);
+    }
 }
 
 impl Blobs {

@@ -92,6 +92,14 @@ impl UsageTracker {
         DeletionClaim { tracker: self.clone(), digests }
     }
 
+    /// Sets uses after `latest_us` to `now_us`: they are of a clock that was ahead.
+    pub(super) fn bring_back(&self, now_us: u64, latest_us: u64) {
+        let mut usage = self.usage();
+        let Usage { last_used_us, unflushed, forgot_us, .. } = &mut *usage;
+        let uses = last_used_us.values_mut().chain(unflushed.values_mut()).chain(forgot_us);
+        uses.filter(|used_us| **used_us > latest_us).for_each(|used_us| *used_us = now_us);
+    }
+
     /// Records a use of a blob; waits while the blob is claimed. Returns whether the caller has to flush in a moment.
     async fn record_use(&self, digest: &Digest, now_us: u64, every: Duration) -> bool {
         loop {
@@ -111,7 +119,7 @@ impl Usage {
         if self.claimed.contains(digest) {
             return None;
         }
-        let is_recent = |used_us: &u64| now_us.saturating_sub(*used_us) < micros(every);
+        let is_recent = |used_us: &u64| now_us.abs_diff(*used_us) < micros(every);
         if self.last_used_us.get(digest).is_some_and(is_recent) {
             return Some(false);
         }
@@ -130,7 +138,7 @@ impl Usage {
     }
 
     fn forget(&mut self, now_us: u64) {
-        if self.forgot_us.is_none_or(|forgot_us| now_us.saturating_sub(forgot_us) > WARN_EVERY_US) {
+        if self.forgot_us.is_none_or(|forgot_us| now_us.abs_diff(forgot_us) > WARN_EVERY_US) {
             tracing::warn!(
                 "{MAX_UNFLUSHED} last uses of blobs wait for the database, more are forgotten: no garbage is collected of \
                  what was used before now"
@@ -210,6 +218,20 @@ mod tests {
         drop(claim);
         waiting.await.unwrap();
         assert!(tracker.claim_unused([DIGEST], 9_000_000).digests().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_use_after_one_of_a_clock_that_was_ahead_is_recorded_and_that_one_is_brought_back() {
+        let (tracker, other, year_us) = (UsageTracker::default(), Digest::from_bytes([8; 32]), 365 * 86_400_000_000);
+        for digest in [&DIGEST, &other] {
+            tracker.record_use(digest, year_us, EVERY).await;
+        }
+        tracker.record_use(&DIGEST, 5_000_000, EVERY).await;
+        assert_eq!(tracker.claim_unused([DIGEST, other], 5_000_001).digests(), [DIGEST]);
+        tracker.bring_back(6_000_000, 66_000_000);
+        assert_eq!(tracker.claim_unused([DIGEST, other], 6_000_000).digests(), [DIGEST]);
+        assert_eq!(tracker.claim_unused([DIGEST, other], 6_000_001).digests(), [DIGEST, other]);
+        assert_eq!(tracker.usage().unflushed[&other], 6_000_000);
     }
 
     #[tokio::test]

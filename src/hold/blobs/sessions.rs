@@ -110,7 +110,7 @@ impl Sessions {
     /// Whether no warning was logged within a minute. If so, records this moment as the last one.
     fn may_warn(&self, now_us: u64) -> bool {
         let warned_us = self.warned_us.load(Ordering::Relaxed);
-        if now_us < warned_us.saturating_add(WARN_EVERY_US) && warned_us > 0 {
+        if now_us.abs_diff(warned_us) < WARN_EVERY_US {
             return false;
         }
         self.warned_us.store(now_us, Ordering::Relaxed);
@@ -181,16 +181,6 @@ impl Sessions {
         let Some(size_bytes) = self.blob_size(digest).await? else { return Ok(None) };
         let found_bytes = objects.size(&blob_key(digest)).await?;
         Ok(found_bytes.filter(|found| *found == size_bytes))
-    }
-
-    /// Returns the time before which an unused upload without parts is stale, in microseconds since 1970.
-    pub(super) fn empty_before_us(&self, now_us: u64) -> u64 {
-        now_us.saturating_sub(self.limits().empty_upload_s.saturating_mul(1_000_000))
-    }
-
-    /// Returns the time before which an unused upload is stale, in microseconds since 1970.
-    pub(super) fn stale_before_us(&self, now_us: u64) -> u64 {
-        now_us.saturating_sub(self.limits().stale_upload_s.saturating_mul(1_000_000))
     }
 }
 

@@ -1,10 +1,14 @@
 //! The sweep: drops stale uploads, rows of finished uploads, and staged bytes without an owner.
 
+use std::time::Duration;
+
 use crate::blobs::tables;
 use crate::blobs::tables::UploadRow;
 use atproto::syntax::Did;
+use server::daemon::ClockSteps;
 use server::sqlite::Read;
 
+use super::bucket::ORPHAN_AGE;
 use super::names::UploadId;
 use super::upload_state::UploadGuard;
 use super::{BlobError, Blobs, Store};
@@ -26,14 +30,14 @@ pub struct Swept {
 impl Blobs {
     /// Drops uploads not used for the configured time, deletes the rows of finished ones of that age, and removes
     /// staged bytes without an owner: from a bucket only those of that age. The time of one that a clock used which was
-    /// ahead is now, from the first sweep on.
+    /// ahead is now, from the first sweep on. `steps` has looked at the clock: a step ahead makes nothing older.
     ///
     /// # Errors
     /// When storage fails; what was dropped until then stays dropped. When the storage that is there is not the hold's
     /// own: what nobody owns here is of somebody else.
-    pub async fn sweep(&self, now_us: u64) -> Result<Swept, BlobError> {
+    pub async fn sweep(&self, now_us: u64, steps: &ClockSteps) -> Result<Swept, BlobError> {
         self.require_storage()?;
-        let before_us = self.sessions.stale_before_us(now_us);
+        let before_us = steps.before_us(now_us, Duration::from_secs(self.sessions.limits().stale_upload_s));
         let db = &self.sessions.db;
         let latest_us = now_us.saturating_add(AHEAD_US);
         db.write(move |write| tables::bring_back(write, now_us, latest_us)).await?;
@@ -52,7 +56,7 @@ impl Blobs {
         swept.finished = forget.await?;
         swept.orphans = match &self.store {
             Store::Files(files) => files.drop_orphan_folders().await? + files.drop_left_migrations(now_us).await?,
-            Store::Bucket(bucket) => bucket.drop_orphans(now_us).await?,
+            Store::Bucket(bucket) => bucket.drop_orphans(before_us.min(steps.before_us(now_us, ORPHAN_AGE))).await?,
         };
         Ok(swept)
     }
@@ -62,8 +66,8 @@ impl Blobs {
     ///
     /// # Errors
     /// As [`Blobs::sweep`].
-    pub async fn sweep_empty(&self, now_us: u64) -> Result<usize, BlobError> {
-        let before_us = self.sessions.empty_before_us(now_us);
+    pub async fn sweep_empty(&self, now_us: u64, steps: &ClockSteps) -> Result<usize, BlobError> {
+        let before_us = steps.before_us(now_us, Duration::from_secs(self.sessions.limits().empty_upload_s));
         let read = move |read: &Read<'_>| tables::empty_uploads(read, before_us);
         let mut dropped = 0;
         for id in self.sessions.db.read(read).await?.into_iter().map(UploadId::from_key) {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -13,6 +14,7 @@ use crate::pds::Pds;
 use crate::upkeep::Upkeep;
 use atproto::keys::PublicKey;
 use atproto::syntax::ServiceUrl;
+use server::daemon::ClockSteps;
 use server::identity::{KeptDocuments, Resolver};
 use server::nonpoison::RwLock;
 
@@ -47,6 +49,8 @@ pub struct Hold {
     pub documents: Arc<dyn KeptDocuments>,
     /// Returns the time, in microseconds since 1970.
     pub clock: fn() -> u64,
+    /// The steps of that clock.
+    pub clock_steps: Arc<ClockSteps>,
 }
 
 impl Hold {
@@ -54,6 +58,14 @@ impl Hold {
     #[must_use]
     pub fn now_us(&self) -> u64 {
         (self.clock)()
+    }
+
+    /// Looks whether the clock was set, before something is deleted by its age. Returns the time, in microseconds since 1970.
+    #[must_use]
+    pub fn look_at_clock(&self) -> u64 {
+        let now_us = self.now_us();
+        self.clock_steps.look(now_us, Instant::now());
+        now_us
     }
 
     /// Returns the time, in seconds since 1970.

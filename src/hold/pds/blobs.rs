@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -15,6 +16,7 @@ use crate::pds::tables::{BlobsQuery, StoredRecord};
 use atproto::lexicon::error as name;
 use atproto::repo::{BlobRef, Cid, cbor, cid};
 use atproto::syntax::{MediaType, Tid};
+use server::daemon::ClockSteps;
 use server::nonpoison::Mutex;
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
@@ -23,8 +25,8 @@ use server::storage::StorageError;
 pub const MAX_RECORD_BLOB_BYTES: u64 = 1_000_000;
 /// Limit of blobs without a record: with their bytes at most 16 MB of the database.
 const MAX_WAITING: u64 = 16;
-/// Microseconds that a blob is kept without a record.
-const WAITING_US: u64 = 60 * 60 * 1_000_000;
+/// Time that a blob is kept without a record.
+const WAITING: Duration = Duration::from_secs(60 * 60);
 /// A time so much later than now, in microseconds, is of a clock that was ahead: a minute.
 const AHEAD_US: u64 = 60 * 1_000_000;
 
@@ -171,12 +173,12 @@ impl Pds {
     }
 
     /// Deletes blobs that no record has referred to within the hour. Returns their number. The hour of a blob that was
-    /// uploaded while the clock was ahead begins now. `now_us` is in microseconds since 1970.
+    /// uploaded while the clock was ahead begins now. `now_us` is in microseconds since 1970; `steps` has looked at the clock then.
     ///
     /// # Errors
     /// [`PdsError::Storage`].
-    pub async fn sweep_blobs(&self, now_us: u64) -> Result<usize, PdsError> {
-        let (before_us, latest_us) = (now_us.saturating_sub(WAITING_US), now_us.saturating_add(AHEAD_US));
+    pub async fn sweep_blobs(&self, now_us: u64, steps: &ClockSteps) -> Result<usize, PdsError> {
+        let (before_us, latest_us) = (steps.before_us(now_us, WAITING), now_us.saturating_add(AHEAD_US));
         let sweep = move |write: &Write<'_>| {
             tables::bring_back_waiting_blobs(write, now_us, latest_us)?;
             Ok::<_, PdsError>(tables::delete_waiting_blobs(write, before_us)?)

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
@@ -13,11 +14,12 @@ use tokio::sync::watch;
 use super::{Pds, PdsError, events};
 use crate::pds::tables;
 use atproto::lexicon::error as name;
+use server::daemon::ClockSteps;
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// Microseconds that events are kept for consumers that were disconnected: 24 hours, as on other hosts.
-const WINDOW_US: u64 = 24 * 60 * 60 * 1_000_000;
+/// Time that events are kept for consumers that were disconnected: 24 hours, as on other hosts.
+const WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 /// Events deleted in one transaction, so that it delays other writers only shortly.
 const PRUNE_BATCH: u32 = 500;
 /// Lag, in events, at which a reader is disconnected that was up to date, while its connection is full.
@@ -102,12 +104,12 @@ impl Pds {
     }
 
     /// Deletes events that are older than 24 hours, and the oldest above the limit of bytes, but never the newest.
-    /// Returns their number. `now_us` is in microseconds since 1970.
+    /// Returns their number. `now_us` is in microseconds since 1970; `steps` has looked at the clock then.
     ///
     /// # Errors
     /// [`PdsError::Storage`]; what was deleted until then stays deleted.
-    pub async fn prune_events(&self, now_us: u64) -> Result<usize, PdsError> {
-        let (before_us, max_bytes) = (now_us.saturating_sub(WINDOW_US), self.inner.limits().event_bytes);
+    pub async fn prune_events(&self, now_us: u64, steps: &ClockSteps) -> Result<usize, PdsError> {
+        let (before_us, max_bytes) = (steps.before_us(now_us, WINDOW), self.inner.limits().event_bytes);
         let batch = move |write: &Write<'_>| {
             let (mut count, mut last) = tables::delete_events_before(write, before_us, now_us, PRUNE_BATCH)?;
             if count == 0 {

@@ -31,6 +31,8 @@ use server::storage::StorageError;
 /// Blobs deleted in one batch: their digests are locked until the store has responded, and a small store under load was
 /// seen to take a tenth of a second for each.
 const DELETED_AT_ONCE: usize = 100;
+/// A use so much later than now, in microseconds, is of a clock that was ahead: a minute.
+const AHEAD_US: u64 = 60 * 1_000_000;
 /// Limit of garbage that is listed; more is only counted.
 const LISTED: usize = 10_000;
 
@@ -221,6 +223,7 @@ impl Upkeep {
         }
         if !collected.dry_run {
             self.finish_removals().await?;
+            self.bring_back_uses().await?;
         }
         let foreseen = self.foresee(rules).await?;
         collected.needs_force = is_most(&foreseen, totals);
@@ -239,6 +242,22 @@ impl Upkeep {
                 self.delete(std::mem::replace(&mut garbage, rest), rules, collected).await?;
             }
             report(judged.min(totals.blobs), totals.blobs);
+        }
+        Ok(())
+    }
+
+    /// Makes the uses of a clock that was ahead uses of now: else what was used then is no garbage until that time comes.
+    async fn bring_back_uses(&self) -> Result<(), StorageError> {
+        let now_us = (self.clock)();
+        let latest_us = now_us.saturating_add(AHEAD_US);
+        self.digests.bring_back_uses(now_us, latest_us);
+        for first in 0..=u8::MAX {
+            let is_later = move |read: &Read<'_>| {
+                Ok::<_, StorageError>(blobs::blob_uses_of(read, first)?.iter().any(|row| row.used_us > latest_us))
+            };
+            if self.db.read(is_later).await? {
+                self.db.write(move |write| blobs::bring_back_uses(write, first, now_us, latest_us)).await?;
+            }
         }
         Ok(())
     }

@@ -9,7 +9,6 @@
 //! This room does not know who calls it; of uploads it knows only where they are staged.
 
 mod bucket_copy;
-mod clock_steps;
 mod directory_copy;
 mod error;
 mod finding;
@@ -32,12 +31,10 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::blobs::{DigestLock, Presence, last_used_resolution, random_hex};
 use crate::objects::{Bucket, BucketRequests};
-use atproto::syntax::micros;
+use server::daemon::ClockSteps;
 use server::metrics::Gauge;
 use server::sqlite::Database;
 use server::storage::{DiskSpace, StorageError};
-
-use clock_steps::ClockSteps;
 
 pub use error::UpkeepError;
 pub use finding::{BlobFinding, Findings, Problem, Repair};
@@ -119,6 +116,12 @@ impl Upkeep {
         Self { presence: Some(presence), ..self }
     }
 
+    /// Returns the room with the steps of the clock that others of this process look for too.
+    #[must_use]
+    pub fn with_clock_steps(self, clock_steps: Arc<ClockSteps>) -> Self {
+        Self { clock_steps, ..self }
+    }
+
     /// Marks the storage as the hold's own, whichever hold it belonged to.
     ///
     /// # Errors
@@ -151,8 +154,8 @@ impl Upkeep {
     /// the real one. So is what the clock was set ahead by since.
     fn unused_before_us(&self) -> u64 {
         let (clock_us, unused) = ((self.clock)(), self.grace + last_used_resolution(self.grace));
-        let ahead_us = self.clock_steps.ahead_us(clock_us, Instant::now(), unused);
-        clock_us.saturating_sub(micros(unused)).saturating_sub(ahead_us)
+        self.clock_steps.look(clock_us, Instant::now());
+        self.clock_steps.before_us(clock_us, unused)
     }
 
     fn alone(&self) -> Result<OwnedMutexGuard<()>, UpkeepError> {

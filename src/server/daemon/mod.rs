@@ -7,6 +7,7 @@
 mod accept;
 mod background;
 mod clock;
+mod clock_steps;
 mod connections;
 pub mod listeners;
 pub mod logging;
@@ -22,6 +23,7 @@ pub mod usage;
 pub use accept::{Accepted, Served, serve};
 pub use background::{Background, EndedTask, catch_panic};
 pub use clock::now_us;
+pub use clock_steps::ClockSteps;
 pub use connections::{Activity, Busy, ConnectionLimits, network_of};
 pub use listeners::{Address, Inherited, Listener, Stream};
 pub use long_start::LongStart;

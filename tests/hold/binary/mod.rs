@@ -11,6 +11,7 @@ mod subscriber;
 mod writer;
 
 mod books;
+mod clock;
 mod collection;
 mod commands;
 mod consistency;

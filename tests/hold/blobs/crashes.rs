@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 
 use crate::support::blob_hold::{Hold, NOW_US, alice, content, digest, part_number, part_request};
+use server::daemon::ClockSteps;
 
 const DAY_US: u64 = 86_400_000_000;
 
@@ -156,10 +157,10 @@ async fn stale_uploads_are_swept_and_used_ones_stay() {
     let etag = hold.blobs.upload_part(request, body).await.unwrap();
     std::fs::create_dir(hold.root().join("uploads/0123456789abcdef0123456789abcdef")).unwrap();
 
-    let swept = hold.blobs.sweep(NOW_US + DAY_US).await.unwrap();
+    let swept = hold.blobs.sweep(NOW_US + DAY_US, &ClockSteps::default()).await.unwrap();
     assert_eq!(swept, Swept { uploads: 0, finished: 0, orphans: 1 });
     hold.complete(&finished, b"", &[]).await.unwrap();
-    let swept = hold.blobs.sweep(NOW_US + DAY_US + 1).await.unwrap();
+    let swept = hold.blobs.sweep(NOW_US + DAY_US + 1, &ClockSteps::default()).await.unwrap();
     assert_eq!(swept, Swept { uploads: 1, finished: 1, orphans: 0 });
     assert!(matches!(hold.blobs.session_account(&stale).await, Err(BlobError::UnknownUpload)));
     assert!(!folder(&hold, &stale).exists());

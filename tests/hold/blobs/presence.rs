@@ -4,6 +4,7 @@ use atcr_hold::blobs::{BlobError, Presence, PresenceError};
 use atcr_hold::objects::{Memory, Objects};
 use atcr_hold::schema;
 use atproto::syntax::Did;
+use server::daemon::ClockSteps;
 use server::sqlite::Database;
 use server::storage::StorageError;
 use tempfile::TempDir;
@@ -144,11 +145,11 @@ async fn a_sweep_leaves_alone_what_lies_in_another_storage() {
     std::fs::create_dir_all(&folder).unwrap();
     objects.put(MARKER, r#"{"hold":"did:web:other.example","id":"1"}"#).await.unwrap();
     presence.check().await.unwrap_err();
-    let refused = blobs.sweep(NOW_US).await;
+    let refused = blobs.sweep(NOW_US, &ClockSteps::default()).await;
     assert!(matches!(refused, Err(BlobError::Unavailable(_))), "{refused:?}");
     assert!(folder.exists());
     presence.adopt(&home.db, "own".into()).await.unwrap();
-    assert_eq!(blobs.sweep(NOW_US).await.unwrap().orphans, 1);
+    assert_eq!(blobs.sweep(NOW_US, &ClockSteps::default()).await.unwrap().orphans, 1);
     assert!(!folder.exists());
 }
 

@@ -1,6 +1,6 @@
 //! Uploads that take a place and have no right to it.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use atcr_hold::blobs::{BlobError, UploadLimits};
 use bytes::Bytes;
@@ -8,6 +8,7 @@ use futures_util::{FutureExt as _, stream};
 use tokio::sync::mpsc;
 
 use crate::support::blob_hold::{Hold, NOW_US, alice, bob, content, digest, part_number, part_request};
+use server::daemon::ClockSteps;
 
 const LIMITS: UploadLimits = UploadLimits {
     max_part_bytes: 1000,
@@ -29,8 +30,13 @@ async fn an_upload_without_any_part_ends_and_one_with_a_part_stays() {
         let empty = hold.blobs.initiate(&alice(), NOW_US).await.unwrap();
         let begun = hold.blobs.initiate(&alice(), NOW_US).await.unwrap();
         let one = hold.part(&begun, 1, &content(1, 800)).await.unwrap();
-        assert_eq!(hold.blobs.sweep_empty(NOW_US + 600_000_000).await.unwrap(), 0, "{}: not yet", hold.name);
-        assert_eq!(hold.blobs.sweep_empty(LATER_US).await.unwrap(), 1, "{}", hold.name);
+        assert_eq!(
+            hold.blobs.sweep_empty(NOW_US + 600_000_000, &ClockSteps::default()).await.unwrap(),
+            0,
+            "{}: not yet",
+            hold.name
+        );
+        assert_eq!(hold.blobs.sweep_empty(LATER_US, &ClockSteps::default()).await.unwrap(), 1, "{}", hold.name);
         assert!(matches!(hold.part(&empty, 1, b"x").await, Err(BlobError::UnknownUpload)));
         let listed = [(1, &one)];
         hold.complete(&begun, &content(1, 800), &listed).await.unwrap();
@@ -44,12 +50,49 @@ async fn an_upload_of_a_clock_that_was_ahead_is_swept_a_day_after_it_was_right_a
     for hold in Hold::everywhere_with(LIMITS).await {
         let ahead = hold.blobs.initiate(&alice(), NOW_US + YEAR_US).await.unwrap();
         let (name, now) = (&hold.name, hold.blobs.initiate(&alice(), NOW_US + 1_000_000).await.unwrap());
-        assert_eq!(hold.blobs.sweep(NOW_US).await.unwrap().uploads, 0, "{name}: it may be in use");
-        assert_eq!(hold.blobs.sweep(NOW_US + 86_400_000_000).await.unwrap().uploads, 0, "{name}");
-        assert_eq!(hold.blobs.sweep(NOW_US + 86_400_000_001).await.unwrap().uploads, 1, "{name}");
+        assert_eq!(
+            hold.blobs.sweep(NOW_US, &ClockSteps::default()).await.unwrap().uploads,
+            0,
+            "{name}: it may be in use"
+        );
+        assert_eq!(
+            hold.blobs.sweep(NOW_US + 86_400_000_000, &ClockSteps::default()).await.unwrap().uploads,
+            0,
+            "{name}"
+        );
+        assert_eq!(
+            hold.blobs.sweep(NOW_US + 86_400_000_001, &ClockSteps::default()).await.unwrap().uploads,
+            1,
+            "{name}"
+        );
         assert!(matches!(hold.blobs.session_account(&ahead).await, Err(BlobError::UnknownUpload)), "{name}");
         // One whose time is a moment later than now keeps it.
         hold.blobs.session_account(&now).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_ahead_ends_no_upload_that_is_in_use() {
+    const AHEAD_US: u64 = 2 * 86_400_000_000;
+    for hold in Hold::everywhere_with(LIMITS).await {
+        let (steps, begun, name) = (ClockSteps::default(), Instant::now(), &hold.name);
+        steps.look(NOW_US, begun);
+        let empty = hold.blobs.initiate(&alice(), NOW_US).await.unwrap();
+        let pushed = hold.blobs.initiate(&alice(), NOW_US).await.unwrap();
+        let part = hold.part(&pushed, 1, &content(1, 800)).await.unwrap();
+        // Each time after the begin in seconds, and whether an upload of then is swept: one without a part, one with a part.
+        for (passed_s, empty_goes, pushed_goes) in
+            [(60, 0, 0), (600, 0, 0), (601, 1, 0), (43_200, 0, 0), (86_400, 0, 0), (86_401, 0, 1)]
+        {
+            let clock_us = NOW_US + AHEAD_US + passed_s * 1_000_000;
+            steps.look(clock_us, begun + Duration::from_secs(passed_s));
+            assert_eq!(hold.blobs.sweep_empty(clock_us, &steps).await.unwrap(), empty_goes, "{name}: {passed_s}");
+            let swept = hold.blobs.sweep(clock_us, &steps).await.unwrap();
+            assert_eq!((swept.uploads, swept.orphans), (pushed_goes, 0), "{name}: {passed_s}");
+        }
+        assert!(matches!(hold.part(&empty, 1, b"x").await, Err(BlobError::UnknownUpload)), "{name}");
+        let late = hold.complete(&pushed, &content(1, 800), &[(1, &part)]).await;
+        assert!(matches!(late, Err(BlobError::UnknownUpload)), "{name}");
     }
 }
 
@@ -66,7 +109,7 @@ async fn an_upload_whose_first_part_takes_long_is_not_empty() {
     while hold.staged(&id).is_empty() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    assert_eq!(hold.blobs.sweep_empty(LATER_US).await.unwrap(), 0);
+    assert_eq!(hold.blobs.sweep_empty(LATER_US, &ClockSteps::default()).await.unwrap(), 0);
     drop(frames);
     let etag = part.await.unwrap().unwrap();
     hold.complete(&id, b"slow", &[(1, &etag)]).await.unwrap();
@@ -104,10 +147,10 @@ async fn an_upload_that_is_being_completed_keeps_no_sweep_from_the_others() {
     assert!(completed.as_mut().now_or_never().is_none(), "it waits for the digest, and has the lock of the upload");
     let patience = Duration::from_secs(60);
     hold.blobs.initiate(&alice(), NOW_US).await.unwrap();
-    let swept = tokio::time::timeout(patience, hold.blobs.sweep_empty(LATER_US)).await;
+    let swept = tokio::time::timeout(patience, hold.blobs.sweep_empty(LATER_US, &ClockSteps::default())).await;
     assert_eq!(swept.expect("it waits for the one").unwrap(), 1);
     hold.blobs.initiate(&alice(), NOW_US).await.unwrap();
-    let swept = tokio::time::timeout(patience, hold.blobs.sweep(NOW_US + 86_400_000_001)).await;
+    let swept = tokio::time::timeout(patience, hold.blobs.sweep(NOW_US + 86_400_000_001, &ClockSteps::default())).await;
     assert_eq!(swept.expect("it waits for the one").unwrap().uploads, 1);
     drop(busy);
     completed.await.unwrap();
@@ -128,9 +171,9 @@ async fn what_a_migration_writes_here_is_left_to_it_until_it_has_written_nothing
         std::fs::File::open(&folder).unwrap().set_modified(UNIX_EPOCH).unwrap();
         file.set_modified(used).unwrap();
         hold.blobs.recover().await.unwrap();
-        assert_eq!(hold.blobs.sweep(NOW_US).await.unwrap().orphans, 0);
+        assert_eq!(hold.blobs.sweep(NOW_US, &ClockSteps::default()).await.unwrap().orphans, 0);
         file.set_modified(left).unwrap();
-        assert_eq!(hold.blobs.sweep(NOW_US).await.unwrap().orphans, 1);
+        assert_eq!(hold.blobs.sweep(NOW_US, &ClockSteps::default()).await.unwrap().orphans, 1);
         assert!(!folder.exists());
     }
 }

@@ -71,6 +71,24 @@ async fn what_could_be_of_an_account_that_was_not_asked_stays() {
 }
 
 #[tokio::test]
+async fn what_was_used_while_the_clock_was_ahead_is_garbage_a_grace_period_after_it_was_right_again() {
+    static PASSED_US: AtomicU64 = AtomicU64::new(0);
+    const HOUR_US: u64 = 3_600_000_000;
+    let stock = Stock::in_directory().await;
+    let ahead_us = now_us() + 400 * 24 * HOUR_US;
+    let [uploaded, asked] = [stock.put_blob(b"uploaded").await, stock.put_blob(b"asked for").await];
+    stock.db.write(move |write| blobs::tables::put_blob(write, &uploaded, 8, ahead_us)).await.unwrap();
+    stock.db.write(move |write| blobs::tables::put_last_used(write, &asked, ahead_us, 0)).await.unwrap();
+    for (passed_hours, garbage) in [(0, 0), (24, 0), (26, 2)] {
+        PASSED_US.store(passed_hours * HOUR_US, Ordering::Relaxed);
+        let clock = || now_us() + PASSED_US.load(Ordering::Relaxed);
+        let upkeep = Upkeep::new(stock.db.clone(), stock.store.clone(), DigestLock::default(), clock);
+        let collected = upkeep.collect(forced(false), |_, _| {}).await.unwrap();
+        assert_eq!((collected.garbage.count, collected.recent.count), (garbage, 2 - garbage), "after {passed_hours} h");
+    }
+}
+
+#[tokio::test]
 async fn what_was_uploaded_before_the_clock_was_set_ahead_is_not_old() {
     static AHEAD_US: AtomicU64 = AtomicU64::new(0);
     let stock = Stock::in_directory().await;

@@ -17,6 +17,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use http::Method;
 use quick_cache::sync::Cache;
 
+pub(super) use orphans::ORPHAN_AGE;
+
 use super::names::{PartNumber, UploadId, blob_key, staged_key};
 use super::sessions::{Sessions, open_upload};
 use super::upload_state::UploadGuard;

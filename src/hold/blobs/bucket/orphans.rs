@@ -4,6 +4,8 @@
 //!
 //! Only keys that this program makes are touched: the bucket may have other users.
 
+use std::time::Duration;
+
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use super::Bucket;
@@ -12,15 +14,14 @@ use crate::blobs::names::{BLOBS, STAGING, UploadId, blob_digest, staged_key};
 use crate::blobs::tables;
 use crate::objects::{Listed, OpenMultipart, PROBES, is_probe};
 
-/// Least age of removed items, in microseconds: one hour. Copies of large blobs are open multipart uploads and younger
+/// Least age of removed items: one hour. Copies of large blobs are open multipart uploads and younger
 /// than this, however short the time of stale uploads is.
-const MIN_AGE_US: u64 = 3_600_000_000;
+pub(in crate::blobs) const ORPHAN_AGE: Duration = Duration::from_secs(3600);
 const REMOVALS_AT_ONCE: usize = 8;
 
 impl Bucket {
-    /// Removes ownerless items older than a stale upload and [`MIN_AGE_US`]. Returns how many.
-    pub(in crate::blobs) async fn drop_orphans(&self, now_us: u64) -> Result<usize, BlobError> {
-        let before_us = self.sessions.stale_before_us(now_us).min(now_us.saturating_sub(MIN_AGE_US));
+    /// Removes ownerless items from before `before_us`, microseconds since 1970. Returns how many.
+    pub(in crate::blobs) async fn drop_orphans(&self, before_us: u64) -> Result<usize, BlobError> {
         let multiparts = self.store.list_multiparts(STAGING).chain(self.store.list_multiparts(BLOBS));
         let multiparts = multiparts.chain(self.store.list_multiparts(PROBES));
         let multiparts = multiparts

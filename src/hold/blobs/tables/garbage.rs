@@ -130,6 +130,19 @@ pub fn put_last_used(write: &Write<'_>, digest: &Digest, used_us: u64, every_us:
     write.execute(sql, (digest.as_bytes(), used_us.cast_signed(), every_us.cast_signed())).map(drop)
 }
 
+/// Sets uses after `latest_us` of the blobs whose digest begins with the byte `first` to `now_us`: they are of a clock that
+/// was ahead.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn bring_back_uses(write: &Write<'_>, first: u8, now_us: u64, latest_us: u64) -> Result<(), StorageError> {
+    let (low, high) = bounds(first);
+    let sql = "UPDATE blob SET completed_us = iif(completed_us > ?4, ?3, completed_us),
+                               last_used_us = iif(last_used_us > ?4, ?3, last_used_us)
+               WHERE digest BETWEEN ?1 AND ?2 AND max(completed_us, coalesce(last_used_us, 0)) > ?4";
+    write.execute(sql, (low, high, now_us.cast_signed(), latest_us.cast_signed())).map(drop)
+}
+
 /// Deletes a blob's row as [`delete_blob`] does, and records the pending deletion of its object.
 ///
 /// # Errors

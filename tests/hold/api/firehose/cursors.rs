@@ -1,8 +1,11 @@
 //! Where a subscription begins.
 
+use std::time::{Duration, Instant};
+
 use atcr_hold::pds::{PdsLimits, RecordWrite, Step, Subscription};
 use bytes::Bytes;
 use serde_json::json;
+use server::daemon::ClockSteps;
 use server::sqlite::Read;
 
 use super::{Subscriber, error_frame, frame_of, put_member};
@@ -73,14 +76,29 @@ async fn two_days() -> RepoHome {
 async fn events_of_more_than_a_day_go_and_the_newest_stays() {
     let home = two_days().await;
     let all = home.events_after(0).await;
-    assert_eq!(home.pds.prune_events(START_US + DAY_US).await.unwrap(), 0);
-    assert_eq!(home.pds.prune_events(START_US + DAY_US + 1000).await.unwrap(), all.len() - 1);
-    assert_eq!(home.pds.prune_events(START_US + 9 * DAY_US).await.unwrap(), 0);
+    assert_eq!(home.pds.prune_events(START_US + DAY_US, &ClockSteps::default()).await.unwrap(), 0);
+    assert_eq!(home.pds.prune_events(START_US + DAY_US + 1000, &ClockSteps::default()).await.unwrap(), all.len() - 1);
+    assert_eq!(home.pds.prune_events(START_US + 9 * DAY_US, &ClockSteps::default()).await.unwrap(), 0);
     let kept = home.events_after(0).await;
     assert_eq!((kept.len(), kept[0].seq), (1, all.last().unwrap().seq));
     // The clock went back: still above everything that was ever sent.
     home.commit(START_US, vec![change("com.example.note/b", RecordWrite::Put(note("b")))]).await.unwrap();
     assert_eq!(home.events_after(kept[0].seq).await[0].seq, kept[0].seq + 1);
+}
+
+#[tokio::test]
+async fn events_stay_for_a_day_though_the_clock_is_set_ahead() {
+    const HOUR_US: u64 = DAY_US / 24;
+    let (home, steps, begun) = (two_days().await, ClockSteps::default(), Instant::now());
+    let all = home.events_after(0).await.len();
+    let mut clock_us = START_US + HOUR_US;
+    steps.look(clock_us, begun);
+    clock_us += 30 * DAY_US;
+    for (passed_hours, pruned) in [(0, 0), (22, 0), (23, 0), (24, all - 1)] {
+        steps.look(clock_us + passed_hours * HOUR_US, begun + Duration::from_micros(passed_hours * HOUR_US));
+        let found = home.pds.prune_events(clock_us + passed_hours * HOUR_US, &steps).await.unwrap();
+        assert_eq!(found, pruned, "after {passed_hours} hours");
+    }
 }
 
 #[tokio::test]
@@ -94,11 +112,11 @@ async fn an_event_of_a_clock_that_was_ahead_keeps_no_older_one_and_goes_with_tho
     let old = home.events_after(0).await.len();
     commit(START_US + 400 * DAY_US, "ahead").await;
     // When it was written is not known, as long as it is the newest of them.
-    assert_eq!(home.pds.prune_events(START_US + 2 * DAY_US).await.unwrap(), old);
+    assert_eq!(home.pds.prune_events(START_US + 2 * DAY_US, &ClockSteps::default()).await.unwrap(), old);
     commit(START_US + DAY_US, "new").await;
     commit(START_US + DAY_US + 1, "newer").await;
-    assert_eq!(home.pds.prune_events(START_US + 2 * DAY_US).await.unwrap(), 0);
-    assert_eq!(home.pds.prune_events(START_US + 2 * DAY_US + 1000).await.unwrap(), 2);
+    assert_eq!(home.pds.prune_events(START_US + 2 * DAY_US, &ClockSteps::default()).await.unwrap(), 0);
+    assert_eq!(home.pds.prune_events(START_US + 2 * DAY_US + 1000, &ClockSteps::default()).await.unwrap(), 2);
     let kept = home.events_after(0).await;
     assert_eq!(kept.len(), 1);
 }
@@ -119,12 +137,12 @@ async fn events_of_too_many_bytes_go_and_the_newest_stay() {
     assert_eq!(home.pds.event_bytes().await.unwrap(), size(&all));
     home.pds.set_limits(PdsLimits { event_bytes: 250_000, ..PdsLimits::default() });
     // None of them is too old.
-    assert_eq!(home.pds.prune_events(START_US).await.unwrap(), all.len() - 2);
+    assert_eq!(home.pds.prune_events(START_US, &ClockSteps::default()).await.unwrap(), all.len() - 2);
     let kept = frames().await;
     assert!(all.ends_with(&kept) && kept.len() == 2, "the newest two");
     assert_eq!(home.pds.event_bytes().await.unwrap(), size(&kept));
     home.pds.set_limits(PdsLimits { event_bytes: 1, ..PdsLimits::default() });
-    assert_eq!(home.pds.prune_events(START_US).await.unwrap(), 1);
+    assert_eq!(home.pds.prune_events(START_US, &ClockSteps::default()).await.unwrap(), 1);
     assert_eq!(frames().await, all[all.len() - 1..]);
 }
 
@@ -151,7 +169,7 @@ async fn every_event_comes_once_however_far_behind_a_reader_is() {
 async fn an_outdated_cursor_is_told_and_then_gets_what_is_kept() {
     let home = two_days().await;
     let all: Vec<i64> = home.events_after(0).await.iter().map(|event| event.seq).collect();
-    home.pds.prune_events(START_US + 2 * DAY_US).await.unwrap();
+    home.pds.prune_events(START_US + 2 * DAY_US, &ClockSteps::default()).await.unwrap();
     let [.., last_pruned, kept] = all[..] else { panic!("two events") };
     let message = "events after the cursor are no longer kept; those that are follow";
     let info = frame_of(json!({ "op": 1, "t": "#info" }), json!({ "name": "OutdatedCursor", "message": message }));
@@ -170,7 +188,7 @@ async fn a_reader_whose_next_events_are_gone_is_told_so() {
     let home = two_days().await;
     let first = home.events_after(0).await[0].seq;
     let mut subscription = home.pds.subscribe(Some(first)).await.unwrap();
-    home.pds.prune_events(START_US + 2 * DAY_US).await.unwrap();
+    home.pds.prune_events(START_US + 2 * DAY_US, &ClockSteps::default()).await.unwrap();
     let message = "too far behind; come back with the last sequence number as cursor";
     match subscription.next().await.unwrap() {
         Step::End(frame) => assert_eq!(frame, error_frame("ConsumerTooSlow", message)),

@@ -1,11 +1,14 @@
 //! Blobs over time: waiting ones go, referenced ones survive a restart and are in a backup, and an imported record may
 //! refer to one that is not here.
 
+use std::time::{Duration, Instant};
+
 use atcr_hold::pds;
 use atcr_hold::pds::{BlobsQuery, NewBlob, PdsError, RecordWrite};
 use atproto::repo::{BlobRef, cbor};
 use atproto::syntax::{MediaType, Tid};
 use serde_json::json;
+use server::daemon::ClockSteps;
 use server::storage::StorageError;
 
 use super::PNG;
@@ -37,19 +40,31 @@ async fn what_no_record_takes_up_goes_after_an_hour() {
     let first = home.pds.upload_blob(blob("image/png", PNG), START_US).await.unwrap();
     // Uploaded again, it waits anew.
     home.pds.upload_blob(blob("image/png", PNG), START_US + HOUR_US / 2).await.unwrap();
-    assert_eq!(home.pds.sweep_blobs(START_US + HOUR_US + 1).await.unwrap(), 0);
-    assert_eq!(home.pds.sweep_blobs(START_US + HOUR_US / 2 + HOUR_US + 1).await.unwrap(), 1);
+    assert_eq!(home.pds.sweep_blobs(START_US + HOUR_US + 1, &ClockSteps::default()).await.unwrap(), 0);
+    assert_eq!(home.pds.sweep_blobs(START_US + HOUR_US / 2 + HOUR_US + 1, &ClockSteps::default()).await.unwrap(), 1);
     let refused = home.commit(START_US + 2 * HOUR_US, vec![change(PATH, RecordWrite::Put(record("x", &first)))]).await;
     assert!(matches!(refused, Err(PdsError::BlobRef(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_ahead_takes_none_that_a_record_is_on_its_way_for() {
+    let (home, steps, begun) = (RepoHome::new(), ClockSteps::default(), Instant::now());
+    steps.look(START_US, begun);
+    home.pds.upload_blob(blob("image/png", PNG), START_US).await.unwrap();
+    for (passed_us, swept) in [(1, 0), (HOUR_US, 0), (HOUR_US + 1, 1)] {
+        let clock_us = START_US + 48 * HOUR_US + passed_us;
+        steps.look(clock_us, begun + Duration::from_micros(passed_us));
+        assert_eq!(home.pds.sweep_blobs(clock_us, &steps).await.unwrap(), swept, "after {passed_us} us");
+    }
 }
 
 #[tokio::test]
 async fn one_of_a_clock_that_was_ahead_goes_an_hour_after_it_was_right_again() {
     let home = RepoHome::new();
     home.pds.upload_blob(blob("image/png", PNG), START_US + 10_000 * HOUR_US).await.unwrap();
-    assert_eq!(home.pds.sweep_blobs(START_US).await.unwrap(), 0);
-    assert_eq!(home.pds.sweep_blobs(START_US + HOUR_US).await.unwrap(), 0);
-    assert_eq!(home.pds.sweep_blobs(START_US + HOUR_US + 1).await.unwrap(), 1);
+    assert_eq!(home.pds.sweep_blobs(START_US, &ClockSteps::default()).await.unwrap(), 0);
+    assert_eq!(home.pds.sweep_blobs(START_US + HOUR_US, &ClockSteps::default()).await.unwrap(), 0);
+    assert_eq!(home.pds.sweep_blobs(START_US + HOUR_US + 1, &ClockSteps::default()).await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -57,7 +72,7 @@ async fn a_referenced_blob_stays_with_its_type_over_sweep_upload_and_restart() {
     let mut home = RepoHome::new();
     let png = home.pds.upload_blob(blob("image/png", PNG), START_US).await.unwrap();
     home.commit(START_US, vec![change(PATH, RecordWrite::Put(record("x", &png)))]).await.unwrap();
-    assert_eq!(home.pds.sweep_blobs(START_US + 100 * HOUR_US).await.unwrap(), 0);
+    assert_eq!(home.pds.sweep_blobs(START_US + 100 * HOUR_US, &ClockSteps::default()).await.unwrap(), 0);
     let again = home.pds.upload_blob(blob("text/html", PNG), START_US).await.unwrap();
     assert_eq!(again, png, "the type of a published blob does not change under its record");
     home = home.reopen(true);

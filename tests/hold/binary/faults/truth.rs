@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::run::{Ledger, Run};
 use crate::support::http::blocking::Client;
+use server::daemon::ClockSteps;
 
 const BLOBS: &str = "docker/registry/v2/blobs/sha256";
 const STAGING: &str = "uploads";
@@ -39,7 +40,7 @@ pub(super) fn check(run: Run) -> String {
         let place = BlobPlace::Bucket { bucket: direct.clone(), presigned: Presigned::All };
         let blobs = Blobs::open(BlobSettings { place, limits: UploadLimits::default() }, database).await.unwrap();
         let now_us = u64::try_from(chrono::Utc::now().timestamp_micros()).unwrap();
-        blobs.sweep(now_us + LATER_US).await.unwrap();
+        blobs.sweep(now_us + LATER_US, &ClockSteps::default()).await.unwrap();
         assert_eq!(staged(&direct).await, Vec::<String>::new(), "a sweep leaves nothing");
         assert_eq!(visible(&direct).await, before, "a sweep takes no blob");
         let open = blobs.open_uploads().await.unwrap();

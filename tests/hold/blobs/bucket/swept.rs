@@ -5,6 +5,7 @@ use futures_util::TryStreamExt as _;
 
 use super::{begin, complete, holds, part_url, put_all};
 use crate::support::blob_hold::{Hold, NOW_US, alice, part_number};
+use server::daemon::ClockSteps;
 
 const HOUR_US: u64 = 3_600_000_000;
 
@@ -31,8 +32,12 @@ async fn stale_uploads_go_with_what_they_staged() {
         assert!(matches!(complete(&hold, &staged, b"x", &list).await, Err(BlobError::DigestMismatch)), "{name}");
         let used = begin(&hold).await;
         hold.blobs.part_target(&used, &alice(), part_number(1), NOW_US + 20 * HOUR_US).await.unwrap();
-        assert_eq!(hold.blobs.sweep(NOW_US + 24 * HOUR_US).await.unwrap(), Swept::default(), "{name}");
-        let swept = hold.blobs.sweep(NOW_US + 25 * HOUR_US).await.unwrap();
+        assert_eq!(
+            hold.blobs.sweep(NOW_US + 24 * HOUR_US, &ClockSteps::default()).await.unwrap(),
+            Swept::default(),
+            "{name}"
+        );
+        let swept = hold.blobs.sweep(NOW_US + 25 * HOUR_US, &ClockSteps::default()).await.unwrap();
         assert_eq!(swept, Swept { uploads: 2, finished: 0, orphans: 0 }, "{name}");
         for id in [begun, staged] {
             assert!(!hold.is_staged(&id).await, "{name}");
@@ -70,8 +75,16 @@ async fn what_a_lost_database_owned_goes_when_it_is_old() {
         }
         hold.store().create_multipart("uploads/video.mkv").await.unwrap();
         let hold = hold.lose_database().await;
-        assert_eq!(hold.blobs.sweep(now_us() + 23 * HOUR_US).await.unwrap().orphans, 0, "{name}");
-        assert_eq!(hold.blobs.sweep(now_us() + 25 * HOUR_US).await.unwrap().orphans, 7, "{name}");
+        assert_eq!(
+            hold.blobs.sweep(now_us() + 23 * HOUR_US, &ClockSteps::default()).await.unwrap().orphans,
+            0,
+            "{name}"
+        );
+        assert_eq!(
+            hold.blobs.sweep(now_us() + 25 * HOUR_US, &ClockSteps::default()).await.unwrap().orphans,
+            7,
+            "{name}"
+        );
         let mut rest = left(&hold, "uploads").await;
         rest.sort();
         assert_eq!(rest, [foreign[1], foreign[0], "uploads/video.mkv"], "{name}");
@@ -91,7 +104,7 @@ async fn what_an_open_upload_owns_stays_and_what_a_finished_one_left_goes() {
         let list = put_all(&hold, &open, b"whole").await;
         // One that was begun besides, when an answer was lost.
         hold.store().create_multipart(&format!("uploads/{open}")).await.unwrap();
-        let swept = hold.blobs.sweep(now_us() + 25 * HOUR_US).await.unwrap();
+        let swept = hold.blobs.sweep(now_us() + 25 * HOUR_US, &ClockSteps::default()).await.unwrap();
         assert_eq!((swept.uploads, swept.orphans), (0, 2), "{name}");
         complete(&hold, &open, b"whole", &list).await.unwrap();
         hold.assert_blob(b"whole").await;
