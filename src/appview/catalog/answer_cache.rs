@@ -1,20 +1,17 @@
 //! A cache of answers of other servers, with one request for concurrent callers. A failure is cached as well, so that a
 //! server that is slow or down is not asked again for each view of a page.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
 use quick_cache::Weighter;
-use quick_cache::sync::Cache;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
-use crate::cache::undivided;
+use crate::cache::TimedCache;
 use crate::repos::{Inactive, ReposError};
 use server::bulkhead::Locks;
 use server::egress::wait_for;
-use server::nonpoison::{Mutex, MutexGuard};
 
 /// Error of a look-up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,19 +40,8 @@ impl From<ReposError> for LookUpError {
     }
 }
 
-/// A cached result, with its time.
-#[derive(Clone)]
-pub struct Answer<V> {
-    pub(super) value: Result<V, LookUpError>,
-    at: Instant,
-}
-
-impl<V> Answer<V> {
-    /// Returns the value, unless the look-up failed.
-    pub fn value(&self) -> Option<&V> {
-        self.value.as_ref().ok()
-    }
-}
+/// The result of a look-up.
+pub type Answer<V> = Result<V, LookUpError>;
 
 /// Cache times, and the time-out of a look-up.
 #[derive(Clone, Copy)]
@@ -70,11 +56,8 @@ pub struct CacheTimes {
 
 /// A cache of look-ups by key.
 pub struct AnswerCache<K, V, W> {
-    cache: Cache<K, Answer<V>, W>,
+    cache: TimedCache<K, Answer<V>, W>,
     locks: Locks<K>,
-    /// Look-ups under way, and whether the key was forgotten since they began: then the result may be older than the
-    /// change.
-    under_way: Mutex<HashMap<K, bool>>,
     times: CacheTimes,
 }
 
@@ -87,23 +70,13 @@ where
     /// Makes a cache for about `items` entries with the total weight `weight`. One entry may have nearly all of it.
     #[must_use]
     pub fn new(items: usize, weight: u64, weighter: W, times: CacheTimes) -> Arc<Self> {
-        let cache = undivided(items, weight, weighter);
-        Arc::new(Self { cache, locks: Locks::default(), under_way: Mutex::default(), times })
-    }
-
-    fn under_way(&self) -> MutexGuard<'_, HashMap<K, bool>> {
-        self.under_way.lock()
-    }
-
-    fn known(&self, key: &K) -> Option<Result<V, LookUpError>> {
-        let answer = self.cache.get(key)?;
-        let age = if answer.value.is_ok() { self.times.fresh } else { self.times.failed };
-        (answer.at.elapsed() < age).then_some(answer.value)
+        let cache = TimedCache::weighted(items, weight, weighter, times.fresh);
+        Arc::new(Self { cache, locks: Locks::default(), times })
     }
 
     /// Returns the cached value of `key`, however old.
     pub(super) fn last(&self, key: &K) -> Option<V> {
-        self.cache.get(key)?.value.ok()
+        self.cache.last(key)?.ok()
     }
 
     /// Returns the cached result for `key`, or that of `ask`. A started look-up is completed even if the caller is
@@ -111,29 +84,22 @@ where
     ///
     /// # Errors
     /// [`LookUpError`], which is cached as well.
-    pub async fn get(
-        self: &Arc<Self>,
-        key: K,
-        ask: impl Future<Output = Result<V, LookUpError>> + Send + 'static,
-    ) -> Result<V, LookUpError> {
-        if let Some(known) = self.known(&key) {
+    pub async fn get(self: &Arc<Self>, key: K, ask: impl Future<Output = Answer<V>> + Send + 'static) -> Answer<V> {
+        if let Some(known) = self.cache.get(&key) {
             return known;
         }
         let this = Arc::clone(self);
         let asked = tokio::spawn(async move {
             let _guard = this.locks.lock(&key).await;
             // Another caller may have looked it up meanwhile.
-            if let Some(known) = this.known(&key) {
+            if let Some(known) = this.cache.get(&key) {
                 return known;
             }
-            this.under_way().insert(key.clone(), false);
+            let look_up = this.cache.begin(&key);
             let late = |_| LookUpError::Failed(format!("no answer came within {} s", this.times.time_out.as_secs()));
             let value = timeout(this.times.time_out, ask).await.map_err(late).flatten();
-            let mut under_way = this.under_way();
-            if under_way.remove(&key) == Some(false) {
-                this.cache.insert(key, Answer { value: value.clone(), at: Instant::now() });
-            }
-            drop(under_way);
+            let good_for = if value.is_ok() { this.times.fresh } else { this.times.failed };
+            this.cache.keep_for(key, value.clone(), look_up, good_for);
             value
         });
         let failed = |_| Err(LookUpError::Failed("the registry failed".into()));
@@ -142,10 +108,6 @@ where
 
     /// Removes the cached result of `key`; that of a look-up under way is not cached.
     pub(super) fn forget(&self, key: &K) {
-        let mut under_way = self.under_way();
-        if let Some(is_forgotten) = under_way.get_mut(key) {
-            *is_forgotten = true;
-        }
         self.cache.remove(key);
     }
 }
@@ -204,24 +166,5 @@ mod tests {
         let (before, after) = tokio::join!(kept.get("a", ask(1)), change);
         assert_eq!((before, after), (Ok(1), Ok(2)));
         assert_eq!(kept.get("a", ask(3)).await, Ok(2), "what was asked for since then is kept");
-        assert!(kept.under_way().is_empty());
-    }
-
-    /// Each entry weighs what it is.
-    #[derive(Clone)]
-    struct ByValue;
-
-    impl Weighter<&'static str, Answer<u64>> for ByValue {
-        fn weight(&self, _: &&'static str, answer: &Answer<u64>) -> u64 {
-            answer.value.clone().unwrap_or(1)
-        }
-    }
-
-    #[tokio::test]
-    async fn one_entry_may_have_most_of_the_cache_however_many_cores_there_are() {
-        let kept = AnswerCache::new(1024, 1000, ByValue, TIMES);
-        assert_eq!(kept.get("a", std::future::ready(Ok(900))).await, Ok(900));
-        assert_eq!(kept.get("a", std::future::ready(Ok(901))).await, Ok(900), "it is kept");
-        assert!(kept.cache.weight() <= 1000);
     }
 }

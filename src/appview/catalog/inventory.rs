@@ -124,7 +124,7 @@ pub(super) struct ByRecords;
 
 impl Weighter<Did, Answer<Arc<Inventory>>> for ByRecords {
     fn weight(&self, _: &Did, answer: &Answer<Arc<Inventory>>) -> u64 {
-        let Ok(inventory) = &answer.value else { return 1 };
+        let Ok(inventory) = answer else { return 1 };
         // A digest weighs a tenth of a manifest.
         let children = inventory.manifests.values().map(|manifest| manifest.children.len() as u64).sum::<u64>();
         1 + inventory.manifests.len() as u64

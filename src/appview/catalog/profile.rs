@@ -71,13 +71,13 @@ impl Weighter<Did, Answer<Arc<PersonProfile>>> for BySize {
 
 impl Weighter<(Did, ImageName), Answer<Arc<PageContent>>> for BySize {
     fn weight(&self, _: &(Did, ImageName), answer: &Answer<Arc<PageContent>>) -> u64 {
-        500 + answer.value.as_ref().map_or(0, |page| page.text.as_ref().map_or(0, String::len)) as u64
+        500 + answer.as_ref().map_or(0, |page| page.text.as_ref().map_or(0, String::len)) as u64
     }
 }
 
 impl Weighter<(Did, Digest), Answer<Picture>> for BySize {
     fn weight(&self, _: &(Did, Digest), answer: &Answer<Picture>) -> u64 {
-        500 + answer.value.as_ref().map_or(0, |picture| picture.bytes.len()) as u64
+        500 + answer.as_ref().map_or(0, |picture| picture.bytes.len()) as u64
     }
 }
 

@@ -1,8 +1,6 @@
 //! The choice of the hold for an account's new blobs: the one in its profile, else one in an older record of its own,
 //! else the registry's default; in place of each its successor, if it has one.
 
-use std::sync::atomic::Ordering;
-
 use serde_json::{Map, Value, json};
 
 use super::{CALL_TIME, Holds, HoldsError, MAX_SUCCESSORS, within};
@@ -84,7 +82,6 @@ impl Holds {
             }
         };
         let written = self.repos.rewrite(login, account, nsid::SAILOR_PROFILE, &self_key(), &now, edit).await;
-        self.choices.fetch_add(1, Ordering::AcqRel);
         self.profiles.remove(&account.did);
         Ok(written?)
     }
@@ -98,16 +95,12 @@ impl Holds {
         if let Some(hold) = self.profiles.get(&account.did) {
             return hold.ok_or(HoldsError::None);
         }
-        let choices = self.choices.load(Ordering::Acquire);
+        let look_up = self.profiles.begin(&account.did);
         let hold = match self.named(account).await? {
             Some(hold) => Some(self.last_successor(hold).await?),
             None => None,
         };
-        self.profiles.insert(account.did.clone(), hold.clone());
-        // Another one may have been chosen since the profile was read.
-        if self.choices.load(Ordering::Acquire) != choices {
-            self.profiles.remove(&account.did);
-        }
+        self.profiles.keep(account.did.clone(), hold.clone(), look_up);
         hold.ok_or(HoldsError::None)
     }
 

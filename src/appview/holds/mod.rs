@@ -6,7 +6,6 @@ mod facts;
 mod uploads;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
@@ -73,8 +72,6 @@ pub struct Holds {
     default_hold: RwLock<Option<HoldId>>,
     /// Holds of accounts.
     profiles: TimedCache<Did, Option<HoldId>>,
-    /// Number of changes that made entries of `profiles` outdated, also those that are just being looked up.
-    choices: AtomicU64,
     /// Answers to requests for crew membership, by account and hold.
     memberships: Cache<(Did, Did), Membership>,
 }
@@ -104,7 +101,6 @@ impl Holds {
             repos: Arc::clone(repos),
             default_hold: RwLock::new(default_hold),
             profiles: TimedCache::new(MAX_REMEMBERED, PROFILE_TTL),
-            choices: AtomicU64::new(0),
             memberships: Cache::new(MAX_REMEMBERED),
         }
     }
@@ -112,7 +108,6 @@ impl Holds {
     /// Changes the hold of accounts that name none.
     pub fn set_default_hold(&self, hold: Option<HoldId>) {
         *self.default_hold.write() = hold;
-        self.choices.fetch_add(1, Ordering::AcqRel);
         self.profiles.clear();
     }
 

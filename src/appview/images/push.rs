@@ -273,7 +273,9 @@ impl Push<'_> {
 
     async fn undo_manifest(&self, replacement: &Replacement) -> Result<(), ReposError> {
         let key = manifest_key(&self.manifest.digest);
-        self.images.repos.restore(self.permit.login(), nsid::MANIFEST, &key, replacement).await
+        let restored = self.images.repos.restore(self.permit.login(), nsid::MANIFEST, &key, replacement).await;
+        self.images.scans.forget(&self.owner.did);
+        restored
     }
 }
 

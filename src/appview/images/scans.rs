@@ -6,10 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quick_cache::Weighter;
-use quick_cache::sync::Cache;
-use tokio::time::Instant;
 
-use crate::cache::undivided;
+use crate::cache::TimedCache;
 use crate::repos::{Repos, ReposError};
 use atproto::syntax::{Did, Digest};
 use server::bulkhead::Locks;
@@ -36,20 +34,21 @@ pub(super) struct Scan {
 #[derive(Clone)]
 struct ByFound;
 
-impl Weighter<Did, (Arc<Scan>, Instant)> for ByFound {
-    fn weight(&self, _: &Did, (scan, _): &(Arc<Scan>, Instant)) -> u64 {
+impl Weighter<Did, Arc<Scan>> for ByFound {
+    fn weight(&self, _: &Did, scan: &Arc<Scan>) -> u64 {
         1 + scan.found.len() as u64
     }
 }
 
 pub(super) struct Scans {
-    remembered: Cache<Did, (Arc<Scan>, Instant), ByFound>,
+    remembered: TimedCache<Did, Arc<Scan>, ByFound>,
     locks: Locks<Did>,
 }
 
 impl Default for Scans {
     fn default() -> Self {
-        Self { remembered: undivided(ACCOUNTS, MAX_REMEMBERED, ByFound), locks: Locks::default() }
+        let remembered = TimedCache::weighted(ACCOUNTS, MAX_REMEMBERED, ByFound, TTL);
+        Self { remembered, locks: Locks::default() }
     }
 }
 
@@ -58,31 +57,25 @@ impl Scans {
     pub(super) async fn of(&self, repos: &Repos, account: &Account, now_us: u64) -> Result<Arc<Scan>, ReposError> {
         // Concurrent callers wait for the first one's scan.
         let _guard = self.locks.lock(&account.did).await;
-        let known = self.remembered.get(&account.did);
-        if let Some((scan, at)) = &known
-            && at.elapsed() < TTL
-        {
-            return Ok(Arc::clone(scan));
+        if let Some(scan) = self.remembered.get(&account.did) {
+            return Ok(scan);
         }
-        let (looked, writes) = (Instant::now(), repos.writes(&account.did));
+        let (look_up, last) = (self.remembered.begin(&account.did), self.remembered.last(&account.did));
         let revision = repos.revision(account).await?;
-        let scan = match known {
-            Some((scan, _)) if scan.is_whole && scan.revision.is_some() && scan.revision == revision => scan,
+        let scan = match last {
+            Some(scan) if scan.is_whole && scan.revision.is_some() && scan.revision == revision => scan,
             _ => {
                 let mut found = BTreeSet::new();
                 let is_whole = repos.subjects(account, |subject, digest| found.extend([(subject, digest)])).await?;
                 Arc::new(Scan { found, is_whole, begun_us: now_us, revision })
             }
         };
-        self.remembered.insert(account.did.clone(), (Arc::clone(&scan), looked));
-        // What was deleted while the records were read may be among them.
-        if repos.writes(&account.did) != writes {
-            self.forget(&account.did);
-        }
+        self.remembered.keep(account.did.clone(), Arc::clone(&scan), look_up);
         Ok(scan)
     }
 
-    /// Drops the cached scan of an account.
+    /// Drops the cached scan of an account after a deletion. One that is under way is not cached: what was deleted may be in
+    /// it.
     pub(super) fn forget(&self, account: &Did) {
         self.remembered.remove(account);
     }
@@ -90,7 +83,7 @@ impl Scans {
 
 #[cfg(test)]
 mod tests {
-    use super::{Arc, Did, Digest, Instant, Scan, Scans};
+    use super::{Arc, Did, Digest, Scan, Scans};
 
     #[test]
     fn a_scan_of_an_account_with_thousands_of_referrers_is_kept_however_many_cores_there_are() {
@@ -102,7 +95,7 @@ mod tests {
         };
         let found = (0..50_000).map(|number| (digest(0), digest(number))).collect();
         let scan = Scan { found, is_whole: true, begun_us: 1, revision: None };
-        scans.remembered.insert(account.clone(), (Arc::new(scan), Instant::now()));
+        scans.remembered.insert(account.clone(), Arc::new(scan));
         assert!(scans.remembered.get(&account).is_some());
     }
 }

@@ -110,12 +110,6 @@ impl Recent {
 }
 
 impl Repos {
-    /// Returns a number that grows with each write of this program to the account's records, and with some to others'.
-    #[must_use]
-    pub fn writes(&self, account: &Did) -> u64 {
-        self.recent.count(account).load(Ordering::Acquire)
-    }
-
     /// Returns the result of [`Repos::tagged`], which may be cached.
     ///
     /// # Errors

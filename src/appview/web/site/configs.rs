@@ -28,7 +28,7 @@ pub(in crate::web) struct ByLength;
 
 impl Weighter<ConfigKey, Answer<Arc<ImageConfig>>> for ByLength {
     fn weight(&self, _: &ConfigKey, answer: &Answer<Arc<ImageConfig>>) -> u64 {
-        500 + answer.value().map_or(0, |config| config.text_bytes() + 32 * config.history.len()) as u64
+        500 + answer.as_ref().map_or(0, |config| config.text_bytes() + 32 * config.history.len()) as u64
     }
 }
 
