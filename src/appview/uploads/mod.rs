@@ -29,7 +29,7 @@ use server::bulkhead::{LockGuard, Locks};
 use server::label;
 use server::metrics::{Counter, CounterBy};
 use server::sqlite::Database;
-use server::storage::{Hash, check_writable, directory_of, give_to_owner_of};
+use server::storage::{Hash, check_writable, directory_of, give_to_owner_of, warn_if_full};
 use server::wire::RequestBody;
 
 use bounds::Bounds;
@@ -145,6 +145,7 @@ impl Uploads {
     ) -> Result<Self, DirectoryError> {
         let bounds = make_directory(&directory).and_then(|()| Bounds::new(limits, &directory));
         let bounds = bounds.map_err(|error| DirectoryError { path: directory.clone(), error })?;
+        warn_if_full(&directory, "uploads", limits.reserve_bytes);
         let locks = Locks::default();
         Ok(Self { database, holds, directory, clock, locks, bounds, counts: UploadCounts::default() })
     }

@@ -89,15 +89,6 @@ impl Staging {
         })
     }
 
-    /// Returns the number of files that can still be made on the file system; `None` where it has no such limit.
-    ///
-    /// # Errors
-    /// When the system call fails.
-    pub fn free_files(&self) -> Result<Option<u64>, StorageError> {
-        let found = rustix::fs::statvfs(&*self.directory).map_err(io::Error::from)?;
-        Ok(Some(found.f_favail).filter(|_| found.f_files > 0))
-    }
-
     /// Reserves space for a writer that is about to use it; `kept_bytes` stay free beside it.
     ///
     /// # Errors

@@ -51,6 +51,24 @@ impl DiskSpace {
     }
 }
 
+/// Logs a warning where the file system of `directory`, which has the `of`, is full: fewer than `reserve_bytes` are free, or no
+/// file can be made. For the start of a program that refuses uploads then.
+pub fn warn_if_full(directory: &Path, of: &str, reserve_bytes: u64) {
+    let found = match rustix::fs::statvfs(directory) {
+        Ok(found) => found,
+        Err(error) => {
+            return tracing::warn!(%error, "how much room the file system of the {of} has is unknown");
+        }
+    };
+    let free_bytes = found.f_bavail.saturating_mul(found.f_frsize);
+    if free_bytes < reserve_bytes {
+        tracing::warn!(free_bytes, reserve_bytes, "the file system of the {of} is full: uploads are refused");
+    } else if found.f_files > 0 && found.f_favail == 0 {
+        // Some file systems have no such limit, and report 0.
+        tracing::warn!("the file system of the {of} has no inodes left: uploads are refused");
+    }
+}
+
 /// Bytes written to find out whether more may be written: some blocks of any file system.
 const TRIED_BYTES: usize = 64 << 10;
 

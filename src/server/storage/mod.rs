@@ -14,7 +14,7 @@ mod partial_file;
 mod reservation;
 
 pub use directory::{directory_of, sync_directory_of};
-pub use disk_space::{DiskSpace, check_not_full, check_writable};
+pub use disk_space::{DiskSpace, check_not_full, check_writable, warn_if_full};
 pub use faults::{Origin, count_fault, faults, show_faults};
 pub use file_lock::lock_within;
 pub use hash::Hash;

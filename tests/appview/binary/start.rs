@@ -111,3 +111,18 @@ fn a_directory_of_uploads_that_cannot_be_used_is_told_before_a_push() {
     give_to_nobody(&uploads);
     assert_eq!(site.start().stop(), Some(0));
 }
+
+#[test]
+fn a_disk_with_too_little_room_for_uploads_is_named_at_the_start() {
+    let mut site = Site::new();
+    let roomy = site.start();
+    assert_eq!(roomy.anonymous().get("/_health").status, 200);
+    assert!(!roomy.log().contains("is full"), "{}", roomy.log());
+    assert_eq!(roomy.stop(), Some(0));
+    site.configure("[limits]\nreserve_bytes = 1152921504606846976\n");
+    let daemon = site.start();
+    let line = daemon.wait_for_line("the file system of the uploads is full: uploads are refused");
+    assert!(line.contains("free_bytes=") && line.contains("WARN"), "{line}");
+    assert_eq!(daemon.anonymous().get("/_health").status, 200, "pulls go on");
+    assert_eq!(daemon.stop(), Some(0));
+}

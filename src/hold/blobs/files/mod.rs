@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use crate::objects::{Object, Objects, Staging};
 use atproto::syntax::{Did, Digest};
 use server::bulkhead::Bulkhead;
-use server::storage::StorageError;
+use server::storage::{StorageError, warn_if_full};
 
 use super::names::{BLOBS, STAGING, UploadId, blob_folder, blob_key};
 use super::sessions::Sessions;
@@ -50,7 +50,7 @@ impl Files {
         let reason = |e: &StorageError| e.source().map_or_else(|| e.to_string(), ToString::to_string);
         let unusable = |e: StorageError| OpenBlobsError::Root { path: root.to_owned(), reason: reason(&e) };
         let staging = Staging::open(root, STAGING).map_err(unusable)?;
-        warn_of_full_disk(&staging, sessions.limits().reserve_bytes);
+        warn_if_full(root, "blobs", sessions.limits().reserve_bytes);
         Ok(Self {
             sessions,
             objects: Objects::open(root).map_err(unusable)?,
@@ -125,18 +125,4 @@ impl Files {
 fn probed_folders() -> Vec<String> {
     let above = BLOBS.match_indices('/').map(|(at, _)| BLOBS[..at].to_owned());
     above.chain([BLOBS.to_owned()]).chain((0..=u8::MAX).map(blob_folder)).collect()
-}
-
-fn warn_of_full_disk(staging: &Staging, reserve_bytes: u64) {
-    let free = staging.disk_space().map(|space| space.free_bytes).and_then(|bytes| Ok((bytes, staging.free_files()?)));
-    match free {
-        Ok((free_bytes, _)) if free_bytes < reserve_bytes => {
-            tracing::warn!(free_bytes, reserve_bytes, "the file system of the blobs is full: uploads are refused");
-        }
-        Ok((_, Some(0))) => {
-            tracing::warn!("the file system of the blobs has no inodes left: uploads are refused");
-        }
-        Ok(_) => {}
-        Err(error) => tracing::warn!(%error, "how much room the file system of the blobs has is unknown"),
-    }
 }
