@@ -15,8 +15,6 @@ use atproto::syntax::Did;
 use server::bulkhead::LockGuard;
 use server::egress::wait_for;
 use server::identity::Account;
-use server::sqlite::Write;
-use server::storage::StorageError;
 
 /// How long a confirmation of a session by the PDS is good.
 const PROVEN_FOR_US: u64 = 10 * 60 * 1_000_000;
@@ -67,13 +65,9 @@ impl Sessions {
         };
         match outcome {
             Ok(tokens) => {
-                let now_us = (self.settings.clock)();
-                let store = move |write: &Write<'_>| {
-                    tables::update(write, id, &tokens, now_us)?;
-                    Ok::<_, StorageError>(tokens)
-                };
-                let NewTokens { access, refresh } = self.database.write(store).await?;
-                Ok(SessionRow { access, refresh, ..row.clone() })
+                let NewTokens { access, refresh } = tokens;
+                let renewed = SessionRow { access, refresh, ..row.clone() };
+                if self.store_renewed(renewed.clone()).await? { Ok(renewed) } else { Err(AccountsError::SessionEnded) }
             }
             Err(AccountsError::SessionEnded) => {
                 tracing::info!(did = %row.account, "the session of {} at its PDS has ended", row.account);

@@ -10,9 +10,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::error::AccountsError;
 use super::sessions::{SessionId, Sessions};
-use crate::accounts::tables::{self, EndedRow};
+use crate::accounts::tables::{self, EndedRow, SessionRow};
 use crate::oauth::OauthError;
 use crate::remote::RemoteError;
+use atproto::lexicon::SessionTokens;
 use atproto::lexicon::nsid;
 use atproto::syntax::{Did, micros};
 use server::identity::Pool;
@@ -23,6 +24,8 @@ use server::storage::StorageError;
 const REVOKE_FOR: Duration = Duration::from_secs(10);
 /// Sessions of one account whose end is requested at once.
 const AT_ONCE: usize = 8;
+/// How long an account's server has to end a session that nobody asked to end: somebody waits for another answer.
+const REVOKE_AT_ONCE_FOR: Duration = Duration::from_secs(5);
 /// Ended sessions whose servers are told in one round.
 const ROUND: usize = 64;
 /// Time to the second attempt to end a session at its server, in microseconds; each later one is four times as long.
@@ -139,6 +142,41 @@ impl Sessions {
         let (ids, ended) = self.database.write(end).await?;
         self.service_tokens.retain(|(of, _), _| !ids.contains(of));
         Ok(ended)
+    }
+
+    /// Stores the new tokens of a session. Returns false if it was ended here while they were on their way: then they are ended
+    /// at the server at once.
+    pub(super) async fn store_renewed(&self, renewed: SessionRow) -> Result<bool, AccountsError> {
+        let now_us = (self.settings.clock)();
+        let store = move |write: &Write<'_>| match tables::update(write, &renewed, now_us)? {
+            true => Ok(None),
+            false => tables::add_ended(write, &renewed, now_us, now_us + FIRST_PAUSE_US).map(Some),
+        };
+        let Some(ended) = self.database.write::<_, StorageError, _>(store).await? else { return Ok(true) };
+        self.end_there(&ended, Instant::now() + REVOKE_AT_ONCE_FOR, false).await?;
+        Ok(false)
+    }
+
+    /// Ends a session by password that was made and is not wanted, like [`Sessions::end`].
+    pub(super) async fn end_unwanted(&self, account: &Did, tokens: SessionTokens) {
+        let (did, now_us) = (account, (self.settings.clock)());
+        let row = SessionRow {
+            id: 0,
+            account: did.clone(),
+            access: tokens.access_jwt,
+            refresh: tokens.refresh_jwt,
+            proven_us: now_us,
+            binding: None,
+            begun_us: None,
+        };
+        let store = move |write: &Write<'_>| tables::add_ended(write, &row, now_us, now_us + FIRST_PAUSE_US);
+        let ended = async {
+            let row = self.database.write(store).await?;
+            self.end_there(&row, Instant::now() + REVOKE_AT_ONCE_FOR, true).await
+        };
+        if let Err(error) = ended.await {
+            tracing::warn!(%did, %error, "a session that is not wanted could not be ended");
+        }
     }
 
     /// Does [`Sessions::end_there`] for some sessions at once. None keeps the others from ending.

@@ -299,7 +299,9 @@ impl Sessions {
             return Err(AccountsError::Pds(RemoteError::Unintelligible));
         }
         let token: Arc<str> = token.token.into();
-        self.service_tokens.insert(key, ServiceToken { token: Arc::clone(&token), made });
+        self.service_tokens.insert(key.clone(), ServiceToken { token: Arc::clone(&token), made });
+        // The session may have been ended, and its tokens dropped, before this one came.
+        self.row(login).await.inspect_err(|_| drop(self.service_tokens.remove(&key)))?;
         Ok(token)
     }
 
@@ -342,10 +344,7 @@ impl Sessions {
             return Err(AccountsError::Pds(RemoteError::Unintelligible));
         }
         if !self.settings.allow_main_password && scope(&tokens.access_jwt).as_deref() == Some(MAIN_PASSWORD_SCOPE) {
-            let url = self.resolver.pds_method(account, &nsid::DELETE_SESSION)?.to_string();
-            if let Err(error) = self.remote.bare_procedure(&url, &tokens.refresh_jwt).await {
-                tracing::warn!(did = %account.did, %error, "a session that is not wanted could not be ended");
-            }
+            self.end_unwanted(&account.did, tokens).await;
             return Err(AccountsError::MainPassword);
         }
         let did = account.did.clone();

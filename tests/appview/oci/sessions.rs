@@ -14,6 +14,7 @@ const APP_PASSWORD: &str = "com.atproto.appPass";
 const CHALLENGE: &str = "Bearer realm=\"http://localhost:5000/auth/token\",service=\"localhost:5000\"";
 const CREATE: &str = "/xrpc/com.atproto.server.createSession";
 const REFRESH: &str = "/xrpc/com.atproto.server.refreshSession";
+const DELETE: &str = "/xrpc/com.atproto.server.deleteSession";
 const RESOLVE: &str = "/xrpc/com.atproto.identity.resolveHandle?handle=";
 
 fn execute(registry: &Registry, sql: &str) {
@@ -111,6 +112,67 @@ async fn who_cannot_sign_in_is_told_why() {
     network.set(CREATE, raw("401 No", r#"{"error":"AccountTakedown","message":"it was taken down"}"#));
     let message = refused(&registry.token("alice.test:right", SCOPE).await, 403, "DENIED");
     assert!(message.contains("it was taken down"), "{message}");
+}
+
+#[tokio::test]
+async fn a_main_password_is_named_although_its_session_cannot_be_ended() {
+    let registry = Registry::start(NONE).await;
+    registry.signs_in_with("com.atproto.access");
+    registry.network.set(DELETE, Reply::Stall(String::new()));
+    let message = refused(&registry.token("alice.test:main", SCOPE).await, 401, "UNAUTHORIZED");
+    assert!(message.contains("main password"), "{message}");
+    let left = || -> (u32, String) {
+        let sql = "SELECT count(*), coalesce(max(refresh), '') FROM ended_session";
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        Connection::open(registry.database()).unwrap().query_row(sql, [], read).unwrap()
+    };
+    assert_eq!(left(), (1, "r".into()), "its server is asked again to end it");
+    registry.network.set(DELETE, Reply::Body(String::new()));
+    execute(&registry, "DELETE FROM ended_session");
+    refused(&registry.token("alice.test:other", SCOPE).await, 401, "UNAUTHORIZED");
+    assert_eq!((left().0, registry.network.requests_of(DELETE)), (0, 2));
+}
+
+/// Waits until the PDS was asked for something.
+async fn asked(registry: &Registry, path: &str) {
+    while registry.network.requests_of(path) == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn tokens_that_come_for_a_session_that_has_ended_meanwhile_are_ended_too() {
+    let registry = signed_in().await;
+    let renewed = json!({ "did": registry.alice, "accessJwt": "e30.e30.s", "refreshJwt": "r2" });
+    registry.network.set(REFRESH, Reply::Held(renewed.to_string()));
+    execute(&registry, "UPDATE pds_session SET proven_us = 1");
+    let ended = async {
+        asked(&registry, REFRESH).await;
+        execute(&registry, "DELETE FROM pds_session");
+        registry.network.release();
+    };
+    let (token, ()) = tokio::join!(registry.token("alice.test:pass", SCOPE), ended);
+    assert_eq!(rights(&token), ["alice.test/app:pull,push"], "the password makes another session");
+    assert_eq!((registry.network.requests_of(CREATE), registry.network.requests_of(DELETE)), (2, 1));
+}
+
+#[tokio::test]
+async fn a_token_for_a_hold_that_comes_after_the_end_of_its_session_is_not_used() {
+    const SERVICE_AUTH: &str = "/xrpc/com.atproto.server.getServiceAuth?";
+    let pushes = Pushes::start().await;
+    pushes.says(INITIATE, &json!({ "uploadId": "u1" }));
+    let (registry, uploads) = (&pushes.registry, format!("{BLOBS}uploads/"));
+    let hold = format!("did%3Aweb%3Alocalhost%253A{}", registry.network.port);
+    let path = format!("{SERVICE_AUTH}aud={hold}&lxm=com.atproto.repo.getRecord");
+    registry.network.set(&path, Reply::Held(json!({ "token": "t" }).to_string()));
+    let ended = async {
+        asked(registry, SERVICE_AUTH).await;
+        execute(registry, "DELETE FROM pds_session");
+        registry.network.release();
+    };
+    let (answer, ()) = tokio::join!(pushes.call("POST", &uploads, ""), ended);
+    assert!(refused(&answer, 401, "UNAUTHORIZED").contains("has ended"), "{}", answer.text());
+    assert_eq!(registry.network.requests_of(INITIATE), 0);
 }
 
 #[tokio::test]

@@ -130,13 +130,14 @@ pub fn adopt(
     id.ok_or_else(|| StorageError::failed("a session was not stored"))
 }
 
-/// Replaces the tokens of a session.
+/// Replaces the tokens of a session by those in `renewed`. Returns false if there is no such session any more.
 ///
 /// # Errors
 /// As [`by_password`].
-pub fn update(write: &Write<'_>, id: i64, tokens: &NewTokens, proven_us: u64) -> Result<(), StorageError> {
+pub fn update(write: &Write<'_>, renewed: &SessionRow, proven_us: u64) -> Result<bool, StorageError> {
     let sql = "UPDATE pds_session SET access = ?2, refresh = ?3, proven_us = ?4 WHERE id = ?1";
-    write.execute(sql, (id, &tokens.access, &tokens.refresh, proven_us.cast_signed())).map(drop)
+    let SessionRow { id, access, refresh, .. } = renewed;
+    write.execute(sql, (id, access, refresh, proven_us.cast_signed())).map(|changed| changed > 0)
 }
 
 /// Writes the row of a session as it is: fails where its tokens could not be replaced.
