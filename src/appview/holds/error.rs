@@ -22,6 +22,14 @@ pub enum HoldsError {
     /// A record names something as a hold that is none.
     #[error("what the account's records name as a hold is none")]
     NotAHold,
+    /// A host says that it is a hold by did:plc whose DID document does not name the host.
+    #[error("{host} says that it is {did}, whose DID document names another server")]
+    OtherHost {
+        /// The host.
+        host: String,
+        /// What it says that it is.
+        did: Did,
+    },
     /// The hold refused the call.
     #[error("the hold {hold} refuses it: {message}")]
     Refused {

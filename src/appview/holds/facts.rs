@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{CALL_TIME, Holds, HoldsError, within};
@@ -9,12 +10,42 @@ use crate::remote::{Credential, RemoteError};
 use atproto::lexicon::error as name;
 use atproto::lexicon::nsid::{self, Collection};
 use atproto::lexicon::{Captain, Crew, Permission, PermissionSet, RecordPage, RecordView, SELF_KEY, Stats};
-use atproto::syntax::{Did, HoldId, ImageName};
+use atproto::syntax::{Did, HoldId, ImageName, ServiceUrl};
+use server::identity::Pool;
 
 /// Maximum number of pages of 100 crew members that are read.
 const MAX_PAGES: usize = 10;
 
+/// The answer of a server to `com.atproto.server.describeServer`.
+#[derive(Deserialize)]
+struct Described {
+    did: Did,
+}
+
 impl Holds {
+    /// Returns the hold at a URL: one by did:plc if the server there says so and the DID's document names this URL, else the
+    /// one by the did:web of its host.
+    ///
+    /// # Errors
+    /// [`HoldsError::OtherHost`], [`HoldsError::Unresolved`]
+    pub async fn at(&self, url: &ServiceUrl) -> Result<HoldId, HoldsError> {
+        let method = format!("{url}/xrpc/{}", nsid::DESCRIBE_SERVER);
+        let asked = self.remote.query::<Described>(&method, &[], Credential::None);
+        // Whether the server is there shows at the next call.
+        let Ok(Described { did }) = within(CALL_TIME, asked).await else { return Ok(HoldId::Web(url.clone())) };
+        if !did.is_plc() {
+            return Ok(HoldId::Web(url.clone()));
+        }
+        let found = self.resolver.refresh(&did, Pool::Strangers).await;
+        let account = found.map_err(|error| HoldsError::Unresolved { hold: did.clone(), error })?;
+        let named = account.pds.as_deref().and_then(|named| ServiceUrl::parse(named).ok());
+        if named.as_ref() == Some(url) {
+            Ok(HoldId::Plc(did))
+        } else {
+            Err(HoldsError::OtherHost { host: url.authority().to_owned(), did })
+        }
+    }
+
     /// Returns the captain record of a hold: its owner, and what it allows.
     ///
     /// # Errors

@@ -320,7 +320,7 @@ impl From<HoldsError> for OciError {
         use identity::ResolveError as E;
         let text = error.to_string();
         match error {
-            HoldsError::None | HoldsError::NotAHold => Self::denied(text),
+            HoldsError::None | HoldsError::NotAHold | HoldsError::OtherHost { .. } => Self::denied(text),
             HoldsError::Refused { name, .. } if name == name::INVALID_UPLOAD_ID => Self::upload_unknown(),
             HoldsError::Refused { .. } => Self::denied(text),
             HoldsError::Silent { hold, error: error @ RemoteError::Refused { status, .. } }

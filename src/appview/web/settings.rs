@@ -146,7 +146,7 @@ pub(super) async fn choose_hold(web: &Web, request: Request, trace: &mut Trace) 
 async fn choose(web: &Web, did: &Did, fields: &Fields) -> Result<&'static str, WebError> {
     let other = fields.get("other").map(names::typed).filter(|other| !other.is_empty());
     let choice = match (fields.get("hold"), other) {
-        (Some("other"), Some(other)) => HoldChoice::Hold(named(other)?),
+        (Some("other"), Some(other)) => HoldChoice::Hold(found(web, other).await?),
         (Some("other"), None) => return Err(WebError::bad_form("name the other hold")),
         (None, _) => return Err(WebError::bad_form("choose a hold")),
         // Which of the two was meant?
@@ -159,8 +159,7 @@ async fn choose(web: &Web, did: &Did, fields: &Fields) -> Result<&'static str, W
         (Some(did), None) => HoldChoice::Hold(named(did)?),
     };
     if let HoldChoice::Hold(hold) = &choice {
-        let refuse = |error| WebError::bad_form(format!("this hold cannot be chosen: {error}"));
-        web.catalog.captain(hold).await.map_err(refuse)?;
+        web.catalog.captain(hold).await.map_err(not_chosen)?;
     }
     let sentence = match &choice {
         HoldChoice::None => "It is saved. You have no hold now: pushes are refused.",
@@ -191,6 +190,18 @@ pub(super) async fn end_session(web: &Web, request: Request, trace: &mut Trace) 
     }
     web.browsers.end_of(id, &did).await?;
     Ok(browser.go_and_say(Endpoint::Settings.path(), "That browser is signed in no more."))
+}
+
+/// Returns the hold that a user typed by its DID, URL or host.
+async fn found(web: &Web, text: &str) -> Result<HoldId, WebError> {
+    match named(text)? {
+        HoldId::Web(url) => web.holds.at(&url).await.map_err(not_chosen),
+        hold @ HoldId::Plc(_) => Ok(hold),
+    }
+}
+
+fn not_chosen(error: impl std::fmt::Display) -> WebError {
+    WebError::bad_form(format!("this hold cannot be chosen: {error}"))
 }
 
 /// Parses a hold that a user typed: its DID, URL or host.

@@ -18,4 +18,5 @@ mod site;
 mod stalled;
 mod stolen_codes;
 mod twice;
+mod typed_holds;
 mod webhooks;
