@@ -13,6 +13,7 @@ use std::time::Duration;
 use http::header::ACCEPT;
 use http::{Request, StatusCode};
 
+use super::fetch::FetchError;
 use super::{Account, Pool, ResolveError, Resolver};
 use crate::egress::{AnswerLimits, EgressError, retry_after_by_date};
 use crate::json::{self, JsonError};
@@ -112,19 +113,14 @@ impl Resolver {
         let url = self.pds_method(account, &nsid::LIST_RECORDS).map_err(ListError::Account)?;
         let request = Request::get(format!("{url}?{}", query(&account.did, collection, limit, cursor)))
             .header(ACCEPT, "application/json");
-        let answer =
-            self.fetcher.ask_within(request, Pool::Members, PAGE_LIMITS).await.map_err(|error| match error {
-                EgressError::TooLarge(_) => ListError::TooLarge,
-                EgressError::NotPublic => ListError::Account(ResolveError::Invalid("its host has no public address")),
-                EgressError::Request(_) => ListError::Account(ResolveError::Unsupported("it makes no address")),
-                EgressError::NameLookUp(_)
-                | EgressError::NoSuchName(_)
-                | EgressError::Forbidden(_)
-                | EgressError::Connect(_)
-                | EgressError::Broken(_)
-                | EgressError::TimedOut(_)
-                | EgressError::NoTime => ListError::Unreachable { retry_after: None },
-            })?;
+        let answer = self.fetcher.ask_within(request, Pool::Members, PAGE_LIMITS).await;
+        let answer = answer.map_err(|error| match error {
+            EgressError::TooLarge(_) => ListError::TooLarge,
+            error => match ResolveError::from(FetchError::from(error)) {
+                ResolveError::Unreachable => ListError::Unreachable { retry_after: None },
+                problem => ListError::Account(problem),
+            },
+        })?;
         match answer.status() {
             StatusCode::OK => match json::parse::<RecordPage>(answer.body()) {
                 // Some servers have an empty cursor for none.

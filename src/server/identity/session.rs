@@ -14,12 +14,12 @@ use quick_cache::sync::Cache;
 use serde::Deserialize;
 use tokio::time::Instant;
 
+use super::ResolveError;
 use super::asker::{Asker, ByPool, Pool};
-use super::fetch::Fetcher;
+use super::fetch::{FetchError, Fetcher};
 use super::location::PdsUrl;
 use super::single_flight::{Joined, SingleFlight};
 use crate::bulkhead::{BulkheadCounts, Overload};
-use crate::egress::EgressError;
 use atproto::syntax::Did;
 
 /// Time that a confirmation is cached: as long as the registry uses a service token.
@@ -175,23 +175,17 @@ async fn ask(fetcher: &Fetcher, question: &SessionQuestion, pool: Pool) -> Answe
         .header(ACCEPT, "application/json")
         .header(AUTHORIZATION, secret(&question.authorization)?)
         .header(DPOP, secret(&question.proof)?);
-    let response = fetcher.ask(request, pool).await.map_err(|error| match error {
-        EgressError::NotPublic | EgressError::TooLarge(_) | EgressError::Request(_) => SessionError::Token(NO_SESSION),
-        EgressError::NameLookUp(_)
-        | EgressError::NoSuchName(_)
-        | EgressError::Forbidden(_)
-        | EgressError::Connect(_)
-        | EgressError::Broken(_)
-        | EgressError::TimedOut(_)
-        | EgressError::NoTime => {
-            let account = &question.account;
-            if pool.is_of_member() {
-                tracing::warn!(did = %account, "the PDS of {account}, a member, gives no answer: {error}");
-            } else {
-                tracing::debug!(did = %account, "the PDS of {account}, a stranger, gives no answer: {error}");
-            }
-            SessionError::Unreachable
+    let response = fetcher.ask(request, pool).await.map_err(FetchError::from).map_err(|error| {
+        if ResolveError::from(&error) != ResolveError::Unreachable {
+            return SessionError::Token(NO_SESSION);
         }
+        let account = &question.account;
+        if pool.is_of_member() {
+            tracing::warn!(did = %account, "the PDS of {account}, a member, gives no answer: {error}");
+        } else {
+            tracing::debug!(did = %account, "the PDS of {account}, a stranger, gives no answer: {error}");
+        }
+        SessionError::Unreachable
     })?;
     judge(&response, &question.account)
 }
