@@ -76,7 +76,7 @@ in
     url = mkOption {
       type = url;
       example = "https://hold.example.org";
-      description = "Where the world reaches the hold. It makes the DID, so it can never be changed.";
+      description = "Where the world reaches the hold. Without `did` it makes the DID, and can never be changed then.";
     };
     did = mkOption {
       type = did;

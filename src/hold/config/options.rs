@@ -3,7 +3,7 @@
 
 server::options! {
     Restart "public_url" ["HOLD_PUBLIC_URL"] Text Words("required")
-        => "`https://<host>`, or `http://localhost[:port]`. It makes the DID: never change it";
+        => "`https://<host>`, or `http://localhost[:port]`. Without `did` it makes the DID: never change it then";
     Restart "did" ["HOLD_DID"] Text Words("`did:web:` of `public_url`")
         => "the DID, where the hold [moved in](moving.md#from-another-program-under-the-same-address) with a did:plc: never change it";
     Live "owner" ["HOLD_OWNER"] Text Words("required") => "DID of the captain";

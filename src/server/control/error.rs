@@ -15,7 +15,7 @@ pub enum AdminError {
     #[error("the admin socket {0} belongs to another user: run this command as the user of the daemon, or as root")]
     Forbidden(PathBuf),
     /// A process listens at the socket file, but does not answer as this program's daemon does.
-    #[error("the daemon at {path} does not answer: {reason}")]
+    #[error("the daemon at {path} does not answer: {reason}; see what its log says, then repeat the command")]
     NoAnswer {
         /// The socket file.
         path: PathBuf,
