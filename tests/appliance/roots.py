@@ -3,6 +3,7 @@
 A tree is named after what went into it and the month, so that it is made anew when either changes.
 """
 
+import fcntl
 import hashlib
 import os
 import re
@@ -62,13 +63,22 @@ def tree(kind: str) -> Path:
     hook = {"machine": NO_PROXIES, "emulator": KERNEL}[kind]
     key = " ".join([SUITE, *packages, hook, time.strftime("%Y-%m")])
     path = cache() / f"{kind}-{SUITE}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
-    if path.is_dir():
-        return path
+    if not path.is_dir():
+        cache().mkdir(parents=True, exist_ok=True)
+        # Of two runs at once, one makes the tree and the other waits for it.
+        with (cache() / f".{kind}-{SUITE}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.is_dir():
+                make(path, kind, packages, hook)
+    return path
+
+
+def make(path: Path, kind: str, packages: list[str], hook: str) -> None:
+    """Makes the tree at `path`, while no other run makes one of this kind."""
     for old in cache().glob(f"{kind}-{SUITE}-*"):
         # A newer one may be in use, by a run of another version of these tests.
         if time.time() - old.stat().st_mtime > KEPT_S:
             shutil.rmtree(old)
-    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     without = ["doc", "locale", "man", "info"]
     command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}"]
@@ -84,4 +94,3 @@ def tree(kind: str) -> Path:
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.with_suffix(".sh").unlink(missing_ok=True)
-    return path
