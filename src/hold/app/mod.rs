@@ -211,7 +211,6 @@ async fn open_hold(
     let documents: Arc<dyn KeptDocuments> = Arc::new(DocumentTable::new(pds.clone(), now_us));
     let hold = Hold {
         storage_lock,
-        url: config.public_url.clone(),
         did_document: document(&config.did, &config.public_url, &public_key),
         key: public_key,
         key_file: config.signing_key.is_none().then(|| config.key_dir.join(key_file::FILE_NAME)),

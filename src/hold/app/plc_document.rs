@@ -52,7 +52,7 @@ fn tell(did: &Did, problem: Option<&str>) {
 
 /// Returns in what the document of `account` differs from the hold; `None` when in nothing.
 fn differences(hold: &Hold, account: &Account) -> Option<String> {
-    let (url, own_url) = (account.pds.as_deref().map(|url| url.trim_end_matches('/')), hold.url.as_str());
+    let (url, own_url) = (account.pds.as_deref().map(|url| url.trim_end_matches('/')), hold.pds.url().as_str());
     let handle = account.handle.as_ref().map(|handle| handle.as_str().to_ascii_lowercase());
     let compared = [
         ("signing key", Some(account.key.to_did_key()), Some(hold.key.to_did_key())),

@@ -13,7 +13,6 @@ use crate::objects::DirectoryLock;
 use crate::pds::Pds;
 use crate::upkeep::Upkeep;
 use atproto::keys::PublicKey;
-use atproto::syntax::ServiceUrl;
 use server::daemon::ClockSteps;
 use server::identity::{KeptDocuments, Resolver};
 use server::nonpoison::RwLock;
@@ -22,8 +21,6 @@ use server::nonpoison::RwLock;
 pub struct Hold {
     /// The lock of the storage directory, if this process may change what is there.
     pub storage_lock: Option<DirectoryLock>,
-    /// The public URL of the hold.
-    pub url: ServiceUrl,
     /// The DID document of the hold; it does not change until the process ends.
     pub did_document: Value,
     /// The public half of the signing key.

@@ -72,7 +72,7 @@ impl Operation for IdentityShow {
         Ok(Identity {
             did: hold.pds.did().clone(),
             handle: hold.pds.handle().map(str::to_owned),
-            public_url: hold.url.as_str().to_owned(),
+            public_url: hold.pds.url().as_str().to_owned(),
             signing_key: hold.key.to_did_key(),
             key_file: hold.key_file.as_ref().map(|file| file.display().to_string()),
             head: head.map(|head| HeadSummary { rev: head.rev, commit: head.commit.to_string() }),

@@ -73,7 +73,7 @@ impl Content<'_> {
     /// When it cannot be rendered, which no record can cause.
     pub(super) fn page(&self) -> askama::Result<String> {
         let captain = &self.public_info.captain;
-        let host = self.state.hold.url.authority();
+        let host = self.state.hold.pds.url().authority();
         let name = self.profile_text("displayName", NAME_MAX);
         let joinable = self.public_info.joinable;
         let crew = with_noun(self.public_info.members, "member");

@@ -22,7 +22,7 @@ pub(in crate::api) async fn handle(
         Target::Store(url) => url,
         Target::Hold => {
             let query = state.urls.part_query(&id.to_string(), number.get(), state.hold.now_s());
-            format!("{}/xrpc/{}?{query}", state.hold.url, nsid::UPLOAD_PART)
+            format!("{}/xrpc/{}?{query}", state.hold.pds.url(), nsid::UPLOAD_PART)
         }
     };
     Ok(response::json(&PartTarget {

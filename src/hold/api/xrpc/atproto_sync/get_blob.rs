@@ -57,7 +57,7 @@ async fn ask_successor(state: &ApiState, blob: &str) -> Result<Response, Error> 
     let method = state.hold.resolver.hold_method(&successor, &nsid::SYNC_GET_BLOB, Pool::Members).await;
     let method = method.map_err(refusal::unavailable)?;
     // The document of a did:plc may name any address.
-    if method == format!("{}/xrpc/{}", state.hold.url, nsid::SYNC_GET_BLOB) {
+    if method == format!("{}/xrpc/{}", state.hold.pds.url(), nsid::SYNC_GET_BLOB) {
         return Err(refusal::blob_not_found());
     }
     let did = successor.did().as_str().replace('%', "%25");
@@ -73,7 +73,7 @@ async fn url_of(state: &ApiState, digest: Digest, method: ReadMethod) -> Result<
         Some((Target::Store(url), _)) => url,
         Some((Target::Hold, size_bytes)) => {
             let query = state.urls.read_query(&digest, size_bytes, method, state.hold.now_s());
-            format!("{}{BLOBS_PREFIX}{digest}?{query}", state.hold.url)
+            format!("{}{BLOBS_PREFIX}{digest}?{query}", state.hold.pds.url())
         }
     };
     Ok(response::about(digest, response::json(&BlobLocation { url })))

@@ -49,7 +49,7 @@ async fn view(state: &ApiState) -> Result<Value, Error> {
     for name in PICTURES {
         let cid = record.as_ref().and_then(|record| blob_of(&record.value, name));
         if let Some(cid) = cid {
-            view[name] = format!("{}{}", state.hold.url, blob_path(state, cid)).into();
+            view[name] = format!("{}{}", state.hold.pds.url(), blob_path(state, cid)).into();
         }
     }
     Ok(view)
