@@ -177,12 +177,13 @@ impl StartError {
                 | PresenceError::Left { .. }
                 | PresenceError::Foreign { .. }
                 | PresenceError::NewDatabase { .. }
+                | PresenceError::Marker { error: StorageError::Refused(_), .. }
                 | PresenceError::Storage(StorageError::Refused(_)),
             ) => EX_CONFIG,
             // The daemon that has it may be stopping.
             Self::StorageInUse(_)
             | Self::Blobs(BlobsError::Storage(_))
-            | Self::Presence(PresenceError::Storage(_))
+            | Self::Presence(PresenceError::Marker { .. } | PresenceError::Storage(_))
             | Self::Bucket(ProbeError::Unavailable(_))
             | Self::Crew(_)
             | Self::Pds(_)

@@ -67,7 +67,9 @@ pub(super) async fn keep(presence: Presence, in_bucket: bool, status: Arc<Status
         let was_there = presence.is_there();
         let outcome = presence.check().await;
         let silence = match &outcome {
-            Err(PresenceError::Storage(error)) => Some(format!("the storage does not answer: {error}")),
+            Err(PresenceError::Marker { error, .. } | PresenceError::Storage(error)) => {
+                Some(format!("the storage does not answer: {error}"))
+            }
             _ => None,
         };
         let is_silent = silence.is_some();

@@ -110,11 +110,16 @@ pub enum BodyError {
     Malformed,
 }
 
+/// The option with the storage directory.
+const ROOT_DIR: &str = "storage.root_dir (STORAGE_ROOT_DIR)";
+
 /// Errors of opening the room. Each is one line that says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenBlobsError {
     /// The storage directory is missing or no directory, or nothing can be written there.
-    #[error("storage directory {path} cannot be used: {reason}; create it and let this user write there")]
+    #[error(
+        "storage directory {path} cannot be used: {reason}; create it and let this user write there, or correct {ROOT_DIR}"
+    )]
     Root {
         /// The directory.
         path: PathBuf,
@@ -122,7 +127,7 @@ pub enum OpenBlobsError {
         reason: String,
     },
     /// An operation that uploads need does not work in the storage directory.
-    #[error("storage directory {path} cannot be used: {reason}")]
+    #[error("storage directory {path} cannot be used: {reason}; correct that, or {ROOT_DIR}")]
     Unusable {
         /// The directory.
         path: PathBuf,

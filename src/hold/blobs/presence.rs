@@ -93,6 +93,19 @@ pub enum PresenceError {
         /// The storage.
         location: String,
     },
+    /// The marker cannot be read or written, or the storage does not answer.
+    #[error(
+        "{MARKER}, by which the hold knows its own storage, cannot be {tried} in {location}: {error}; let the hold read and \
+         write it there, or correct [storage]"
+    )]
+    Marker {
+        /// What was tried: "read" or "written".
+        tried: &'static str,
+        /// The storage.
+        location: String,
+        /// The error of the storage.
+        error: StorageError,
+    },
     /// The storage or the database failed.
     #[error("whether the storage is the hold's own cannot be checked: {0}")]
     Storage(#[from] StorageError),
@@ -171,8 +184,9 @@ impl Presence {
             (None, Some(marker)) if marker.hold == self.0.hold => self.record(db, marker.id).await,
             (_, Some(marker)) => Err(self.foreign(marker)),
             (None, None) if self.has_recorded_blobs(db).await? => {
+                self.mark(db, self.fresh_marker(new_id)).await?;
                 tracing::info!(storage = self.0.location, "the storage is marked as this hold's own");
-                self.mark(db, self.fresh_marker(new_id)).await
+                Ok(())
             }
             (_, None) => Err(PresenceError::Missing { location: self.0.location.clone() }),
         }
@@ -261,8 +275,12 @@ impl Presence {
         Marker { hold: self.0.hold.clone(), id, before: Vec::new() }
     }
 
-    async fn marker(&self) -> Result<Option<Marker>, StorageError> {
-        marker_in(&self.0.objects).await
+    async fn marker(&self) -> Result<Option<Marker>, PresenceError> {
+        marker_in(&self.0.objects).await.map_err(|error| self.failed("read", error))
+    }
+
+    fn failed(&self, tried: &'static str, error: StorageError) -> PresenceError {
+        PresenceError::Marker { tried, location: self.0.location.clone(), error }
     }
 
     /// Writes the marker, then the database: a database with an id and a storage without a marker would refuse the next
@@ -272,7 +290,7 @@ impl Presence {
             return Ok(());
         }
         let text = serde_json::to_vec(&marker).map_err(|error| StorageError::failed(error.to_string()))?;
-        self.0.objects.put(MARKER, text).await?;
+        self.0.objects.put(MARKER, text).await.map_err(|error| self.failed("written", error))?;
         self.record(db, marker.id).await
     }
 

@@ -208,6 +208,28 @@ fn a_disk_that_goes_while_the_hold_runs_is_waited_for() {
 }
 
 #[test]
+fn a_marker_that_cannot_be_read_or_written_is_named_with_its_storage() {
+    let site = Site::new();
+    let marker = site.path("blobs/docker/atcr-hold.json");
+    let refused = |tried: &str| {
+        let Ended { code, stderr, .. } = site.run(&[]);
+        assert_eq!((code, stderr.lines().count()), (Some(1), 1), "{stderr}");
+        let root = site.path("blobs").to_str().unwrap().to_owned();
+        for word in ["docker/atcr-hold.json", tried, &root, "let the hold read and write it there", "[storage]"] {
+            assert!(stderr.contains(word), "no {word:?} in {stderr}");
+        }
+    };
+    std::fs::create_dir_all(&marker).unwrap();
+    refused("cannot be written");
+    std::fs::remove_dir(&marker).unwrap();
+    // A link to itself, which no user can read.
+    std::os::unix::fs::symlink(&marker, &marker).unwrap();
+    refused("cannot be read");
+    std::fs::remove_file(&marker).unwrap();
+    assert_eq!(site.start().stop(), Some(0));
+}
+
+#[test]
 fn a_folder_of_blobs_on_another_file_system_is_named() {
     use std::os::unix::fs::MetadataExt as _;
     let site = Site::new();

@@ -104,9 +104,29 @@ fn what_is_presigned_is_a_word_that_the_former_option_must_not_contradict() {
 fn the_bucket_stands_where_the_provider_expects_it() {
     let endpoint = ("S3_ENDPOINT", "http://127.0.0.1:3900");
     assert!(bucket([("S3_BUCKET", "b"), endpoint]).path_style, "a server of one's own");
-    assert!(!bucket([("S3_BUCKET", "b"), endpoint, ("S3_FORCE_PATH_STYLE", "false")]).path_style);
+    let named = ("S3_ENDPOINT", "http://localhost:3900");
+    assert!(!bucket([("S3_BUCKET", "b"), named, ("S3_FORCE_PATH_STYLE", "false")]).path_style);
     assert!(bucket([("S3_BUCKET", "b.example.org")]).path_style, "AWS has no certificate for a name with dots");
     assert!(bucket([("S3_BUCKET", "b"), ("S3_FORCE_PATH_STYLE", "true")]).path_style);
+}
+
+#[test]
+fn no_bucket_stands_before_an_ip_address() {
+    for (endpoint, address) in [("http://192.0.2.1:3900", "192.0.2.1"), ("https://[2001:db8::1]", "[2001:db8::1]")] {
+        for (option, named) in [
+            ("S3_ENDPOINT", "storage.s3.endpoint (S3_ENDPOINT)"),
+            ("S3_PUBLIC_ENDPOINT", "storage.s3.public_endpoint (S3_PUBLIC_ENDPOINT)"),
+        ] {
+            let text = load([("S3_BUCKET", "b"), (option, endpoint), ("S3_FORCE_PATH_STYLE", "false")]).unwrap_err();
+            let host = format!("b.{address}");
+            for word in
+                ["storage.s3.force_path_style (S3_FORCE_PATH_STYLE)", named, &host, "set it to true or remove it"]
+            {
+                assert!(text.contains(word), "no {word:?} in {text}");
+            }
+            assert!(bucket([("S3_BUCKET", "b"), (option, endpoint), ("S3_FORCE_PATH_STYLE", "true")]).path_style);
+        }
+    }
 }
 
 #[test]

@@ -12,6 +12,8 @@ use super::super::raw;
 use super::{Checker, PREFIX, fill_driver};
 use crate::objects::{BucketSettings, CopyLimits, Credentials, Location, Presigned, Role, S3Settings};
 
+const PUBLIC_ENDPOINT: &str = "storage.s3.public_endpoint (S3_PUBLIC_ENDPOINT)";
+
 impl Config {
     /// Returns the storage that a configuration file describes. The environment and the file's other tables are
     /// ignored.
@@ -98,9 +100,19 @@ impl Checker<'_> {
         // A provider other than AWS seldom has host names for each bucket, and AWS has no certificate for a bucket with
         // dots.
         let path_style = raw.force_path_style.unwrap_or(endpoint.is_some() || bucket.contains('.'));
+        let public_endpoint = self.public_endpoint(raw)?;
+        for (option, at) in [("storage.s3.endpoint (S3_ENDPOINT)", &endpoint), (PUBLIC_ENDPOINT, &public_endpoint)] {
+            if let Some(address) = at.as_deref().filter(|_| !path_style).and_then(ip_address) {
+                let problem = format!(
+                    "it is false, so that requests go to the host {bucket}.{address}, but {option} has an IP address, before \
+                     which no bucket's name can stand: set it to true or remove it, or name the store by a host name"
+                );
+                return Err(self.wrong("storage.s3.force_path_style", &problem));
+            }
+        }
         Ok(S3Settings {
             copy: CopyLimits::of(endpoint.as_deref()),
-            public_endpoint: self.public_endpoint(raw)?,
+            public_endpoint,
             bucket: bucket.to_owned(),
             region: region.to_owned(),
             path_style,
@@ -201,4 +213,11 @@ fn alone(missing: &str) -> String {
 
 fn text(secret: &Secret) -> Zeroizing<String> {
     secret.expose().to_owned().into()
+}
+
+/// Returns the IP address of a URL, as it stands there; `None` with a host name.
+fn ip_address(url: &str) -> Option<String> {
+    let url = Url::parse(url).ok()?;
+    let host = url.host().filter(|host| !matches!(host, url::Host::Domain(_)));
+    host.map(|host| host.to_string())
 }

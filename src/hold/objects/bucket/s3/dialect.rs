@@ -44,9 +44,10 @@ const ADVICE: Advice = Advice {
     all: "S3_ENDPOINT, S3_BUCKET and AWS_REGION",
     elsewhere: "S3_ENDPOINT and AWS_REGION",
     credentials: "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role",
-    not_allowed: "correct the keys or S3_BUCKET, or allow the key to read, write, list and delete in the bucket",
+    not_allowed: "correct AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY or S3_BUCKET, or allow the key to read, write, list and delete in the bucket",
     by_code: &[
         ("NoSuchBucket", "create the bucket, or correct S3_BUCKET"),
+        ("NoSuchKey", "correct S3_ENDPOINT, which is without the bucket, and check that the provider has this request"),
         ("InvalidAccessKeyId", "the store does not know the key: correct AWS_ACCESS_KEY_ID"),
         ("SignatureDoesNotMatch", "correct AWS_SECRET_ACCESS_KEY (or AWS_REGION)"),
         ("ExpiredToken", SESSION),
