@@ -102,6 +102,10 @@ for (const [state, { words, end }] of Object.entries(ENDS)) {
   await step(`an account that is ${state} is said to be, on its pages and to clients, and nobody tries again for it`, async () => {
     const owner = await newAccount(stack.pds, `${state}.test`)
     owners[state] = owner
+    const browser = new Person(origin, owner)
+    await browser.signIn()
+    // One that nobody has shown yet: a password that the PDS confirmed is good for ten minutes.
+    const { password } = await (await post('com.atproto.server.createAppPassword', `Bearer ${owner.accessJwt}`, { name: 'unused' })).json()
     await run('skopeo', ['--insecure-policy', 'copy', '--preserve-digests', '--dest-tls-verify=false', '--dest-creds', `${owner.handle}:${owner.appPassword}`, app.source, `docker://${appview.host}/${owner.handle}/app:v1`])
     const ended = await end(owner)
     assert.equal(ended.status, 200, await ended.text())
@@ -120,6 +124,17 @@ for (const [state, { words, end }] of Object.entries(ENDS)) {
       assert.match(errors[0].message, words)
     }
     await assert.rejects(run('skopeo', ['inspect', '--tls-verify=false', '--no-creds', `docker://${appview.host}/${name}:v1`]), ({ stderr }) => words.test(stderr) || assert.fail(stderr))
+    // The owner: signed in at the pages, by the app password, and with docker's kin.
+    const settings = await browser.open('/settings')
+    assert.equal(settings.status, 200, said(settings))
+    assert.match(said(settings), words)
+    const user = owner.did.replaceAll(':', '-')
+    const signedIn = appview.token(`repository:${name}:pull,push`, user, password)
+    if (state === 'deactivated') await signedIn
+    else await assert.rejects(signedIn, ({ message }) => (/^401 /.test(message) && words.test(message)) || assert.fail(message))
+    await assert.rejects(appview.token(`repository:${name}:pull,push`, user, 'abcd-efgh-ijkl-mnop'), state === 'deactivated' ? /^Error: 401 .*no such password/ : words)
+    const push = ['--insecure-policy', 'copy', '--preserve-digests', '--dest-tls-verify=false', '--dest-creds', `${user}:${password}`, app.source, `docker://${appview.host}/${name}:v2`]
+    await assert.rejects(run('skopeo', push), ({ stderr }) => words.test(stderr) || assert.fail(stderr))
   })
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::inactive::Inactive;
 use crate::oauth::OauthError;
 use crate::remote::RemoteError;
 use server::egress::EgressError;
@@ -29,6 +30,9 @@ pub enum AccountsError {
              App Passwords) and sign in with that"
     )]
     MainPassword,
+    /// The account's PDS serves it to nobody.
+    #[error(transparent)]
+    Inactive(#[from] Inactive),
     /// The session has ended: it or its app password was revoked, or it was not used for too long.
     #[error("the session at the account's PDS has ended: sign in again")]
     SessionEnded,

@@ -4,6 +4,7 @@ mod access;
 mod attempts;
 mod endings;
 mod error;
+mod inactive;
 mod listing;
 mod owners;
 mod renewal;
@@ -15,6 +16,7 @@ mod token_scope;
 
 pub use endings::ENDS_SOON_US;
 pub use error::{AccountsError, SignInError};
+pub use inactive::Inactive;
 pub use listing::SessionSummary;
 pub use owners::Owners;
 pub use revocation::{LingeringSession, SessionEnd};

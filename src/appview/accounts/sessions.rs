@@ -178,6 +178,7 @@ impl Sessions {
         if let Some(moved) = self.moved(account, outcome.as_ref().err()).await {
             outcome = self.create(&moved, password, mac).await;
         }
+        let outcome = self.explained(account, outcome).await;
         match &outcome {
             Err(error @ (AccountsError::WrongPassword | AccountsError::MainPassword)) => {
                 self.refused.insert(key, matches!(error, AccountsError::MainPassword));

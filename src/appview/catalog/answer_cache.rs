@@ -8,8 +8,9 @@ use std::time::Duration;
 use quick_cache::Weighter;
 use tokio::time::timeout;
 
+use crate::accounts::Inactive;
 use crate::cache::TimedCache;
-use crate::repos::{Inactive, ReposError};
+use crate::repos::ReposError;
 use server::bulkhead::Locks;
 use server::egress::wait_for;
 

@@ -21,7 +21,7 @@ use http::StatusCode;
 use serde::de::DeserializeOwned;
 use sha2::Digest as _;
 
-use crate::accounts::{AccountsError, Sessions};
+use crate::accounts::{AccountsError, Inactive, Sessions};
 use crate::index::Index;
 use crate::remote::{Credential, Remote, RemoteError};
 use atproto::lexicon::error as name;
@@ -31,7 +31,6 @@ use atproto::repo::{RepoError, cid};
 use atproto::syntax::{Digest, HoldId, ImageName, RecordKey, Tag};
 use server::identity::{self, Account, Pool, Resolver};
 
-pub use inactive::Inactive;
 pub use listing::{FoundManifest, FoundTag};
 pub use proof::Proven;
 use recent::Recent;

@@ -10,14 +10,14 @@ use serde_json::json;
 
 use super::return_path::ReturnPath;
 use super::{uncached, with_status};
-use crate::accounts::{AccountsError, FailedSignIn, SignInError};
+use crate::accounts::{AccountsError, FailedSignIn, Inactive, SignInError};
 use crate::catalog::LookUpError;
 use crate::devices::DevicesError;
 use crate::holds::HoldsError;
 use crate::images::ImagesError;
 use crate::oauth::OauthError;
 use crate::remote::RemoteError;
-use crate::repos::{Inactive, ReposError};
+use crate::repos::ReposError;
 use crate::webhooks::WebhooksError;
 use server::bulkhead::Overload;
 use server::identity::ResolveError;
@@ -238,6 +238,7 @@ impl From<SignInError> for WebError {
             SignInError::TooMany => Self::unavailable(message).after(RETRY_BEGUN_S),
             SignInError::Account(AccountsError::Identity(error)) => error.into(),
             SignInError::Account(AccountsError::Storage(error)) => error.into(),
+            SignInError::Account(AccountsError::Inactive(why)) => why.into(),
             SignInError::Account(AccountsError::SessionEnded) => {
                 Self::new(StatusCode::FORBIDDEN, "access_denied", message)
             }

@@ -112,6 +112,23 @@ async fn who_cannot_sign_in_is_told_why() {
     network.set(CREATE, raw("401 No", r#"{"error":"AccountTakedown","message":"it was taken down"}"#));
     let message = refused(&registry.token("alice.test:right", SCOPE).await, 403, "DENIED");
     assert!(message.contains("it was taken down"), "{message}");
+    // The reference PDS does not say so of an app password; nor is one wrong because the account is deactivated.
+    network
+        .set(CREATE, raw("401 No", r#"{"error":"AuthenticationRequired","message":"Invalid identifier or password"}"#));
+    let did = registry.alice.as_str().replace(':', "%3A");
+    let (status, mut number) = (format!("/xrpc/com.atproto.sync.getRepoStatus?did={did}"), 0);
+    for (answer, said) in [
+        (raw("500 Oh", ""), "no such password"),
+        (raw("200 OK", r#"{"active":true}"#), "no such password"),
+        (raw("200 OK", r#"{"active":false,"status":"deactivated"}"#), "no such password"),
+        (raw("200 OK", r#"{"active":false,"status":"takendown"}"#), "was taken down at its PDS"),
+        (raw("200 OK", r#"{"active":false,"status":"suspended"}"#), "is suspended at its PDS"),
+    ] {
+        network.set(&status, answer);
+        number += 1;
+        let message = refused(&registry.token(&format!("alice.test:app{number}"), SCOPE).await, 401, "UNAUTHORIZED");
+        assert!(message.contains(said), "{said}: {message}");
+    }
 }
 
 #[tokio::test]
