@@ -89,14 +89,14 @@ pub enum StartError {
          (nothing was changed)"
     )]
     StorageInUse(String),
-    /// A hold answers at the public URL, while a command is to change the bucket.
+    /// The hold answers at one of its addresses, while a command is to change the bucket.
     #[error(
         "a hold answers at {url}, and its database is not {database}: a copy, such as a backup, does not know what is in \
          {storage} by now; run this where that hold runs, by its admin socket (HOLD_ADMIN_SOCKET), or stop it (nothing was \
          changed)"
     )]
     StorageServed {
-        /// The public URL.
+        /// The address.
         url: String,
         /// The bucket.
         storage: String,

@@ -12,6 +12,7 @@ use crate::blobs::BlobPlace;
 use crate::config::Config;
 use crate::objects::DirectoryLock;
 use atproto::lexicon::nsid::CAPTAIN;
+use server::identity::Pool;
 
 /// What a process does with the storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,8 +90,8 @@ impl StorageLock {
     }
 }
 
-/// Checks, before a command changes a bucket, that no hold answers at the public URL. One that cannot be reached from
-/// here is not found.
+/// Checks, before a command changes a bucket, that no hold answers at the public URL, nor at the address in the DID
+/// document. One that cannot be reached from here is not found.
 ///
 /// # Errors
 /// [`StartError::StorageServed`]
@@ -98,12 +99,19 @@ pub(super) async fn check_bucket(config: &Config, place: &BlobPlace, purpose: St
     if purpose != StorageUse::Change || matches!(place, BlobPlace::Directory(_)) {
         return Ok(());
     }
-    match resolver(config)?.list_records(&config.did, CAPTAIN, None).await {
-        Ok(_) => Err(StartError::StorageServed {
-            url: config.public_url.to_string(),
-            storage: config.storage.to_string(),
-            database: config.database_path.clone(),
-        }),
-        Err(_) => Ok(()),
+    let resolver = resolver(config)?;
+    let mut addresses = vec![config.public_url.to_string()];
+    // The document of a did:plc may name another address.
+    if config.did.is_plc()
+        && let Ok(account) = resolver.resolve(&config.did, Pool::Members).await
+    {
+        addresses.extend(account.pds.clone());
     }
+    for url in addresses {
+        if resolver.list_records_at(&url, &config.did, CAPTAIN).await.is_ok() {
+            let (storage, database) = (config.storage.to_string(), config.database_path.clone());
+            return Err(StartError::StorageServed { url, storage, database });
+        }
+    }
+    Ok(())
 }

@@ -14,6 +14,7 @@ use http::header::ACCEPT;
 use http::{Request, StatusCode};
 
 use super::fetch::FetchError;
+use super::location::PdsUrl;
 use super::{Account, Pool, ResolveError, Resolver};
 use crate::egress::{AnswerLimits, EgressError, retry_after_by_date};
 use crate::json::{self, JsonError};
@@ -87,6 +88,20 @@ impl Resolver {
         }
     }
 
+    /// Returns the first page of the records that the server at `pds` has of `account`, whatever its DID document says.
+    ///
+    /// # Errors
+    /// [`ListError`]
+    pub async fn list_records_at(
+        &self,
+        pds: &str,
+        account: &Did,
+        collection: Collection,
+    ) -> Result<RecordPage, ListError> {
+        let url = self.locator.pds_method(pds, &nsid::LIST_RECORDS).map_err(ListError::Account)?;
+        self.list_page(&url, account, collection, MAX_PAGE_RECORDS, None).await
+    }
+
     /// Returns one page of at most 100 records, and of fewer where they are too large.
     async fn list_pages(
         &self,
@@ -94,9 +109,10 @@ impl Resolver {
         collection: Collection,
         cursor: Option<&str>,
     ) -> Result<RecordPage, ListError> {
+        let url = self.pds_method(account, &nsid::LIST_RECORDS).map_err(ListError::Account)?;
         let mut limit = MAX_PAGE_RECORDS;
         loop {
-            match self.list_page(account, collection, limit, cursor).await {
+            match self.list_page(&url, &account.did, collection, limit, cursor).await {
                 Err(ListError::TooLarge) if limit > 1 => limit /= 10,
                 answer => return answer,
             }
@@ -105,13 +121,13 @@ impl Resolver {
 
     async fn list_page(
         &self,
-        account: &Account,
+        url: &PdsUrl,
+        account: &Did,
         collection: Collection,
         limit: u32,
         cursor: Option<&str>,
     ) -> Result<RecordPage, ListError> {
-        let url = self.pds_method(account, &nsid::LIST_RECORDS).map_err(ListError::Account)?;
-        let request = Request::get(format!("{url}?{}", query(&account.did, collection, limit, cursor)))
+        let request = Request::get(format!("{url}?{}", query(account, collection, limit, cursor)))
             .header(ACCEPT, "application/json");
         let answer = self.fetcher.ask_within(request, Pool::Members, PAGE_LIMITS).await;
         let answer = answer.map_err(|error| match error {

@@ -148,26 +148,32 @@ fn proxy(behind: &Arc<Mutex<Option<Place>>>) -> u16 {
 
 #[test]
 fn a_copy_changes_nothing_in_a_bucket_while_a_hold_answers_at_the_address() {
-    let mut site = Site::new();
-    let behind = Arc::default();
-    let url = format!("http://localhost:{}", proxy(&behind));
-    site.set("HOLD_PUBLIC_URL", &url);
-    let daemon = site.start();
-    *behind.lock().unwrap() = Some(daemon.place.clone());
-    let copy = copied(&site);
-    use_copy(&mut site, &copy);
-    // No bucket is asked before that.
-    site.set("STORAGE_DRIVER", "s3");
-    site.set("S3_BUCKET", "blobs");
-    site.set("S3_ENDPOINT", "http://127.0.0.1:1");
-    site.set("AWS_ACCESS_KEY_ID", "id");
-    site.set("AWS_SECRET_ACCESS_KEY", "secret");
-    let commands = [&["gc", "--run"][..], &["storage", "adopt"], &["uploads", "abort", "one"]];
-    for command in commands {
-        site.refuses(78, command, &["a hold answers at", &url, copy.to_str().unwrap(), "s3://blobs"]);
+    // The directory has no document of the did:plc.
+    for did in [None, Some("did:plc:z72i7hdynmk6r22z27h6tvur")] {
+        let mut site = Site::new();
+        let behind = Arc::default();
+        let url = format!("http://localhost:{}", proxy(&behind));
+        site.set("HOLD_PUBLIC_URL", &url);
+        if let Some(did) = did {
+            site.set("HOLD_DID", did);
+        }
+        let daemon = site.start();
+        *behind.lock().unwrap() = Some(daemon.place.clone());
+        let copy = copied(&site);
+        use_copy(&mut site, &copy);
+        // No bucket is asked before that.
+        site.set("STORAGE_DRIVER", "s3");
+        site.set("S3_BUCKET", "blobs");
+        site.set("S3_ENDPOINT", "http://127.0.0.1:1");
+        site.set("AWS_ACCESS_KEY_ID", "id");
+        site.set("AWS_SECRET_ACCESS_KEY", "secret");
+        let commands = [&["gc", "--run"][..], &["storage", "adopt"], &["uploads", "abort", "one"]];
+        for command in commands {
+            site.refuses(78, command, &["a hold answers at", &url, copy.to_str().unwrap(), "s3://blobs"]);
+        }
+        site.done(&["uploads", "list"]);
+        *behind.lock().unwrap() = None;
+        site.refuses(1, &["uploads", "abort", "one"], &["no such open upload"]);
+        assert_eq!(daemon.stop(), Some(0));
     }
-    site.done(&["uploads", "list"]);
-    *behind.lock().unwrap() = None;
-    site.refuses(1, &["uploads", "abort", "one"], &["no such open upload"]);
-    assert_eq!(daemon.stop(), Some(0));
 }
