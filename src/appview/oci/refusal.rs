@@ -280,11 +280,10 @@ impl From<AccountsError> for OciError {
     fn from(error: AccountsError) -> Self {
         match error {
             AccountsError::Identity(error) => error.into(),
-            // Of a 403 clients show no word when they ask for a token.
-            AccountsError::WrongPassword
-            | AccountsError::MainPassword
-            | AccountsError::Inactive(_)
-            | AccountsError::SessionEnded => Self::wrong_credentials(error.to_string()),
+            AccountsError::WrongPassword | AccountsError::MainPassword | AccountsError::SessionEnded => {
+                Self::wrong_credentials(error.to_string())
+            }
+            AccountsError::Inactive(why) => Self::wrong_credentials(why.to_string()),
             AccountsError::TooManyPasswords { retry_s } => Self::too_many_for(retry_s, error.to_string()),
             AccountsError::Pds(error) => of_remote("the account's PDS", error),
             AccountsError::Oauth(_) => Self::away(error.to_string()).after(error.retry_after()),
