@@ -5,6 +5,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::support::hold::{Answer, Hold, PRIVATE, digest_of};
+use crate::support::still_clock::StillClock;
 
 const ROUNDS: u32 = 20;
 
@@ -13,6 +14,12 @@ async fn ready(hold: &Hold, content: &str) -> (String, String, Digest) {
     let id = hold.initiate(&hold.writer).await;
     let etag = hold.part(&hold.writer, &id, 1, content.to_owned()).await;
     (id, etag, digest_of(content.as_bytes()))
+}
+
+/// A connection whose request comes late on a busy machine is closed, which is no answer of the hold's. A real server may want
+/// to be waited for.
+fn still_clock(hold: &Hold) -> Option<StillClock> {
+    (hold.store == "directory").then(StillClock::now)
 }
 
 async fn assert_nothing_staged(hold: &Hold) {
@@ -28,6 +35,7 @@ fn assert_gone(answer: &Answer) {
 #[tokio::test]
 async fn of_several_completions_all_succeed() {
     for hold in Hold::everywhere(PRIVATE).await {
+        let _clock = still_clock(&hold);
         for round in 0..ROUNDS {
             let (id, etag, digest) = ready(&hold, &format!("round {round}")).await;
             let text = digest.to_string();
@@ -44,6 +52,7 @@ async fn of_several_completions_all_succeed() {
 #[tokio::test]
 async fn two_accounts_complete_the_same_digest() {
     for hold in Hold::everywhere(PRIVATE).await {
+        let _clock = still_clock(&hold);
         for round in 0..ROUNDS {
             let content = format!("round {round}").into_bytes();
             let (one, two) =
@@ -58,6 +67,7 @@ async fn two_accounts_complete_the_same_digest() {
 #[tokio::test]
 async fn either_the_completion_or_the_abortion_comes_first() {
     for hold in Hold::everywhere(PRIVATE).await {
+        let _clock = still_clock(&hold);
         for round in 0..ROUNDS {
             let (id, etag, digest) = ready(&hold, &format!("round {round}")).await;
             let (text, input) = (digest.to_string(), json!({ "uploadId": id }));
@@ -88,6 +98,7 @@ async fn either_the_completion_or_the_abortion_comes_first() {
 #[tokio::test]
 async fn a_part_that_meets_the_completion_is_in_time_or_gone() {
     for hold in Hold::everywhere(PRIVATE).await {
+        let _clock = still_clock(&hold);
         for round in 0..ROUNDS {
             let content = format!("round {round}");
             let (id, etag, digest) = ready(&hold, &content).await;
