@@ -6,7 +6,7 @@
 #
 # The part pages leaves screenshots in FOLDER, where Chromium can be had.
 # The part oauth has a person sign in at the real pages of the PDS, in Chromium where that can be had.
-# ATCR_HOLD_BINARY, ATCR_APPVIEW_BINARY, ATCR_CREDENTIAL_BINARY: the programs; without them debug builds are made. ATCR_HOLD_S3: real S3 servers, as
+# ATCR_HOLD_BINARY, ATCR_APPVIEW_BINARY, ATCR_CREDENTIAL_BINARY: the programs; without them they are built. ATCR_HOLD_S3: real S3 servers, as
 # tests/s3/serve.sh names them; without it a Garage is started. ATCR_HOLD_WRITE=1: the table in tests/README.md is made anew.
 # The last lines are sums: "appview: N passed, N failed". What cannot run here says so: "skipped: <what>: <why>".
 set -euo pipefail
@@ -21,8 +21,8 @@ set -euo pipefail
 
 need node npm cargo skopeo umoci openssl faketime python3 ip dnsmasq
 install_stack
-hold=${ATCR_HOLD_BINARY:-$(build_program atcr-hold dev)}
-appview=${ATCR_APPVIEW_BINARY:-$(build_program atcr-appview dev)}
+hold=${ATCR_HOLD_BINARY:-$(build_hold quick)}
+appview=${ATCR_APPVIEW_BINARY:-$(build_program atcr-appview quick)}
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/atcr-registry.XXXXXX")
 trap 'stop_s3; rm -rf "$work"' EXIT
@@ -96,7 +96,7 @@ case $part in
     install_clients
     # A real keyring; where it cannot be had, the run says so.
     (need secret-tool gnome-keyring-daemon dbus-run-session) || true
-    helper=${ATCR_CREDENTIAL_BINARY:-$(build_program docker-credential-atcr dev)}
+    helper=${ATCR_CREDENTIAL_BINARY:-$(build_program docker-credential-atcr quick)}
     run_part credentials "$helper" "$clients_home" "${@:2}"
     ;;
 esac

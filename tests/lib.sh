@@ -107,14 +107,29 @@ again() {
   "$@"
 }
 
+# in_apts_turn COMMAND...: runs what uses apt when no other script does. apt waits for dpkg's lock, but not for that of its lists.
+in_apts_turn() {
+  (
+    flock 9
+    # What an installation starts must not hold the lock.
+    "$@" 9>&-
+  ) 9>"${TMPDIR:-/tmp}/atcr-hold-apt.$(id -u).lock"
+}
+
 install_packages() {
   say "Installing with apt: $*"
-  again as_root "${apt_get[@]}" update -qq >&2
+  in_apts_turn update_and_install "$@"
+}
+
+update_and_install() {
+  again as_root "${apt_get[@]}" update -qq >&2 || return 1
   again as_root env DEBIAN_FRONTEND=noninteractive "${apt_get[@]}" install -y -qq --no-install-recommends "$@" >&2
 }
 
 # download_packages PACKAGE...: Debian's packages into this folder, not installed. It says itself whether to go on.
-download_packages() {
+download_packages() { in_apts_turn download_or_update "$@"; }
+
+download_or_update() {
   local download=("${apt_get[@]}" -qq -o APT::Sandbox::User=root download "$@")
   "${download[@]}" || { as_root "${apt_get[@]}" update -qq && again "${download[@]}"; }
 }
@@ -146,7 +161,7 @@ install_stack() {
 # measure nothing, built in about a third of the time.
 build_hold() { build_program atcr-hold "$1"; }
 
-# build_program NAME PROFILE: the same of any of our programs; `dev` is built soonest, for tests that need no speed.
+# build_program NAME PROFILE: the same of any of our programs.
 build_program() {
   need cargo cc
   (cd "$repo" && cargo build --profile "$2" --locked --bin "$1" --message-format=json-render-diagnostics) |

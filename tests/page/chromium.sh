@@ -30,7 +30,7 @@ chromium() {
   if [ ! -x "$tree/chromium" ] || ! opens "$tree/chromium"; then
     local unfinished=$chromium_home/.unfinished.$$
     say "Downloading Chromium with apt"
-    if ! unpack_chromium "$unfinished" >&2; then
+    if ! in_apts_turn unpack_chromium "$unfinished" >&2; then
       rm -rf "$unfinished" "$unfinished.debs"
       return 1
     fi
