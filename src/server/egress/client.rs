@@ -19,24 +19,12 @@ use tokio::time::{Instant, timeout_at};
 
 use super::body::{ClientBody, boxed_body, empty_body, full_body};
 use super::deadline;
-use super::dns::{Dns, GuardedDns};
+use super::dns::{Dns, GuardedDns, Reach};
 use super::error::{EgressError, root_cause};
 use super::roots::tls_config;
 
 /// The header of a DPoP proof.
 const DPOP: HeaderName = HeaderName::from_static("dpop");
-
-/// The hosts that a client may connect to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
-    /// Any host: the operator configured it.
-    Any,
-    /// Hosts of the public internet only: a stranger named the host.
-    Public {
-        /// Whether the name `localhost` is allowed too, at this machine's own addresses: in test mode.
-        localhost: bool,
-    },
-}
 
 /// The policy of a client, for all its requests.
 #[derive(Clone, Copy, Debug)]

@@ -15,7 +15,6 @@ use hyper_util::client::legacy::connect::dns::Name;
 use tokio::sync::{Semaphore, oneshot};
 
 use super::address::is_public;
-use super::client::Reach;
 
 pub(super) const RESOLV_CONF: &str = "/etc/resolv.conf";
 
@@ -148,6 +147,18 @@ fn link_local_server(resolv_conf: &str) -> Option<&str> {
 /// Returns the name servers in a `resolv.conf`, as they are written.
 pub(super) fn name_servers(resolv_conf: &str) -> impl Iterator<Item = &str> {
     resolv_conf.lines().filter_map(|line| line.trim().strip_prefix("nameserver")?.split_whitespace().next())
+}
+
+/// The hosts that a client may connect to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Any host: the operator configured it.
+    Any,
+    /// Hosts of the public internet only: a stranger named the host.
+    Public {
+        /// Whether the name `localhost` is allowed too, at this machine's own addresses: in test mode.
+        localhost: bool,
+    },
 }
 
 impl Reach {

@@ -24,9 +24,9 @@ mod unix;
 mod websocket;
 
 pub use body::{BrokenBody, ClientBody, boxed_body, empty_body, full_body};
-pub use client::{AnswerLimits, ClientPolicy, HttpClient, Reach};
+pub use client::{AnswerLimits, ClientPolicy, HttpClient};
 pub use deadline::{answer_within, wait_for, without_deadline};
-pub use dns::{Dns, system_dns};
+pub use dns::{Dns, Reach, system_dns};
 pub use error::{EgressError, root_cause};
 pub use retry_after::{retry_after, retry_after_by_date};
 pub use txt::{Txt, system_txt};

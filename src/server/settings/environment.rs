@@ -9,9 +9,11 @@ use std::path::Path;
 
 use figment::value::{Dict, Value};
 
-use super::sources::CREDENTIALS;
-use super::values::{Layer, insert};
+use super::layer::{Layer, insert};
 use super::{Setting, SettingKind, SettingsError, dotenv};
+
+/// The variable with the directory of a unit's credentials. <https://systemd.io/CREDENTIALS/>
+pub(super) const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
 /// The environment variables of a program: those of the process, those of a file, or a test's.
 #[derive(Clone, Default)]

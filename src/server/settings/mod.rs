@@ -10,6 +10,7 @@ mod checks;
 mod dotenv;
 mod environment;
 mod error;
+mod layer;
 mod secret;
 mod setting;
 mod sources;

@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::environment::CREDENTIALS;
 use super::{Environment, Setting, SettingsError};
 
-/// The variable with the directory of a unit's credentials. <https://systemd.io/CREDENTIALS/>
-pub(super) const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 /// The name of the credential that is a file of variables.
 const DOTENV: &str = ".env";
 

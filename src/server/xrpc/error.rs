@@ -5,8 +5,10 @@ use std::fmt::Display;
 
 use http::StatusCode;
 use http::header::{ALLOW, CONNECTION, CONTENT_RANGE, HeaderName, HeaderValue, RETRY_AFTER};
+use serde::Serialize;
 
-use super::service::Refusal;
+use super::refusal::Refusal;
+use super::response::json_with;
 use crate::wire::{self, BodyFault, Response};
 use atproto::lexicon::error as name;
 
@@ -16,10 +18,10 @@ const RETRY_S: u32 = 5;
 /// An error response.
 #[derive(Debug)]
 pub struct Error {
-    pub(super) status: StatusCode,
-    pub(super) name: &'static str,
-    pub(super) message: String,
-    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    status: StatusCode,
+    name: &'static str,
+    message: String,
+    headers: Vec<(HeaderName, HeaderValue)>,
     /// The internal cause: for the log, never for the client.
     detail: Option<String>,
 }
@@ -140,6 +142,12 @@ impl Error {
     }
 }
 
+#[derive(Serialize)]
+struct Envelope<'e> {
+    error: &'e str,
+    message: &'e str,
+}
+
 impl Refusal for Error {
     fn name(&self) -> &'static str {
         self.name
@@ -150,7 +158,9 @@ impl Refusal for Error {
     }
 
     fn into_response(self) -> Response {
-        super::response::of_error(self)
+        let mut response = json_with(self.status, &Envelope { error: self.name, message: &self.message });
+        response.headers_mut().extend(self.headers);
+        response
     }
 }
 

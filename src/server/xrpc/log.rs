@@ -7,7 +7,7 @@ use http::Method;
 use http::header::{HeaderName, HeaderValue};
 use http_body::Body as _;
 
-use super::service::Trace;
+use super::trace::Trace;
 use crate::wire::{Request, Response};
 use atproto::syntax::{Digest, millis};
 

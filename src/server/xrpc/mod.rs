@@ -15,8 +15,10 @@ mod log;
 mod metrics;
 mod public;
 mod query;
+mod refusal;
 pub mod response;
 mod service;
+mod trace;
 
 pub use body::{JSON_BYTES, header, json, json_or_default};
 pub use client::client_address;
@@ -26,4 +28,6 @@ pub use error::Error;
 pub use metrics::{Elsewhere, RequestMetrics};
 pub use public::Public;
 pub use query::Query;
-pub use service::{Cause, Front, Program, Refusal, Trace, answer};
+pub use refusal::{Cause, Refusal};
+pub use service::{Front, Program, answer};
+pub use trace::Trace;

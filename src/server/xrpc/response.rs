@@ -9,7 +9,6 @@ use http::{Response as HttpResponse, StatusCode};
 use http_body::Body as _;
 use serde::Serialize;
 
-use super::error::Error;
 use crate::wire::{Response, ResponseBody};
 use atproto::syntax::Digest;
 
@@ -29,12 +28,6 @@ const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering
 /// The part of a response that nginx buffers in memory by default, 8 buffers of 4 KiB. It writes the rest to its disk,
 /// for as long as its client is slower than the program.
 const PROXY_BUFFERS_BYTES: u64 = 8 * 4096;
-
-#[derive(Serialize)]
-struct Envelope<'e> {
-    error: &'e str,
-    message: &'e str,
-}
 
 /// Makes a 200 with a JSON body.
 pub fn json(body: &impl Serialize) -> Response {
@@ -92,13 +85,6 @@ pub(super) fn pass_unbuffered(response: &mut Response) {
     if response.body().size_hint().exact().is_none_or(|bytes| bytes > PROXY_BUFFERS_BYTES) {
         response.headers_mut().insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
     }
-}
-
-/// Makes the response of an error, in its envelope.
-pub(super) fn of_error(error: Error) -> Response {
-    let mut response = json_with(error.status, &Envelope { error: error.name, message: &error.message });
-    response.headers_mut().extend(error.headers);
-    response
 }
 
 #[cfg(test)]

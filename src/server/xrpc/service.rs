@@ -10,11 +10,11 @@ use super::client::client_address;
 use super::cors;
 use super::log::{Line, Why};
 use super::metrics::RequestMetrics;
+use super::refusal::{Cause, Refusal};
 use super::response::pass_unbuffered;
-use crate::bulkhead::Caller;
-use crate::daemon::{catch_panic, network_of};
-use crate::wire::{self, Rates, Request, Response};
-use atproto::syntax::Did;
+use super::trace::Trace;
+use crate::daemon::catch_panic;
+use crate::wire::{Rates, Request, Response};
 
 /// The parts of a program that handle every request before its endpoint.
 pub struct Front {
@@ -49,48 +49,6 @@ pub trait Program: Send + Sync + 'static {
 
     /// Returns the refusal where [`Program::respond`] was not called, or panicked.
     fn refuse(&self, cause: Cause) -> Self::Refusal;
-}
-
-/// Reasons why a program did not answer a request itself.
-#[derive(Debug)]
-pub enum Cause {
-    /// The head of the request was refused.
-    Head(wire::HeadRefusal),
-    /// The client exceeds its rate.
-    RateLimited,
-    /// The handler panicked with this message.
-    Panic(String),
-}
-
-/// A refusal in the error format of a program.
-pub trait Refusal: Send {
-    /// Returns its name, for the log.
-    fn name(&self) -> &'static str;
-
-    /// Takes out the internal cause. A refusal that has one is logged as an error.
-    fn take_detail(&mut self) -> Option<String>;
-
-    /// Converts the refusal to its response.
-    fn into_response(self) -> Response;
-}
-
-/// The facts about a request for its log line and its metrics.
-#[derive(Debug, Default)]
-pub struct Trace {
-    /// The index and the name of its endpoint; the name of an XRPC method is its NSID.
-    pub endpoint: Option<(usize, &'static str)>,
-    /// The client's address, if it is known.
-    pub client: Option<IpAddr>,
-    /// The authenticated account.
-    pub caller: Option<Did>,
-}
-
-impl Trace {
-    /// Returns the caller that stands for a request without an authenticated account, by its network.
-    #[must_use]
-    pub fn network(&self) -> Caller {
-        self.client.map_or(Caller::Unknown, |address| Caller::Network(network_of(address)))
-    }
 }
 
 /// Answers any request. Never fails: a refusal is a response too, as is the one after a handler's panic.
@@ -141,7 +99,7 @@ mod tests {
     use super::*;
     use crate::daemon::Activity;
     use crate::metrics::{MetricKind, Text};
-    use crate::wire::{Connection, HttpLimits, Peer};
+    use crate::wire::{self, Connection, HttpLimits, Peer};
     use crate::xrpc::{Error, Route, Verbs, response, route};
 
     /// Answers, or panics.
