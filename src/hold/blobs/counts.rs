@@ -1,7 +1,6 @@
 //! Metrics of uploads since the process began.
 
 use super::BlobError;
-use super::measure::PassedLimit;
 use super::upload_share::UploadLimit;
 use server::metrics::{Counter, CounterBy};
 
@@ -14,6 +13,28 @@ server::label! {
         Refused = "refused",
         /// Failed, for a reason that the client cannot change.
         Failed = "failed",
+    }
+}
+
+server::label! {
+    /// The limit that ended an upload whose parts go past the hold.
+    pub enum PassedLimit {
+        /// The largest part.
+        Part = "part",
+        /// The largest blob.
+        Blob = "blob",
+        /// The quota of its account.
+        Quota = "quota",
+    }
+}
+
+impl PassedLimit {
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Self::Part => "a part is larger than limits.max_part_bytes",
+            Self::Blob => "its parts are larger than limits.max_blob_bytes together",
+            Self::Quota => "its account has more than its quota allows",
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
 
+use super::counts::PassedLimit;
 use super::names::{UploadId, staged_key};
 use super::{BlobError, Blobs, Store};
 use crate::blobs::tables;
@@ -14,28 +15,6 @@ use server::sqlite::{Read, Write};
 
 /// Uploads measured at once.
 const QUESTIONS_AT_ONCE: usize = 8;
-
-server::label! {
-    /// The limit that ended an upload whose parts go past the hold.
-    pub enum PassedLimit {
-        /// The largest part.
-        Part = "part",
-        /// The largest blob.
-        Blob = "blob",
-        /// The quota of its account.
-        Quota = "quota",
-    }
-}
-
-impl PassedLimit {
-    fn reason(self) -> &'static str {
-        match self {
-            Self::Part => "a part is larger than limits.max_part_bytes",
-            Self::Blob => "its parts are larger than limits.max_blob_bytes together",
-            Self::Quota => "its account has more than its quota allows",
-        }
-    }
-}
 
 impl Blobs {
     /// Asks the store for the sizes of the parts that bypassed the hold, of each open upload, and aborts uploads beyond

@@ -73,12 +73,11 @@ use server::sqlite::Database;
 use server::storage::StorageError;
 
 use counts::CompletionResult;
-pub use counts::UploadCounts;
+pub use counts::{PassedLimit, UploadCounts};
 pub use digest_lock::{DigestGuard, DigestLock, REMOVAL_SETTLED_US};
 pub use error::{BlobError, BodyError, OpenBlobsError};
 pub use last_used::DeletionClaim;
 pub use list::OpenUpload;
-pub use measure::PassedLimit;
 pub use names::{BLOBS, ETag, PartNumber, STAGING, UploadId, blob_digest, blob_folder, blob_key, random_hex};
 pub use part_request::{PartRequest, PartSizes};
 pub use presence::{Presence, PresenceError};

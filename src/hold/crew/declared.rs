@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{CrewError, DeclaredProfile, encode};
-use crate::pds::{RecordChange, RecordWrite, Records};
+use super::{CrewError, encode};
+use crate::pds::{NewBlob, RecordChange, RecordWrite, Records};
 use atproto::lexicon::nsid::Collection;
 use atproto::lexicon::{Permission, Swap};
 use atproto::syntax::{Did, RecordKey, ServiceUrl};
@@ -29,6 +29,17 @@ pub struct Declared {
     pub successor: Option<Did>,
     /// Members besides the captain.
     pub crew: BTreeMap<Did, DeclaredMember>,
+}
+
+/// The declared profile. A field that is `None` stays as it is in the record.
+#[derive(Clone, Debug, Default)]
+pub struct DeclaredProfile {
+    /// The display name.
+    pub display_name: Option<String>,
+    /// The description of the hold.
+    pub description: Option<String>,
+    /// The picture.
+    pub avatar: Option<NewBlob>,
 }
 
 /// A declared member.

@@ -30,14 +30,14 @@ use atproto::repo::cbor::{self, Ipld};
 use atproto::syntax::{Did, HoldId, RecordKey};
 
 pub use bans::{Ban, remember_limits};
-pub use declared::{Declared, DeclaredMember, is_declared};
+pub use declared::{Declared, DeclaredMember, DeclaredProfile, is_declared};
 pub use documents::DocumentTable;
 pub use error::CrewError;
 pub use import::import_rules;
 pub use manage::{CrewChange, CrewWrite, Manager};
 pub use members::{CrewMember, MemberChange, Terms};
 pub use membership::Membership;
-pub use profile::{DEFAULT_DESCRIPTION, DeclaredProfile};
+pub use profile::DEFAULT_DESCRIPTION;
 pub use public_info::PublicInfo;
 pub use request::Joined;
 

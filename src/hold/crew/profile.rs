@@ -3,22 +3,11 @@
 use serde_json::{Value, json};
 
 use super::CrewError;
-use super::declared::{Declared, put};
-use crate::pds::{NewBlob, RecordChange};
+use super::declared::{Declared, DeclaredProfile, put};
+use crate::pds::RecordChange;
 use atproto::lexicon::{nsid, self_key};
 use atproto::repo::cbor;
 use atproto::syntax::Datetime;
-
-/// The declared profile. A field that is `None` stays as it is in the record.
-#[derive(Clone, Debug, Default)]
-pub struct DeclaredProfile {
-    /// The display name.
-    pub display_name: Option<String>,
-    /// The description of the hold.
-    pub description: Option<String>,
-    /// The picture.
-    pub avatar: Option<NewBlob>,
-}
 
 /// The description of a hold whose configuration declares none.
 pub const DEFAULT_DESCRIPTION: &str =

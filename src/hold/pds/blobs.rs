@@ -10,10 +10,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Pds, PdsError};
+use super::{BlobRefError, Pds, PdsError};
 use crate::pds::tables;
 use crate::pds::tables::{BlobsQuery, StoredRecord};
-use atproto::lexicon::error as name;
 use atproto::repo::{BlobRef, Cid, cbor, cid};
 use atproto::syntax::{MediaType, Tid};
 use server::daemon::ClockSteps;
@@ -55,42 +54,6 @@ pub struct BlobPage {
     pub cids: Vec<Cid>,
     /// The last CID, if more follow.
     pub cursor: Option<Cid>,
-}
-
-/// Errors of a record's reference to a blob.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BlobRefError {
-    /// The blob was not uploaded, or not within the hour before the record. Upload it first.
-    #[error("could not find blob {0}: upload it first, within the hour before the record")]
-    NotFound(Cid),
-    /// The record gives another media type than the upload.
-    #[error("the record says that a blob is {found}, but it was uploaded as {stored}")]
-    InvalidMimeType {
-        /// The media type of the upload.
-        stored: String,
-        /// The value in the record.
-        found: String,
-    },
-    /// The record gives another size than the upload.
-    #[error("the record says that a blob has {found} bytes, but it has {stored}")]
-    InvalidSize {
-        /// The size of the upload in bytes.
-        stored: u64,
-        /// The value in the record.
-        found: u64,
-    },
-}
-
-impl BlobRefError {
-    /// Returns the error name of the reference server.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::NotFound(_) => name::BLOB_NOT_FOUND,
-            Self::InvalidMimeType { .. } => name::INVALID_MIME_TYPE,
-            Self::InvalidSize { .. } => name::INVALID_SIZE,
-        }
-    }
 }
 
 impl NewBlob {

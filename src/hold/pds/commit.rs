@@ -6,6 +6,7 @@ use super::change::{Plan, RecordChange, RecordWrite};
 use super::events::{self, CommitEvent, RecordOp, Stamp};
 use super::limits::MAX_NODE_BYTES;
 use super::outcome::Outcome;
+use super::stored_blocks::StoredBlocks;
 use super::transaction::Repository;
 use super::{NewestEvent, PdsError, blobs};
 use crate::pds::tables;
@@ -13,7 +14,6 @@ use crate::pds::tables::RepoHead;
 use atproto::repo::commit::Commit;
 use atproto::repo::{BlobRef, Cid, RepoError, car, cbor, cid, mst};
 use atproto::syntax::Tid;
-use server::sqlite::Read;
 
 /// The most operations of one #commit event.
 pub const MAX_WRITES: usize = 200;
@@ -228,13 +228,4 @@ fn car_of(root: &Cid, root_bytes: &[u8], blocks: &BTreeMap<Cid, Vec<u8>>) -> Res
         car::push_block(&mut out, cid, bytes);
     }
     Ok(out)
-}
-
-/// The blocks of the database, as a source of the tree's nodes.
-pub(super) struct StoredBlocks<'r>(pub(super) &'r Read<'r>);
-
-impl mst::Blocks for StoredBlocks<'_> {
-    fn block(&self, cid: &Cid) -> Result<Option<Vec<u8>>, RepoError> {
-        tables::block(self.0, cid).map_err(|e| RepoError::Source(e.into()))
-    }
 }

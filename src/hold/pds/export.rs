@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::commit::StoredBlocks;
+use super::stored_blocks::StoredBlocks;
 use super::{MAX_EXPORTS, Pds, PdsError};
 use crate::pds::tables;
 use crate::pds::tables::RepoHead;

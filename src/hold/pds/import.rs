@@ -5,8 +5,9 @@
 //! stored, without an order. What that commit does not refer to is left out.
 //! <https://atproto.com/specs/repository#car-file-serialization>
 
-use super::commit::{MAX_RECORD_BYTES, StoredBlocks};
+use super::commit::MAX_RECORD_BYTES;
 use super::records::Records;
+use super::stored_blocks::StoredBlocks;
 use super::transaction::Repository;
 use super::visited_rows::VisitedRows;
 use super::{Pds, PdsError, blobs, events};

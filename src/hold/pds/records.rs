@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::commit::StoredBlocks;
 use super::limits::MAX_NODE_KEYS;
+use super::stored_blocks::StoredBlocks;
 use super::{Carried, Pds, PdsError};
 use crate::pds::tables;
 use crate::pds::tables::{PageQuery, StoredRecord};

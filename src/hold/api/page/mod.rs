@@ -1,13 +1,14 @@
 //! `GET /`: the page for browsers. It needs nothing else: no script, and no request but the one for the hold's own
 //! picture.
 //!
-//! `content` has its facts, `page.html` and `page.css` are its form, `escape` keeps text from becoming markup, `cache`
-//! renders it at most once in two seconds.
+//! `content` has its facts, `page.html` and `page.css` are its form, `escape` keeps text from becoming markup, `rendered`
+//! renders it at most once in two seconds, `cache` keeps it.
 
 mod cache;
 mod content;
 mod escape;
 mod owner;
+mod rendered;
 
 use std::sync::{Arc, LazyLock};
 
@@ -38,7 +39,7 @@ static POLICY: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
 
 /// `GET /`
 pub(super) async fn handle(state: Arc<ApiState>, request: Request) -> Result<Response, Error> {
-    let page = cache::rendered(&state).await?;
+    let page = rendered::rendered(&state).await?;
     let known = is_known(&request.head, &page.etag);
     let mut response = if known { not_modified() } else { response::full(HTML, page.html) };
     let headers = response.headers_mut();

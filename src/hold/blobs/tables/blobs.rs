@@ -1,6 +1,5 @@
 //! The rows of acknowledged blobs. The use of a blob is not known here.
 
-use super::garbage::delete_pending_deletion;
 use atproto::syntax::Digest;
 use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
@@ -83,4 +82,12 @@ pub fn delete_blob(write: &Write<'_>, digest: &Digest) -> Result<(), StorageErro
     write.execute("DELETE FROM blob WHERE digest = ?1", [digest.as_bytes()])?;
     write.execute("DELETE FROM upload WHERE digest = ?1", [digest.as_bytes()])?;
     Ok(())
+}
+
+/// Deletes a pending deletion: the object is gone, or its blob has a row again.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn delete_pending_deletion(write: &Write<'_>, digest: &Digest) -> Result<(), StorageError> {
+    write.execute("DELETE FROM pending_deletion WHERE digest = ?1", [digest.as_bytes()]).map(drop)
 }

@@ -167,11 +167,3 @@ pub fn renew_pending_deletion(write: &Write<'_>, digest: &Digest, now_us: u64) -
     let sql = "UPDATE pending_deletion SET removed_us = ?2 WHERE digest = ?1";
     Ok(write.execute(sql, (digest.as_bytes(), now_us.cast_signed()))? == 1)
 }
-
-/// Deletes a pending deletion: the object is gone, or its blob has a row again.
-///
-/// # Errors
-/// [`StorageError`].
-pub fn delete_pending_deletion(write: &Write<'_>, digest: &Digest) -> Result<(), StorageError> {
-    write.execute("DELETE FROM pending_deletion WHERE digest = ?1", [digest.as_bytes()]).map(drop)
-}

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
-use http::header::{ETAG, HeaderName};
+use http::header::ETAG;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Full};
 
 use super::client::{Call, Client};
 use super::fault::Fault;
+use super::probe_plan::{Advice, ProbePlan};
 use super::provider::{Cursor, Provider};
 use super::{Completed, Copied, CopySource, PartError, ResponseHeaders, clock};
 use server::egress::boxed_body;
@@ -76,41 +77,6 @@ pub fn is_probe(key: &str) -> bool {
 /// Returns the keys of a probe: of an object, of one made of parts, of its copy, and of one with a wrong checksum.
 fn keys(name: &str) -> [String; 4] {
     WORDS.map(|word| format!("{PROBES}/{name}/{word}"))
-}
-
-/// The differences between providers when a bucket is probed.
-pub(super) struct ProbePlan {
-    /// A header with a wrong checksum for the bytes that the probe stores.
-    pub(super) wrong_checksum: (HeaderName, &'static str),
-    pub(super) steps: StepNames,
-    pub(super) advice: Advice,
-}
-
-/// The names of steps that differ between providers, each as in "tried to …".
-pub(super) struct StepNames {
-    pub(super) list: &'static str,
-    pub(super) part: &'static str,
-    pub(super) parts: &'static str,
-    pub(super) complete: &'static str,
-    pub(super) copy: &'static str,
-}
-
-/// The texts for an operator: the provider's names of settings, and remedies for its error codes.
-pub(super) struct Advice {
-    /// The store's name, as in "the S3 store".
-    pub(super) store: &'static str,
-    /// The setting with the store's address.
-    pub(super) address: &'static str,
-    /// The settings that may be wrong when nothing else is known.
-    pub(super) all: &'static str,
-    /// The settings that may be wrong when the store redirects.
-    pub(super) elsewhere: &'static str,
-    /// The remedy for missing credentials.
-    pub(super) credentials: &'static str,
-    /// The remedy when the credentials lack permission for the step.
-    pub(super) not_allowed: &'static str,
-    /// The remedies for error codes of the provider.
-    pub(super) by_code: &'static [(&'static str, &'static str)],
 }
 
 /// Probes a bucket, as [`Bucket::probe`](super::Bucket::probe).

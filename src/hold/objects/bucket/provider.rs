@@ -11,7 +11,7 @@ use http::{HeaderMap, Method};
 
 use super::client::{Call, Client};
 use super::fault::Fault;
-use super::probe::ProbePlan;
+use super::probe_plan::ProbePlan;
 use super::{Completed, Copied, CopySource, OpenMultipart, ResponseHeaders, StoredPart};
 use crate::objects::Listed;
 use server::storage::StorageError;

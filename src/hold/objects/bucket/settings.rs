@@ -1,8 +1,7 @@
 //! The settings of a bucket.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use url::{Host, Url};
-use zeroize::Zeroizing;
 
 #[cfg(feature = "azure")]
 use super::AzureSettings;
@@ -103,36 +102,4 @@ impl BucketSettings {
             _ => None,
         }
     }
-}
-
-/// Returns the prefix of all keys: empty, or ends in a slash.
-pub(super) fn folder_of(prefix: &str) -> String {
-    match prefix.trim_matches('/') {
-        "" => String::new(),
-        prefix => format!("{prefix}/"),
-    }
-}
-
-/// Returns the name of a bucket for messages, different for every bucket.
-pub(super) fn shown(scheme: &str, bucket: &str, prefix: &str, at: &str) -> String {
-    let folder = folder_of(prefix);
-    let slash = if folder.is_empty() { "" } else { "/" };
-    format!("{scheme}://{bucket}{slash}{} at {at}", folder.trim_end_matches('/'))
-}
-
-/// Serializes a secret as plain text, for another process of the hold.
-pub(super) fn expose<S: Serializer>(secret: &Zeroizing<String>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(secret)
-}
-
-pub(super) fn conceal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Zeroizing<String>, D::Error> {
-    String::deserialize(deserializer).map(Zeroizing::new)
-}
-
-pub(super) fn expose_some<S: Serializer>(secret: &Option<Zeroizing<String>>, serializer: S) -> Result<S::Ok, S::Error> {
-    secret.as_deref().serialize(serializer)
-}
-
-pub(super) fn conceal_some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Zeroizing<String>>, D::Error> {
-    Ok(Option::<String>::deserialize(deserializer)?.map(Zeroizing::new))
 }

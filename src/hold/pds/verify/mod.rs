@@ -5,7 +5,7 @@
 
 mod blobs;
 
-use super::commit::StoredBlocks;
+use super::stored_blocks::StoredBlocks;
 use super::visited_rows::VisitedRows;
 use super::{Pds, PdsError};
 use crate::pds::tables;

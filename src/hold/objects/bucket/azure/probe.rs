@@ -3,7 +3,7 @@
 
 use http::header::HeaderName;
 
-use crate::objects::bucket::probe::{Advice, ProbePlan, StepNames};
+use crate::objects::bucket::probe_plan::{Advice, ProbePlan, StepNames};
 
 pub(super) static PLAN: ProbePlan = ProbePlan {
     // The MD5 of nothing, in base64.

@@ -4,8 +4,9 @@ use object_store::azure::{MicrosoftAzure, MicrosoftAzureBuilder};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::objects::bucket::folder::shown;
 use crate::objects::bucket::http::Http;
-use crate::objects::bucket::settings::{conceal, expose, shown};
+use crate::objects::bucket::secrets::{conceal, expose};
 use server::storage::StorageError;
 
 /// The settings of a container of Azure Blob Storage. Contains the account's key, also when serialized.

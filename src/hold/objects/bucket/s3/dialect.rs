@@ -2,7 +2,7 @@
 
 use http::header::HeaderName;
 
-use crate::objects::bucket::probe::{Advice, ProbePlan, StepNames};
+use crate::objects::bucket::probe_plan::{Advice, ProbePlan, StepNames};
 
 pub(super) struct Dialect {
     /// The header that names the source of a copy, and the prefix of its value, before the bucket.

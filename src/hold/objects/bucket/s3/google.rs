@@ -14,9 +14,10 @@ use zeroize::Zeroizing;
 use super::dialect::{Dialect, STEPS};
 use super::{CopyLimits, S3};
 use crate::objects::bucket::client::{BucketRequests, Client};
+use crate::objects::bucket::folder::{folder_of, shown};
 use crate::objects::bucket::http::Http;
-use crate::objects::bucket::probe::{Advice, ProbePlan};
-use crate::objects::bucket::settings::{conceal, expose, folder_of, shown};
+use crate::objects::bucket::probe_plan::{Advice, ProbePlan};
+use crate::objects::bucket::secrets::{conceal, expose};
 use crate::objects::bucket::signer::Signer;
 use server::storage::StorageError;
 

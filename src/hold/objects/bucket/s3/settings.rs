@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use zeroize::Zeroizing;
 
+use crate::objects::bucket::folder::shown;
 use crate::objects::bucket::http::Http;
-use crate::objects::bucket::settings::{conceal, conceal_some, expose, expose_some, shown};
+use crate::objects::bucket::secrets::{conceal, conceal_some, expose, expose_some};
 use server::storage::StorageError;
 
 /// The settings of a bucket at a provider of the S3 API. Contains secrets, also when serialized.
