@@ -78,7 +78,10 @@ pub enum OpenError {
         reason: String,
     },
     /// The schema is newer than this program.
-    #[error("database {path} has schema {found}, this version knows {known}: start the newer {program} again")]
+    #[error(
+        "database {path} has schema {found}, this version knows {known}: start the newer {program} again, or restore a \
+         backup of before it"
+    )]
     Newer {
         /// The database file.
         path: PathBuf,

@@ -39,7 +39,11 @@ fn a_database_of_a_newer_version_or_another_program_is_left_alone() {
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .unwrap();
     change(&format!("PRAGMA user_version = {}", version + 1));
-    refused(&site, 78, &[&format!("has schema {}", version + 1), "start the newer atcr-appview again"]);
+    refused(
+        &site,
+        78,
+        &[&format!("has schema {}", version + 1), "start the newer atcr-appview again, or restore a backup"],
+    );
     change(&format!("PRAGMA user_version = {version}; PRAGMA application_id = 7"));
     refused(&site, 78, &["is damaged or not a database of atcr-appview (it was made by another program)"]);
     change("PRAGMA application_id = 1635017078");

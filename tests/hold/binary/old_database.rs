@@ -2,7 +2,8 @@
 //!
 //! `tests/hold/fixtures/9ac8281.tar.gz` was written by a build of that commit, which was then killed: database with its
 //! log, keys, blobs, configuration, and in `facts.json` what it said of itself. To do the same with any other program, set
-//! `ATCR_HOLD_OLD_BINARY` to it; `ATCR_HOLD_KEEP_STATE` names a file that then becomes such a fixture.
+//! `ATCR_HOLD_OLD_BINARY` to it: then it also has to take the state back, or say what to do. `ATCR_HOLD_KEEP_STATE` names a
+//! file that then becomes such a fixture.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,6 +16,7 @@ use super::site::{BINARY, Site};
 use crate::support::blob_hold::digest;
 use crate::support::http::blocking::Client;
 
+const OLD_BINARY: &str = "ATCR_HOLD_OLD_BINARY";
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/hold/fixtures/9ac8281.tar.gz");
 const NOTIFY: &str = "io.atcr.hold.notifyManifest";
 const STATS: &str = "io.atcr.hold.stats/";
@@ -134,7 +136,7 @@ fn variable(name: &str) -> Option<PathBuf> {
 fn left_behind() -> (Site, Facts) {
     let mut site = Site::new();
     configure(&mut site);
-    let Some(program) = variable("ATCR_HOLD_OLD_BINARY") else {
+    let Some(program) = variable(OLD_BINARY) else {
         tar(site.directory.path(), &["-xzf", FIXTURE]);
         let facts = std::fs::read(site.path("facts.json")).unwrap();
         return (site, Facts(serde_json::from_slice(&facts).unwrap()));
@@ -168,9 +170,40 @@ fn uploads_go_on(daemon: &Daemon, site: &Site, facts: &Facts) {
     assert_eq!(alice.pull(&three), Some(three));
 }
 
+/// All that [`uploads_go_on`] has completed is served, beside the image.
+fn uploads_are_there(daemon: &Daemon, site: &Site) {
+    let alice = daemon.client(&site.alice);
+    for content in IMAGE.map(|text| text.as_bytes().to_vec()).into_iter().chain([PARTS[..2].concat(), PARTS.concat()]) {
+        assert_eq!(alice.pull(&content), Some(content));
+    }
+}
+
+/// The version of the schema in the database of a hold that is stopped. Its log stays as it is.
+fn schema(site: &Site) -> i64 {
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let database = rusqlite::Connection::open_with_flags(site.path("hold.db"), flags).unwrap();
+    database.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+}
+
+/// The older program with what this one leaves: it serves that, unless the schema is another one.
+fn goes_back(site: &mut Site, program: PathBuf, its_schema: i64) {
+    site.run_binary(program);
+    if schema(site) != its_schema {
+        return site.refuses(78, &[], &["has schema", "start the newer atcr-hold again"]);
+    }
+    let daemon = site.start();
+    uploads_are_there(&daemon, site);
+    let alice = daemon.client(&site.alice);
+    verified(&alice);
+    assert_eq!(notify(&alice, site.alice.did.as_str(), "push")["success"], true);
+    alice.push(b"a blob of the older program");
+    assert_eq!(daemon.stop(), Some(0));
+}
+
 #[test]
 fn what_an_older_program_left_behind_goes_on() {
-    let (site, facts) = left_behind();
+    let (mut site, facts) = left_behind();
+    let its_schema = schema(&site);
     let daemon = site.start();
     let alice = daemon.client(&site.alice);
     assert_eq!(alice.get("/.well-known/did.json").json(), facts.0["document"]);
@@ -187,10 +220,9 @@ fn what_an_older_program_left_behind_goes_on() {
     eventually("the pull is counted", || pulls() == 1);
     assert!(records.iter().any(|(_, (_, value))| value["member"] == MEMBER), "the member is among them");
     assert!(newest(&alice)["rev"].as_str() >= facts.0["newest"]["rev"].as_str(), "no revision goes back");
-    // The older program counted layers alone.
+    // The program of the fixture counted layers alone.
     let (used, mut expected) = (quota(&alice, site.alice.did.as_str()), facts.0["quota"].clone());
-    let more = IMAGE[0].len() + PARTS[..2].concat().len();
-    expected["totalSize"] = (expected["totalSize"].as_u64().unwrap() + more as u64).into();
+    expected["totalSize"] = (IMAGE.concat().len() + PARTS[..2].concat().len()).into();
     assert_eq!(used, expected);
     let avatar = records["app.bsky.actor.profile/self"].1["avatar"]["ref"]["$link"].as_str().unwrap_or_default();
     assert_eq!(
@@ -200,8 +232,20 @@ fn what_an_older_program_left_behind_goes_on() {
     uploads_go_on(&daemon, &site, &facts);
     assert_eq!(notify(&alice, site.alice.did.as_str(), "push")["success"], true);
     assert_eq!(daemon.stop(), Some(0));
-    for command in [["repo", "verify"], ["storage", "verify"]] {
-        let ended = site.run(&command);
-        assert_eq!(ended.code, Some(0), "{command:?}: {}{}", ended.stdout, ended.stderr);
+    let is_whole = |site: &Site| {
+        for command in [&["repo", "verify"][..], &["storage", "verify"], &["gc", "--dry-run"], &["check-config"]] {
+            let ended = site.run(command);
+            assert_eq!(ended.code, Some(0), "{command:?}: {}{}", ended.stdout, ended.stderr);
+        }
+    };
+    is_whole(&site);
+    let copy = site.path("copy.db");
+    assert_eq!(site.run(&["backup", copy.to_str().unwrap()]).code, Some(0));
+    std::fs::rename(copy, site.path("hold.db")).unwrap();
+    uploads_are_there(&site.start(), &site);
+    is_whole(&site);
+    if let Some(program) = variable(OLD_BINARY) {
+        goes_back(&mut site, program, its_schema);
+        is_whole(&site);
     }
 }

@@ -247,7 +247,7 @@ fn a_database_that_is_not_ours_is_left_alone() {
     let newer = rusqlite::Connection::open(site.path("hold.db")).unwrap();
     newer.pragma_update(None, "user_version", 1000).unwrap();
     drop(newer);
-    refuses(&site, &[&database(&site), "1000", "start the newer"]);
+    refuses(&site, &[&database(&site), "1000", "start the newer", "or restore a backup of before it"]);
 }
 
 #[test]
