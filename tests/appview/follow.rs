@@ -165,6 +165,45 @@ async fn events_are_found_the_next_address_is_taken_and_a_cursor_goes_on() {
     found(&registry, "app", 1).await;
 }
 
+/// Whoever has an account can have as many such events as they like.
+#[tokio::test]
+async fn a_changed_handle_is_seen_at_its_event_and_many_events_ask_once() {
+    let mut jetstream = Jetstream::start().await;
+    let mut registry = registry(&jetstream.url).await;
+    let (did, network) = (registry.alice.clone(), registry.network.shared.clone());
+    let _ = jetstream.connection().await;
+    let known =
+        format!("INSERT INTO index_account (did, handle, ask_us, records) VALUES ('{did}', 'alice.test', 1 << 60, 1);");
+    registry.restart_after(&known).await;
+    let (_, mut socket) = jetstream.connection().await;
+    // Its document and its handle are in the caches.
+    registry.get("/xrpc/io.atcr.appview.listRepositories?owner=alice.test").await.ok();
+    let mut renamed = document(&did, 1);
+    renamed["alsoKnownAs"] = json!(["at://new.test"]);
+    registry.network.publish(&did, &renamed);
+    let new = "/xrpc/com.atproto.identity.resolveHandle?handle=new.test";
+    registry.network.set(new, Reply::Body(json!({ "did": did }).to_string()));
+    let event = json!({ "did": did, "time_us": now_us(), "kind": "identity", "identity": { "did": did } }).to_string();
+    socket.send(Message::text(event.clone())).await.unwrap();
+    let database = Connection::open(registry.database()).unwrap();
+    let handle = || database.query_row("SELECT handle FROM index_account", [], |row| row.get::<_, String>(0)).unwrap();
+    until("its new handle is known", || handle() == "new.test").await;
+    let asked = || {
+        let asked = network.asked.lock().unwrap();
+        [format!("/{did}"), new.to_owned()].map(|path| asked.get(&path).map_or(0, |(times, _)| *times))
+    };
+    assert_eq!(asked(), [2, 1]);
+    for _ in 0..10 {
+        socket.send(Message::text(event.clone())).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    assert_eq!(asked(), [2, 1]);
+    // It is not forgotten that there was one.
+    let sql = "SELECT count(*) FROM index_account WHERE ask_us BETWEEN ?1 AND ?1 + 60 * 1000000";
+    let is_soon = || database.query_row(sql, [now_us().cast_signed()], |row| row.get::<_, u32>(0)).unwrap() == 1;
+    until("it is checked again within the minute", is_soon).await;
+}
+
 /// It has accounts for two minutes of listings, if none were beside them.
 #[tokio::test]
 async fn a_pds_that_stalls_keeps_no_account_of_another_one_waiting() {

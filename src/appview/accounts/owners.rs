@@ -81,11 +81,20 @@ impl Owners {
     /// [`ResolveError`] when the handle cannot be checked at present.
     pub async fn proven_handle(&self, account: &Account, caller: &Caller) -> Result<Option<Handle>, ResolveError> {
         let Some(handle) = account.handle.clone() else { return Ok(None) };
-        match self.find(&Owner::Handle(handle.clone()), caller).await {
-            Ok(found) => Ok((found.did == account.did).then_some(handle)),
-            Err(ResolveError::NotFound) => Ok(None),
-            Err(error) => Err(error),
-        }
+        proven(&account.did, handle.clone(), self.find(&Owner::Handle(handle), caller).await)
+    }
+
+    /// Returns the handle of an account if its domain names the account. The domain is asked now, and so is the source
+    /// of the document, unless that was read again in the last minute.
+    ///
+    /// # Errors
+    /// As [`Owners::proven_handle`].
+    pub async fn current_handle(&self, did: &Did, caller: &Caller) -> Result<Option<Handle>, ResolveError> {
+        let account = self.resolver.refresh(did, asker(caller)).await?;
+        let Some(handle) = account.handle.clone() else { return Ok(None) };
+        let _slot = self.look_ups.enter(caller).await.map_err(ResolveError::Busy)?;
+        let _guard = self.locks.lock(&handle).await;
+        proven(did, handle.clone(), self.look_up(&handle, caller).await)
     }
 
     /// Returns the counters of look-ups of documents by result.
@@ -109,14 +118,37 @@ impl Owners {
         if let Some(known) = self.known(handle) {
             return self.resolver.resolve(&known?, asker(caller)).await;
         }
+        self.look_up(handle, caller).await
+    }
+
+    /// Looks a handle up, and caches the result.
+    async fn look_up(&self, handle: &Handle, caller: &Caller) -> Result<Arc<Account>, ResolveError> {
         let asked = self.handle_resolver.as_deref();
         let outcome = self.resolver.account_of_handle(handle, asked, asker(caller)).await;
         match &outcome {
             Ok(account) => self.handles.insert(handle.clone(), account.did.clone()),
             Err(ResolveError::Busy(_)) => {}
-            Err(error) => self.nowhere.insert(handle.clone(), *error),
+            Err(error) => {
+                if matches!(error, ResolveError::NotFound) {
+                    self.handles.remove(handle);
+                }
+                self.nowhere.insert(handle.clone(), *error);
+            }
         }
         outcome
+    }
+}
+
+/// Returns the handle if the look-up of it found the account.
+fn proven(
+    did: &Did,
+    handle: Handle,
+    found: Result<Arc<Account>, ResolveError>,
+) -> Result<Option<Handle>, ResolveError> {
+    match found {
+        Ok(found) => Ok((found.did == *did).then_some(handle)),
+        Err(ResolveError::NotFound) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::Follow;
-use crate::names::Owner;
-use atproto::syntax::{Did, HoldId};
+use atproto::syntax::{Did, HoldId, micros};
 use server::bulkhead::Caller;
 use server::identity::ResolveError;
 use server::storage::StorageError;
@@ -17,6 +16,10 @@ const AT_ONCE: usize = 8;
 const ROUND: usize = 64;
 /// Time-out of one look-up.
 const TIME: Duration = Duration::from_secs(5);
+/// Time between two look-ups of an account's handle. A document is not read again in the minute after it was.
+const CHECK_PAUSE: Duration = Duration::from_secs(61);
+/// Accounts that are remembered to be checked, at some 100 bytes each.
+pub(super) const MAX_CHECKED: usize = 4096;
 /// Time-outs of the crew list of a hold and of its pull counts, and the maximum number of pages of 100 counts.
 const LIST_TIME: Duration = Duration::from_secs(20);
 const MAX_STATS_PAGES: usize = 50;
@@ -82,18 +85,21 @@ impl Follow {
         }
     }
 
-    /// Looks whether an account's domain confirms its handle.
+    /// Looks whether an account's domain confirms its handle. An account is asked about once in a minute at most, however
+    /// many events it has: its document is not read more often, and an answer may be older than the last event.
     async fn look_up_handle(&self, account: Did) -> Result<(), StorageError> {
         let asked_us = (self.clock)();
-        let look_up = async {
-            let found = self.owners.find(&Owner::Did(account.clone()), &Caller::Program).await?;
-            self.owners.proven_handle(&found, &Caller::Program).await
-        };
+        let left = self.checked.get(&account).map_or(Duration::ZERO, |at| CHECK_PAUSE.saturating_sub(at.elapsed()));
+        if left > Duration::ZERO {
+            return self.index.check_handle_later(&account, asked_us.saturating_add(micros(left))).await;
+        }
+        let look_up = self.owners.current_handle(&account, &Caller::Program);
         let handle = match timeout(TIME, look_up).await {
             Ok(Err(ResolveError::NotFound | ResolveError::Invalid(_) | ResolveError::Unsupported(_))) => Ok(None),
             Ok(answer) => answer.map_err(drop),
             Err(_) => Err(()),
         };
+        self.checked.insert(account.clone(), Instant::now());
         self.index.set_handle(&account, handle, asked_us).await
     }
 }

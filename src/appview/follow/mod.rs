@@ -17,12 +17,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
+use tokio::time::Instant;
 
 use crate::accounts::Owners;
 use crate::holds::Holds;
 use crate::index::Index;
 use crate::repos::Repos;
 use atproto::lexicon::nsid::{self, Collection};
+use atproto::syntax::Did;
 use server::bulkhead::Bulkhead;
 use server::egress::{ClientPolicy, HttpClient, Reach, system_dns};
 
@@ -72,6 +74,8 @@ pub struct Follow {
     listings: Bulkhead<String>,
     /// PDSes that asked not to be listed from, with the end of that time in microseconds since 1970.
     quiet: Cache<String, u64>,
+    /// Accounts whose handles were checked, with the end of the check.
+    checked: Cache<Did, Instant>,
     clock: fn() -> u64,
 }
 
@@ -107,6 +111,7 @@ impl Follow {
             counts: FollowCounts::default(),
             listings: Bulkhead::new(listing::SLOTS),
             quiet: Cache::new(listing::MAX_QUIET),
+            checked: Cache::new(look_ups::MAX_CHECKED),
             clock,
         })
     }

@@ -267,6 +267,15 @@ impl Index {
         self.database.write(move |write| tables::accounts::set_handle(write, &account, handle, asked_us, next_us)).await
     }
 
+    /// Has an account's handle checked later, at `at_us`.
+    ///
+    /// # Errors
+    /// As [`Index::apply`].
+    pub async fn check_handle_later(&self, account: &Did, at_us: u64) -> Result<(), StorageError> {
+        let account = account.clone();
+        self.database.write(move |write| tables::accounts::check_handle_later(write, &account, at_us)).await
+    }
+
     /// Returns accounts whose records are to be listed.
     ///
     /// # Errors

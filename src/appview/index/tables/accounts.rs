@@ -112,6 +112,15 @@ pub fn set_handle(
     Ok(())
 }
 
+/// Puts the check of an account's handle off.
+///
+/// # Errors
+/// As [`due_handles`].
+pub fn check_handle_later(write: &Write<'_>, did: &Did, at_us: u64) -> Result<(), StorageError> {
+    let sql = "UPDATE index_account SET ask_us = ?2 WHERE did = ?1";
+    write.execute(sql, (did.as_str(), at_us.cast_signed())).map(drop)
+}
+
 /// Returns whether an account is known, and its records are to be listed.
 ///
 /// # Errors
