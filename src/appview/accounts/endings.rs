@@ -1,8 +1,6 @@
 //! Sessions with a fixed end, whatever use they get: those of an OAuth client on a local address. People are warned
 //! before.
 
-use std::time::Duration;
-
 use super::error::AccountsError;
 use super::sessions::{Login, Sessions};
 use crate::accounts::tables::{self, SessionRow};
@@ -12,8 +10,6 @@ use atproto::syntax::Did;
 const LOCAL_SESSION_FOR_US: u64 = 14 * 24 * 60 * 60 * 1_000_000;
 /// Time before the end of a session from which people are warned, in microseconds.
 pub const ENDS_SOON_US: u64 = 3 * 24 * 60 * 60 * 1_000_000;
-/// How long a session's end is cached: the answer to each pushed manifest needs it.
-pub(super) const BELIEVED_FOR: Duration = Duration::from_secs(60);
 
 impl Sessions {
     /// Whether sessions have a fixed end: true if this registry is a local OAuth client.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::inactive::Inactive;
+use super::status::Inactive;
 use crate::oauth::OauthError;
 use crate::remote::RemoteError;
 use server::egress::EgressError;

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{SessionId, Sessions};
-use crate::accounts::tables;
+use super::Sessions;
+use crate::accounts::tables::{self, SessionSummary};
 use atproto::syntax::Did;
 use server::storage::StorageError;
 
@@ -12,19 +12,6 @@ const UNUSED_US: u64 = 90 * 24 * 60 * 60 * 1_000_000;
 
 /// Time since the last look from which on it may be the clock that went ahead, in microseconds: a day.
 const JUMP_US: u64 = 24 * 60 * 60 * 1_000_000;
-
-/// A session without its secrets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SessionSummary {
-    /// Number of the session.
-    pub id: SessionId,
-    /// Account of the session.
-    pub account: Did,
-    /// Whether the session was made by OAuth in a browser; else by an app password.
-    pub by_oauth: bool,
-    /// Time of the last confirmation by the PDS, microseconds since 1970.
-    pub proven_us: u64,
-}
 
 impl Sessions {
     /// Returns all sessions, the most recently confirmed first.

@@ -11,14 +11,15 @@ mod renewal;
 mod revocation;
 mod sessions;
 mod sign_ins;
+mod status;
 pub mod tables;
 mod token_scope;
 
 pub use endings::ENDS_SOON_US;
 pub use error::{AccountsError, SignInError};
-pub use inactive::Inactive;
-pub use listing::SessionSummary;
 pub use owners::Owners;
 pub use revocation::{LingeringSession, SessionEnd};
 pub use sessions::{Login, SessionId, SessionSettings, Sessions};
 pub use sign_ins::{Callback, FailedSignIn, SignIns, SignedIn};
+pub use status::Inactive;
+pub use tables::SessionSummary;

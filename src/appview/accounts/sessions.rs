@@ -19,7 +19,6 @@ use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
 
 use super::attempts::Attempts;
-use super::endings::BELIEVED_FOR;
 use super::error::AccountsError;
 use super::token_scope::scope;
 use crate::accounts::tables::{self, Binding, SessionRow};
@@ -27,9 +26,7 @@ use crate::cache::TimedCache;
 use crate::oauth::{AuthorizationServer, Client, NewTokens};
 use crate::remote::{Credential, Remote, RemoteError, is_token};
 use atproto::keys::P256Key;
-use atproto::lexicon::error as name;
-use atproto::lexicon::nsid;
-use atproto::lexicon::{CreateSession, MAIN_PASSWORD_SCOPE, ServiceAuth, SessionTokens};
+use atproto::lexicon::{CreateSession, MAIN_PASSWORD_SCOPE, ServiceAuth, SessionTokens, error as name, nsid};
 use atproto::syntax::Did;
 use server::bulkhead::{Caller, LockGuard, Locks};
 use server::egress::wait_for;
@@ -45,6 +42,8 @@ const WRONG_FOR: Duration = Duration::from_mins(1);
 const SERVICE_TOKEN_FOR: Duration = Duration::from_secs(50);
 /// Age of a service token up to which its refusal is not answered with another one.
 const JUST_MADE: Duration = Duration::from_secs(1);
+/// How long a session's end is cached: the answer to each pushed manifest needs it.
+const BELIEVED_FOR: Duration = Duration::from_secs(60);
 /// Number of cache entries of each kind, at some 500 bytes.
 const MAX_REMEMBERED: usize = 4096;
 /// How long a shutdown waits for tasks that must not be aborted.

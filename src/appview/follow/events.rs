@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::event::EventKind;
 use super::firehose::{self, Frame};
 use super::{Follow, jetstream};
 use crate::index::{Change, SourceCursor};
@@ -29,20 +30,6 @@ const KEPT_US: u64 = 24 * 60 * 60 * 1_000_000;
 /// Name of the cursor of all Jetstreams: it is a time, the same at each host.
 const JETSTREAM: &str = "jetstream";
 
-server::label! {
-    /// The kind of an event.
-    pub enum EventKind {
-        /// Records were written or deleted.
-        Commit = "commit",
-        /// The handle of an account may have changed.
-        Identity = "identity",
-        /// The account became active or inactive.
-        Account = "account",
-        /// No event that is known here.
-        Unknown = "unknown",
-    }
-}
-
 /// Counts of events since the start.
 #[derive(Debug, Default)]
 pub struct FollowCounts {
@@ -60,18 +47,6 @@ pub struct FollowCounts {
     pub heard_us: Gauge,
     /// Age of the last event when it arrived, in microseconds, if its source has a time.
     pub lag_us: Gauge,
-}
-
-/// The content of one message.
-pub(super) struct SourceEvent {
-    pub(super) kind: EventKind,
-    /// Cursor of the source after this event.
-    pub(super) cursor: Option<u64>,
-    /// Time of the event, microseconds since 1970.
-    pub(super) at_us: Option<u64>,
-    pub(super) changes: Vec<Change>,
-    /// Number of records that do not match their lexicon.
-    pub(super) refused: u64,
 }
 
 /// A source of events.

@@ -1,6 +1,6 @@
 //! The firehose of a relay or a PDS: `com.atproto.sync.subscribeRepos`.
 
-use super::events::{EventKind, SourceEvent};
+use super::event::{EventKind, SourceEvent};
 use super::is_wanted;
 use super::jetstream::of_account;
 use crate::index::{Change, ChangeKind};

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::COLLECTIONS;
-use super::events::{EventKind, SourceEvent};
+use super::event::{EventKind, SourceEvent};
 use crate::index::{Change, ChangeKind};
 use atproto::syntax::Did;
 use server::json;

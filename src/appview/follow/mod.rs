@@ -5,6 +5,7 @@
 //! page of an image verifies its record. The cursor of a source is stored with its changes, in one transaction, so a
 //! restart loses nothing, and an event that comes twice changes nothing.
 
+mod event;
 mod events;
 mod firehose;
 mod jetstream;
@@ -28,7 +29,8 @@ use atproto::syntax::Did;
 use server::bulkhead::Bulkhead;
 use server::egress::{ClientPolicy, HttpClient, Reach, system_dns};
 
-pub use events::{EventKind, FollowCounts};
+pub use event::EventKind;
+pub use events::FollowCounts;
 
 /// Collections whose records are in the index.
 const COLLECTIONS: [Collection; 8] = [

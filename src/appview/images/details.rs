@@ -6,11 +6,11 @@ use bytes::{Bytes, BytesMut};
 use http::Method;
 use http_body_util::BodyExt as _;
 use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value};
 use tokio::time::timeout;
 
+use super::descriptors::texts;
 use super::manifest::Descriptor;
-use super::{Images, ImagesError, ParsedManifest};
+use super::{Images, ImagesError, NamedContent, ParsedManifest};
 use crate::catalog::Content;
 use crate::gate::PullPermit;
 use crate::holds::{HoldsError, Verb};
@@ -24,21 +24,6 @@ const MAX_CONFIG_BYTES: usize = 1024 * 1024;
 const CONFIG_TIME: Duration = Duration::from_secs(4);
 /// Maximum number of build steps that are kept.
 const MAX_STEPS: usize = 500;
-
-/// A descriptor in a manifest: a blob or another manifest.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NamedContent {
-    /// Media type.
-    pub media_type: String,
-    /// Digest.
-    pub digest: Digest,
-    /// Size.
-    pub size_bytes: u64,
-    /// Platform in an index, like `linux/arm64/v8`.
-    pub platform: Option<String>,
-    /// Annotations of the descriptor.
-    pub annotations: Vec<(String, String)>,
-}
 
 /// The content of a manifest.
 #[derive(Clone, Debug, Default)]
@@ -136,12 +121,6 @@ impl ParsedManifest {
         let kind = kind.or_else(|| document.config.as_ref().map(|config| config.named().media_type));
         kind.filter(|kind| kind.len() <= MAX_MEDIA_TYPE_BYTES)
     }
-}
-
-/// Returns the annotations whose values are strings.
-pub(super) fn texts(annotations: Option<&Map<String, Value>>) -> Vec<(String, String)> {
-    let all = annotations.into_iter().flatten();
-    all.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
 }
 
 impl Images {

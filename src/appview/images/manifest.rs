@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::details::texts;
+use super::descriptors::texts;
 use super::{ImagesError, NamedContent, Referrer};
 use crate::repos::digest_of;
 use atproto::syntax::Digest;

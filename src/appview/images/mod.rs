@@ -2,6 +2,7 @@
 
 mod delete;
 mod description;
+mod descriptors;
 mod details;
 mod error;
 mod manifest;
@@ -30,17 +31,19 @@ use server::bulkhead::Locks;
 use server::metrics::CounterBy;
 use server::sqlite::Database;
 
-pub use details::{BuildStep, ImageConfig, ManifestDetails, NamedContent};
+pub use descriptors::{NamedContent, Referrer};
+pub use details::{BuildStep, ImageConfig, ManifestDetails};
 pub use error::ImagesError;
 pub use manifest::ParsedManifest;
+pub use notices::NoticeOutcome;
 pub use pull::PulledManifest;
 pub use pulls::PullOutcome;
 use pulls::Pulls;
-pub use queue::{NoticeOutcome, QueueTotals, WaitingNotice};
 use record_locks::RecordLocks;
-pub use referrers::{Referrer, ReferrersPage};
-pub use refused::RefusedNotice;
+pub use referrers::ReferrersPage;
 use scans::Scans;
+pub use tables::refused::RefusedNotice;
+pub use tables::{QueueTotals, WaitingNotice};
 
 /// Number of blobs whose hold is cached, at some 150 bytes each.
 const MAX_BLOBS: usize = 65_536;

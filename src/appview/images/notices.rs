@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http::StatusCode;
 use tokio::time::Instant;
 
-use super::{Images, ImagesError, NoticeOutcome};
+use super::{Images, ImagesError};
 use crate::accounts::Login;
 use crate::holds::HoldsError;
 use crate::images::tables::{self, NoticeRow};
@@ -36,6 +36,20 @@ const MAX_ATTEMPTS: u32 = 340;
 /// Limits of an account's notices in the queue: its hold may never accept one.
 const MAX_WAITING: u64 = 1_000;
 const MAX_WAITING_BYTES: u64 = 32 * 1024 * 1024;
+
+server::label! {
+    /// Result of one attempt of the queue to notify a hold.
+    pub enum NoticeOutcome {
+        /// The hold accepted it.
+        Delivered = "delivered",
+        /// The hold refused it for good.
+        Refused = "refused",
+        /// The hold did not answer; the notice is tried again.
+        Failed = "failed",
+        /// The attempts of two weeks have failed; the notice is dropped.
+        GivenUp = "given_up",
+    }
+}
 
 impl Images {
     /// Refuses one more notice of an account that has its share of the queue.

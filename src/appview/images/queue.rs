@@ -6,62 +6,15 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::time::timeout;
 
 use super::notices::HOLDS_AT_ONCE;
-use super::{Images, ImagesError};
-use crate::images::tables;
-use atproto::syntax::{Did, HoldId};
-use server::label;
+use super::{Images, ImagesError, NoticeOutcome};
+use crate::images::tables::{self, QueueTotals, WaitingNotice};
+use atproto::syntax::Did;
 use server::metrics::CounterBy;
 use server::sqlite::Write;
 use server::storage::StorageError;
 
 /// How long holds have to accept the notices of an account before it is deleted.
 const TELL_FOR: Duration = Duration::from_secs(20);
-
-label! {
-    /// Result of one attempt of the queue to notify a hold.
-    pub enum NoticeOutcome {
-        /// The hold accepted it.
-        Delivered = "delivered",
-        /// The hold refused it for good.
-        Refused = "refused",
-        /// The hold did not answer; the notice is tried again.
-        Failed = "failed",
-        /// The attempts of two weeks have failed; the notice is dropped.
-        GivenUp = "given_up",
-    }
-}
-
-/// A notice in the queue.
-#[derive(Clone, Debug)]
-pub struct WaitingNotice {
-    /// Number of the notice.
-    pub id: i64,
-    /// Account of the manifest's owner.
-    pub account: Did,
-    /// Hold that is to be notified.
-    pub hold: HoldId,
-    /// The repository; empty when the notice cannot be read.
-    pub repository: String,
-    /// The digest of the manifest; empty when the notice cannot be read.
-    pub manifest: String,
-    /// Number of failed attempts of the queue.
-    pub attempts: u32,
-    /// Time of the next attempt, microseconds since 1970.
-    pub due_us: u64,
-    /// Time of the notice, microseconds since 1970.
-    pub queued_us: u64,
-    /// Error of the last attempt.
-    pub problem: Option<String>,
-}
-
-/// Totals of the queue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct QueueTotals {
-    /// Number of notices.
-    pub waiting: u64,
-    /// Time of the oldest notice, microseconds since 1970.
-    pub oldest_us: Option<u64>,
-}
 
 impl Images {
     /// Returns the counters of the queue's attempts by result.

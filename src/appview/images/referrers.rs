@@ -9,11 +9,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
-use super::details::texts;
-use super::{Images, ImagesError, ParsedManifest};
+use super::{Images, ImagesError, ParsedManifest, Referrer};
 use crate::images::tables::referrers::{self, ReferrerRow};
 use crate::repos::ReposError;
 use atproto::syntax::{Did, Digest};
@@ -27,32 +24,6 @@ const PAGE: usize = 100;
 const MAX_LOOKED_AT: usize = 500;
 /// Number of manifests that are read at once.
 const AT_ONCE: usize = 8;
-
-/// The descriptor of a referrer in an answer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Referrer {
-    /// Media type.
-    pub media_type: String,
-    /// Digest.
-    pub digest: Digest,
-    /// Size in bytes.
-    pub size: u64,
-    /// Artifact type.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub artifact_type: Option<String>,
-    /// Annotations, if they have at most 16 KiB.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub annotations: Option<Map<String, Value>>,
-}
-
-impl Referrer {
-    /// Returns the annotations whose values are strings.
-    #[must_use]
-    pub fn annotation_texts(&self) -> Vec<(String, String)> {
-        texts(self.annotations.as_ref())
-    }
-}
 
 /// A page of the referrers of a manifest.
 pub struct ReferrersPage {

@@ -1,26 +1,11 @@
 //! Manifests that holds did not take although their push was acknowledged: for their owners to see.
 
-use super::{Images, tables};
-use atproto::syntax::{Did, Digest, HoldId};
+use super::{Images, RefusedNotice, tables};
+use atproto::syntax::{Did, Digest};
 use server::storage::StorageError;
 
 /// How long they are shown, in microseconds: 30 days.
 const SHOWN_FOR_US: u64 = 30 * 86_400 * 1_000_000;
-
-/// A manifest that a hold did not take when the queue told it.
-#[derive(Clone, Debug)]
-pub struct RefusedNotice {
-    /// The digest of the manifest.
-    pub manifest: String,
-    /// The hold.
-    pub hold: HoldId,
-    /// The repository, without its owner.
-    pub repository: String,
-    /// The error of the last attempt, in one line.
-    pub problem: String,
-    /// Time of the last attempt, microseconds since 1970.
-    pub refused_us: u64,
-}
 
 impl Images {
     /// Returns the manifests of an account that holds did not take in the last 30 days, the newest first, 200 at most.

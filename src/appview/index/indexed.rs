@@ -2,9 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Index, tables};
-use atproto::syntax::{Datetime, Did, Digest};
-use server::storage::StorageError;
+use atproto::syntax::{Datetime, Digest};
 
 /// A repository in the index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,15 +93,4 @@ pub struct IndexedAccount {
     pub manifests: Vec<IndexedManifest>,
     /// Stars that the account gave.
     pub stars: Vec<IndexedStar>,
-}
-
-impl Index {
-    /// Returns the records of an account in the index; `None` when the account is not known.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn of_account(&self, account: &Did) -> Result<Option<IndexedAccount>, StorageError> {
-        let account = account.clone();
-        self.database.read(move |read| tables::indexed::of_account(read, &account)).await
-    }
 }

@@ -30,8 +30,9 @@ pub use query::{Position, RepositoryOrder, SearchWords};
 pub use replacing::Listing;
 use replacing::{BATCH, Listings};
 use retries::{LookUpKind, Retries};
-pub use search::{FoundRepositories, FoundRepository};
+pub use search::FoundRepositories;
 pub use tables::IndexTotals;
+pub use tables::search::FoundRepository;
 
 /// Limit of records of one account; beyond it, its oldest repositories are forgotten.
 const MAX_OF_ACCOUNT: u64 = 25_000;
@@ -264,7 +265,9 @@ impl Index {
     ) -> Result<(), StorageError> {
         let (account, now_us) = (account.clone(), (self.clock)());
         let next_us = now_us + self.retries.pause_us(LookUpKind::Handle, &account, handle.is_ok(), HANDLE_FRESH_US);
-        self.database.write(move |write| tables::accounts::set_handle(write, &account, handle, asked_us, next_us)).await
+        self.database
+            .write(move |write| tables::account_records::set_handle(write, &account, handle, asked_us, next_us))
+            .await
     }
 
     /// Has an account's handle checked later, at `at_us`.
@@ -361,8 +364,17 @@ impl Index {
         let (account, listings) = (account.clone(), Arc::clone(&self.listings));
         let forget = move |write: &Write<'_>| {
             listings.end(&account);
-            tables::accounts::forget(write, &account)
+            tables::account_records::forget(write, &account)
         };
         self.database.write(forget).await
+    }
+
+    /// Returns the records of an account in the index; `None` when the account is not known.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn of_account(&self, account: &Did) -> Result<Option<IndexedAccount>, StorageError> {
+        let account = account.clone();
+        self.database.read(move |read| tables::indexed::of_account(read, &account)).await
     }
 }

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::query::{Position, RepositoryOrder, SearchWords};
-use super::{Index, tables};
-use atproto::syntax::{Did, Handle, ImageName, Tag};
+use super::{FoundRepository, Index, tables};
+use atproto::syntax::Did;
 use server::sqlite::Read;
 use server::storage::StorageError;
 
@@ -16,34 +16,6 @@ const MAX_COMPARED: usize = 400;
 const MATCHING_TIME: Duration = Duration::from_secs(1);
 /// Maximum number of repositories whose name is the whole query; they are found however many match.
 const MAX_NAMED: usize = 50;
-
-/// A repository in search results.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FoundRepository {
-    pub(super) id: i64,
-    /// Owner.
-    pub owner: Did,
-    /// Handle of the owner, if its domain confirmed it.
-    pub handle: Option<Handle>,
-    /// Name.
-    pub name: ImageName,
-    /// Description of its newest image, else the beginning of its page.
-    pub description: Option<String>,
-    /// Platforms of the newest image, if its record has them.
-    pub platforms: Vec<String>,
-    /// Size of the newest image, unless that is an index.
-    pub size_bytes: Option<u64>,
-    /// The tag that was written last.
-    pub newest_tag: Option<Tag>,
-    /// Number of tags, 1,000 at most.
-    pub tags: u64,
-    /// Time of the newest tag by its record, microseconds since 1970.
-    pub pushed_us: u64,
-    /// Number of pulls, as counted by its hold.
-    pub pulls: u64,
-    /// Number of accounts that gave it a star.
-    pub stars: u64,
-}
 
 impl FoundRepository {
     /// Returns the value by which an order sorts, the greatest first.

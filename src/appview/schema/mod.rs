@@ -53,7 +53,7 @@ mod tests {
     use crate::index::tables::search;
 
     /// The files with SQL statements, but for those of searches, which are composed.
-    const SOURCES: [&str; 18] = [
+    const SOURCES: [&str; 19] = [
         include_str!("../accounts/tables/mod.rs"),
         include_str!("../catalog/tables/mod.rs"),
         include_str!("../accounts/tables/sign_ins.rs"),
@@ -65,6 +65,7 @@ mod tests {
         include_str!("../images/tables/referrers.rs"),
         include_str!("../images/tables/refused.rs"),
         include_str!("../index/tables/mod.rs"),
+        include_str!("../index/tables/account_records.rs"),
         include_str!("../index/tables/accounts.rs"),
         include_str!("../index/tables/holds.rs"),
         include_str!("../index/tables/indexed.rs"),

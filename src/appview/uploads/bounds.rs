@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
+use super::error::UploadBound;
 use super::{OpenUpload, Uploads, UploadsError};
 use crate::uploads::tables::{self, OpenCounts};
 use atproto::syntax::Did;
@@ -23,20 +24,6 @@ pub struct UploadLimits {
     pub spool_bytes_per_account: u64,
     /// Bytes of the disk that are kept free.
     pub reserve_bytes: u64,
-}
-
-server::label! {
-    /// The limit that an upload would have exceeded.
-    pub enum UploadBound {
-        /// Open uploads of one account.
-        Account = "account",
-        /// Open uploads of all accounts.
-        Total = "total",
-        /// Bytes of one account on this disk.
-        Spool = "spool",
-        /// Free space of this disk.
-        Disk = "disk",
-    }
 }
 
 /// The limits, with what is used of them.

@@ -3,7 +3,6 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::UploadBound;
 use crate::holds::HoldsError;
 use server::storage::StorageError;
 use server::wire::BodyFault;
@@ -54,6 +53,20 @@ pub enum UploadsError {
     /// The disk or the database failed.
     #[error("{0}")]
     Storage(#[from] StorageError),
+}
+
+server::label! {
+    /// The limit that an upload would have exceeded.
+    pub enum UploadBound {
+        /// Open uploads of one account.
+        Account = "account",
+        /// Open uploads of all accounts.
+        Total = "total",
+        /// Bytes of one account on this disk.
+        Spool = "spool",
+        /// Free space of this disk.
+        Disk = "disk",
+    }
 }
 
 impl UploadBound {

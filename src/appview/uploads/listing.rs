@@ -6,41 +6,13 @@ use futures_util::{StreamExt as _, stream};
 use tokio::time::timeout;
 
 use super::{OpenUpload, UploadId, Uploads, UploadsError};
-use crate::uploads::tables;
-use atproto::syntax::{Did, HoldId};
+use crate::uploads::tables::{self, UploadSummary, UploadTotals};
+use atproto::syntax::Did;
 use server::storage::StorageError;
 
 /// Concurrent aborts of one account's uploads, and the time limit for all of them.
 const AT_ONCE: usize = 8;
 const ABANDON_FOR: Duration = Duration::from_secs(10);
-
-/// An open upload.
-#[derive(Clone, Debug)]
-pub struct UploadSummary {
-    /// The upload's id.
-    pub id: UploadId,
-    /// The account that uploads.
-    pub account: Did,
-    /// The repository, without its owner.
-    pub repository: String,
-    /// The hold that gets the blob.
-    pub hold: HoldId,
-    /// Bytes received so far.
-    pub offset: u64,
-    /// Bytes of these that were sent to the hold.
-    pub sent: u64,
-    /// Time when the upload last grew, microseconds since 1970.
-    pub touched_us: u64,
-}
-
-/// Totals of the open uploads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct UploadTotals {
-    /// Number of open uploads.
-    pub open: u64,
-    /// Bytes that they have received.
-    pub bytes: u64,
-}
 
 impl Uploads {
     /// Returns the open uploads, the longest idle first, 1,000 at most.

@@ -33,11 +33,11 @@ use server::storage::{Hash, check_writable, directory_of, give_to_owner_of, warn
 use server::wire::RequestBody;
 
 use bounds::Bounds;
-pub use bounds::{UploadBound, UploadLimits};
-pub use error::{DirectoryError, UploadsError};
-pub use listing::{UploadSummary, UploadTotals};
+pub use bounds::UploadLimits;
+pub use error::{DirectoryError, UploadBound, UploadsError};
 use part::{Extent, Source};
 use tables::UploadRow;
+pub use tables::{UploadSummary, UploadTotals};
 
 /// Mode of the directory of the files.
 const DIRECTORY_MODE: u32 = 0o700;

@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::pages::{self, Frame, Shown};
 use super::refusal::WebError;
+use super::responses::uncached;
 use super::signed_in::{self, SignedInRequest};
 use super::viewer::Viewer;
-use super::{Endpoint, Held, Web, leaving, uncached};
+use super::{Endpoint, Held, Web, leaving};
 use atproto::syntax::Did;
 use server::wire::{Request, Response};
 use server::xrpc::{Trace, response};

@@ -10,8 +10,8 @@ use sha2::{Digest as _, Sha256};
 use super::Web;
 use super::browser_sessions::SIGNED_IN_FOR_S;
 use super::form::Fields;
-use super::pages;
 use super::refusal::WebError;
+use super::responses;
 use server::wire::Response;
 use server::xrpc::header;
 use server::xrpc::response::set_header;
@@ -77,7 +77,7 @@ impl Browser {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query.append_pair("said", sentence).append_pair("by", &self.code_of(sentence));
         let mark = if path.contains('?') { '&' } else { '?' };
-        pages::go(&format!("{path}{mark}{}", query.finish()))
+        responses::go(&format!("{path}{mark}{}", query.finish()))
     }
 
     /// Returns the sentence that a page says after a form; empty without one, and when a stranger's link has it.

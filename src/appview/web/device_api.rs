@@ -5,7 +5,8 @@ use serde_json::json;
 
 use super::form::Fields;
 use super::refusal::WebError;
-use super::{Endpoint, Web, leaving, uncached};
+use super::responses::uncached;
+use super::{Endpoint, Web, leaving};
 use crate::devices::{INTERVAL_S, PollRefusal, REQUEST_LIFE_S};
 use server::wire::{Request, Response};
 use server::xrpc::{Trace, response};

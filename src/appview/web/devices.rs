@@ -3,7 +3,7 @@
 use super::browser::Browser;
 use super::refusal::WebError;
 use super::signed_in::{self, SignedInRequest};
-use super::{Endpoint, Web, pages};
+use super::{Endpoint, Web, pages, responses};
 use crate::devices::UserCode;
 use atproto::syntax::Did;
 use server::bulkhead::Caller;
@@ -63,7 +63,7 @@ pub(super) async fn revoke(web: &Web, request: Request, trace: &mut Trace) -> Re
     if web.devices.revoke(&account, id).await? {
         tracing::info!(did = %account, "a device of {account} was taken back");
     }
-    Ok(pages::go(Endpoint::Devices.path()))
+    Ok(responses::go(Endpoint::Devices.path()))
 }
 
 async fn overview(web: &Web, browser: &Browser, account: &Did, message: &str) -> Result<Response, WebError> {

@@ -2,13 +2,9 @@
 
 use std::time::Duration;
 
-use http::header::ACCEPT;
-use http::request::Parts;
-
-use super::site;
 use crate::oauth::{CALLBACK_PATH, KEYS_PATH, METADATA_PATH};
 use atproto::lexicon::nsid::{self, Method};
-use server::xrpc::header;
+use atproto::syntax::ImageName;
 
 /// An endpoint of this room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,29 +119,7 @@ pub(super) const PAGE_TIME: Duration = Duration::from_secs(12);
 /// Time limit of the answer to a form. Proxies give up after 60 s.
 pub(super) const FORM_TIME: Duration = Duration::from_secs(45);
 
-/// The path prefix of XRPC methods.
-const XRPC: &str = "/xrpc/";
-/// Path prefixes below which there are no pages.
-const OF_PROGRAMS: [&str; 5] = ["/v2", "/_health", "/auth/token", "/xrpc", "/.well-known"];
-
 impl Endpoint {
-    /// Returns the endpoint of a request, if it is one of this room. Any path is, if `Accept` asks for HTML and the
-    /// path is not one for programs.
-    #[must_use]
-    pub fn of(head: &Parts) -> Option<Self> {
-        let path = head.uri.path();
-        let name = path.strip_prefix(XRPC).filter(|method| !method.starts_with('/')).unwrap_or(path);
-        let exact = ENDPOINTS.iter().find(|(of, _)| *of == name && !of.contains('*')).map(|(_, endpoint)| *endpoint);
-        let is_of_programs = OF_PROGRAMS
-            .iter()
-            .any(|below| path.strip_prefix(below).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
-        if is_of_programs {
-            return exact;
-        }
-        let wants_page = header(head, ACCEPT.as_str()).is_some_and(|kinds| kinds.contains("text/html"));
-        exact.or_else(|| site::kind(path)).or_else(|| wants_page.then_some(Self::Missing))
-    }
-
     /// Returns the index in [`ENDPOINTS`].
     #[must_use]
     pub fn index(self) -> usize {
@@ -156,6 +130,11 @@ impl Endpoint {
     #[must_use]
     pub fn path(self) -> &'static str {
         ENDPOINTS[self.index()].0
+    }
+
+    /// Returns the path of the endpoint for a repository of the signed-in account.
+    pub(super) fn for_repository(self, name: &ImageName) -> String {
+        format!("{}?name={name}", self.path())
     }
 
     /// Whether the endpoint shows what anybody may see: public pages, pictures, searches, static files and "not found".

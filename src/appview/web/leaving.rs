@@ -11,7 +11,7 @@ use http::request::Parts;
 use super::browser::{self, Browser};
 use super::browser_sessions::BrowserSessions;
 use super::pages::{self, Frame, Shown};
-use super::{Endpoint, Web};
+use super::{Endpoint, Web, responses};
 use crate::accounts::{AccountsError, SessionEnd};
 use crate::cache::TimedCache;
 use crate::devices::Devices;
@@ -106,7 +106,7 @@ pub(super) fn left(ended: &[SessionEnd]) -> Option<String> {
 /// Deletes the browser's cookie and redirects to `next`, or shows a page with the messages `said` and this title.
 pub(super) fn gone(web: &Web, title: &str, said: &[String], next: &str) -> Response {
     let mut response = if said.is_empty() {
-        pages::go(next)
+        responses::go(next)
     } else {
         let page = LeftPage { frame: Frame::of_nobody(web), title, said, again: Endpoint::SignIn.path() };
         pages::finish(web, None, page.render(), Shown::default())

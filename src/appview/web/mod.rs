@@ -23,7 +23,9 @@ mod leaving;
 mod pages;
 mod refusal;
 mod repository_settings;
+mod responses;
 mod return_path;
+mod route;
 mod search_api;
 mod settings;
 mod sign_in;
@@ -32,6 +34,7 @@ mod signed_in;
 mod site;
 mod stars;
 pub mod tables;
+mod times;
 mod viewer;
 mod webhooks;
 
@@ -73,7 +76,7 @@ pub use held::{
     Forgotten, Held, HeldBrowser, HeldDelivery, HeldDevice, HeldEndedSession, HeldNotice, HeldReferrer, HeldRefusal,
     HeldRepository, HeldRequest, HeldSession, HeldSignIn, HeldUpload, HeldWebhook,
 };
-pub use pages::guard;
+pub use responses::guard;
 
 /// Sign-ins that may be beginning at the same time: each calls servers that a stranger named.
 const SIGN_INS_AT_ONCE: usize = 32;
@@ -294,7 +297,7 @@ async fn respond(web: &Web, endpoint: Endpoint, request: Request, trace: &mut Tr
         return Err(WebError::method_not_allowed());
     }
     if reads && !endpoint.is_for_programs() && is_elsewhere(web, &request) {
-        return Ok(pages::go(&format!("{}{}", web.settings.origin, path_and_query(&request))));
+        return Ok(responses::go(&format!("{}{}", web.settings.origin, path_and_query(&request))));
     }
     let client = &web.client;
     match endpoint {
@@ -357,16 +360,4 @@ fn is_elsewhere(web: &Web, request: &Request) -> bool {
 
 fn path_and_query(request: &Request) -> &str {
     request.head.uri.path_and_query().map_or("/", |text| text.as_str())
-}
-
-/// Returns a response with another status.
-fn with_status(mut response: Response, status: StatusCode) -> Response {
-    *response.status_mut() = status;
-    response
-}
-
-/// Returns a response with `Cache-Control: no-store`.
-fn uncached(mut response: Response) -> Response {
-    response.headers_mut().insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

@@ -4,28 +4,25 @@ use std::sync::LazyLock;
 
 use askama::Template;
 use data_encoding::BASE64;
-use http::header::{
-    CONTENT_SECURITY_POLICY, HeaderName, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
-};
+use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY};
 use http::{HeaderValue, StatusCode};
 use sha2::{Digest as _, Sha256};
 
 use super::browser::Browser;
 use super::refusal::{WebError, Written};
+use super::responses::uncached;
 use super::return_path::ReturnPath;
+use super::times::time;
 use super::viewer::Viewer;
-use super::{Endpoint, Web, uncached};
+use super::{Endpoint, Web};
 use crate::devices::{DeviceRow, RequestRow};
-use atproto::syntax::{Datetime, Did};
-use server::wire::{Response, ResponseBody};
+use atproto::syntax::Did;
+use server::wire::Response;
 use server::xrpc::response::{self, set_header};
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const STYLE: &str = include_str!("pages/style.css");
 static STYLE_HASH: LazyLock<String> = LazyLock::new(|| BASE64.encode(&Sha256::digest(STYLE)));
-/// Isolates our windows from those of other sites that opened them or that they opened.
-/// <https://html.spec.whatwg.org/#the-coop-headers>
-const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 /// The script that copies commands; pages work without it.
 const SCRIPT: &str = include_str!("pages/copy.js");
 static SCRIPT_HASH: LazyLock<String> = LazyLock::new(|| BASE64.encode(&Sha256::digest(SCRIPT)));
@@ -217,28 +214,6 @@ pub(super) fn refusal(web: &Web, viewer: &Viewer, error: &WebError) -> Response 
     error.mark(finish(web, None, page.render(), Shown::default()))
 }
 
-/// Redirects the browser by 303: to a path of ours, or to the authorization server of a sign-in.
-pub(super) fn go(url: &str) -> Response {
-    let mut response = Response::new(ResponseBody::empty());
-    *response.status_mut() = StatusCode::SEE_OTHER;
-    set_header(&mut response, LOCATION, url);
-    uncached(response)
-}
-
-/// Keeps others from using an answer of any kind, also a refusal and what leads elsewhere: nobody frames it, it runs and fetches
-/// nothing, it is what it says it is, and a window that opened it has no hold of it. What an answer says for itself stays.
-pub fn guard(response: &mut Response) {
-    for (name, value) in [
-        (CONTENT_SECURITY_POLICY, "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (X_FRAME_OPTIONS, "DENY"),
-        (REFERRER_POLICY, "no-referrer"),
-        (CROSS_ORIGIN_OPENER_POLICY, "same-origin"),
-    ] {
-        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
-    }
-}
-
 /// Returns a page with its security headers, and with the cookie of a new `browser`.
 ///
 /// It is not compressed: forms have the browser's CSRF token beside text that a link chooses, as the words of a search, and
@@ -263,10 +238,4 @@ pub(super) fn finish(web: &Web, browser: Option<&Browser>, html: askama::Result<
         browser.keep(web, &mut response, false);
     }
     response
-}
-
-/// Returns a time for people, to the second.
-pub(super) fn time(micros: u64) -> String {
-    let text = Datetime::from_micros(micros).to_string();
-    text.get(..19).map_or_else(String::new, |text| format!("{} UTC", text.replace('T', " ")))
 }

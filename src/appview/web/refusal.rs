@@ -8,8 +8,8 @@ use http::StatusCode;
 use http::header::RETRY_AFTER;
 use serde_json::json;
 
+use super::responses::{uncached, with_status};
 use super::return_path::ReturnPath;
-use super::{uncached, with_status};
 use crate::accounts::{AccountsError, FailedSignIn, Inactive, SignInError};
 use crate::catalog::LookUpError;
 use crate::devices::DevicesError;

@@ -13,7 +13,7 @@ use super::refusal::{WebError, Written};
 use super::settings::{login, own};
 use super::signed_in::{self, SignedInRequest};
 use super::viewer::Viewer;
-use super::{Endpoint, Web, webhooks};
+use super::{Endpoint, Web};
 use crate::catalog::{Inventory, ListedTag, NewPicture, PageChange, is_drawable, looks_like};
 use crate::gate::DeletePermit;
 use crate::names::{Owner, Reference, RepositoryName};
@@ -111,7 +111,7 @@ pub(super) async fn write_page(web: &Web, request: Request, trace: &mut Trace) -
         let (login, account) = (login(web, &did).await?, own(web, &did).await?);
         let change = PageChange { text: Some(text.clone()), picture: NewPicture::Same };
         web.catalog.write_page(&login, &account, &name, change).await?;
-        Ok(browser.go_and_say(&path_of(&name), "The page is written."))
+        Ok(browser.go_and_say(&Endpoint::RepositorySettings.for_repository(&name), "The page is written."))
     };
     written.await.map_err(|error: WebError| match text.as_str() {
         "" => error,
@@ -144,7 +144,7 @@ pub(super) async fn write_picture(web: &Web, request: Request, trace: &mut Trace
     let writing = async {
         let (login, account) = (login(web, &did).await?, own(web, &did).await?);
         web.catalog.write_page(&login, &account, &name, PageChange { text: None, picture }).await?;
-        Ok(browser.go_and_say(&path_of(&name), sentence))
+        Ok(browser.go_and_say(&Endpoint::RepositorySettings.for_repository(&name), sentence))
     };
     answer_within(FORM_TIME, writing).await
 }
@@ -160,14 +160,14 @@ pub(super) async fn delete(web: &Web, request: Request, trace: &mut Trace) -> Re
         _ => return Err(WebError::bad_form("a tag or a digest is missing")),
     };
     if fields.get("sure") != Some("yes") {
-        let viewer = Viewer::signed_in(web, browser, did, &path_of(&name)).await;
+        let viewer = Viewer::signed_in(web, browser, did, &Endpoint::RepositorySettings.for_repository(&name)).await;
         let page = DeletePage {
             frame: Frame::of_viewer(web, &viewer),
             name: name.as_str(),
             reference: text,
             is_manifest: matches!(reference, Reference::Digest(_)),
             action: Endpoint::DeleteImage.path(),
-            back: path_of(&name),
+            back: Endpoint::RepositorySettings.for_repository(&name),
         };
         return Ok(pages::finish(web, None, page.render(), Shown::default()));
     }
@@ -178,12 +178,7 @@ pub(super) async fn delete(web: &Web, request: Request, trace: &mut Trace) -> Re
     let was_there = web.images.delete(&permit, &account, &reference).await?;
     tracing::info!(%did, "{name} of {did}: {text} was deleted by a page");
     let message = if was_there { "It is deleted." } else { "It was not there any more." };
-    Ok(browser.go_and_say(&path_of(&name), message))
-}
-
-/// Returns the path of a repository's settings.
-pub(super) fn path_of(name: &ImageName) -> String {
-    format!("{}?name={name}", Endpoint::RepositorySettings.path())
+    Ok(browser.go_and_say(&Endpoint::RepositorySettings.for_repository(&name), message))
 }
 
 pub(super) fn image_name(fields: &Fields) -> Result<ImageName, WebError> {
@@ -198,7 +193,7 @@ async fn overview(
     name: &ImageName,
     message: &str,
 ) -> Result<Response, WebError> {
-    let viewer = Viewer::signed_in(web, browser, did.clone(), &path_of(name)).await;
+    let viewer = Viewer::signed_in(web, browser, did.clone(), &Endpoint::RepositorySettings.for_repository(name)).await;
     let account: Arc<Account> = own(web, &did).await?;
     let (page, inventory) = tokio::join!(web.catalog.page(&account, name), web.catalog.inventory(&account));
     let problem =
@@ -223,7 +218,7 @@ async fn overview(
         page_action: Endpoint::WritePage.path(),
         picture_action: Endpoint::WritePicture.path(),
         delete_action: Endpoint::DeleteImage.path(),
-        webhooks: web.webhooks.is_on().then(|| webhooks::path_of_all(name)),
+        webhooks: web.webhooks.is_on().then(|| Endpoint::Webhooks.for_repository(name)),
         is_listed,
         tags: tags.rows,
         cut_tags: tags.cut,

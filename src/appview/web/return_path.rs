@@ -8,7 +8,6 @@ use http::header::REFERER;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 
-use super::form::Fields;
 use super::{Endpoint, Web, site};
 use crate::devices::UserCode;
 use server::xrpc::header;
@@ -36,12 +35,12 @@ impl ReturnPath {
         Self::parse(header(head, REFERER.as_str())?.strip_prefix(&web.settings.origin)?)
     }
 
-    /// Returns the page that a link to the sign-in page or its form names. A `user_code` alone stands for the approval of
-    /// its device.
-    pub(super) fn of_fields(fields: &Fields) -> Option<Self> {
+    /// Returns the page that a link to the sign-in page or its form names as the `next` one. A `user_code` alone stands for
+    /// the approval of its device.
+    pub(super) fn of_link(next: Option<&str>, user_code: Option<&str>) -> Option<Self> {
         let of_device = |code| format!("{}?user_code={code}", Endpoint::Devices.path());
-        let device = fields.get("user_code").and_then(UserCode::parse).map(|code| Self(of_device(code)));
-        fields.get("next").and_then(Self::parse).or(device)
+        let device = user_code.and_then(UserCode::parse).map(|code| Self(of_device(code)));
+        next.and_then(Self::parse).or(device)
     }
 
     /// Returns the path and query.

@@ -11,7 +11,7 @@ use super::form::Fields;
 use super::pages::SignInFields;
 use super::refusal::WebError;
 use super::return_path::ReturnPath;
-use super::{Endpoint, Web, leaving, pages};
+use super::{Endpoint, Web, leaving, pages, responses};
 use crate::accounts::{Callback, SignInError, SignedIn};
 use crate::names::{self, Owner};
 use server::bulkhead::Caller;
@@ -26,7 +26,7 @@ const MAX_HANDLE_CHARS: usize = 253;
 /// Handles `GET`: shows the form. A sign-in begins only when the form is sent: a stranger's link signs nobody in.
 pub(super) fn show(web: &Web, head: &Parts) -> Result<Response, WebError> {
     let (fields, browser) = (Fields::of_query(head), Browser::of(web, head)?);
-    let next = ReturnPath::of_fields(&fields);
+    let next = ReturnPath::of_link(fields.get("next"), fields.get("user_code"));
     let handle = fields.get("handle").and_then(|handle| server::text::line(handle, MAX_HANDLE_CHARS));
     let typed = SignInFields { handle: &handle.unwrap_or_default(), next: next.as_ref() };
     Ok(pages::sign_in(web, &browser, typed, None))
@@ -37,7 +37,7 @@ pub(super) async fn begin(web: &Web, request: Request, network: &Caller) -> Resu
     let (head, fields) = Fields::of_body(request).await?;
     let browser = Browser::of(web, &head)?;
     let name = fields.get("handle").unwrap_or_default();
-    let next = ReturnPath::of_fields(&fields);
+    let next = ReturnPath::of_link(fields.get("next"), fields.get("user_code"));
     let begun = match browser.check(web, &head, fields.get("token").unwrap_or_default()) {
         Ok(()) => {
             announce(web, &browser, SignInFields { handle: names::typed(name), next: next.as_ref() }, network).await
@@ -48,7 +48,7 @@ pub(super) async fn begin(web: &Web, request: Request, network: &Caller) -> Resu
         Err(error) => return Err(error),
     };
     match begun {
-        Ok(url) => Ok(pages::go(&url)),
+        Ok(url) => Ok(responses::go(&url)),
         Err(error) => {
             let name = server::text::line(name, MAX_HANDLE_CHARS).unwrap_or_default();
             let typed = SignInFields { handle: &name, next: next.as_ref() };
@@ -128,7 +128,7 @@ pub(super) async fn end(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Re
     }
     trace.caller = Some(login.account);
     let next = return_to.as_deref().and_then(ReturnPath::parse);
-    let mut response = pages::go(next.as_ref().map_or(Endpoint::Settings.path(), ReturnPath::as_str));
+    let mut response = responses::go(next.as_ref().map_or(Endpoint::Settings.path(), ReturnPath::as_str));
     signed_in.keep(web, &mut response, true);
     Ok(response)
 }

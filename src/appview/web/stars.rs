@@ -3,7 +3,7 @@
 use super::refusal::WebError;
 use super::settings::{login, own};
 use super::signed_in::{self, SignedInRequest};
-use super::{Web, pages, site};
+use super::{Web, responses, site};
 use crate::names::Owner;
 use atproto::syntax::{Did, ImageName};
 use server::bulkhead::Caller;
@@ -25,5 +25,5 @@ pub(super) async fn change(web: &Web, request: Request, trace: &mut Trace) -> Re
     let (login, account) = (login(web, &did).await?, own(web, &did).await?);
     let known = web.index.stars(&owner, &name, Some(&did)).await?.own;
     web.catalog.set_star(&login, &account, &owner, &name, known.as_ref(), is_given).await?;
-    Ok(pages::go(&site::path_of(&subject.owner, &name)))
+    Ok(responses::go(&site::path_of(&subject.owner, &name)))
 }

@@ -6,6 +6,7 @@ use super::Web;
 use super::browser::Browser;
 use super::refusal::WebError;
 use super::return_path::ReturnPath;
+use super::times::time;
 use crate::accounts::{AccountsError, ENDS_SOON_US, Login};
 use atproto::syntax::Did;
 
@@ -58,7 +59,7 @@ impl Viewer {
 
     async fn of_account(web: &Web, browser: Browser, account: Did) -> Self {
         let name = web.name(&account).await;
-        let ends = ends_soon(web, &browser, &account).await.ok().flatten().map(super::pages::time);
+        let ends = ends_soon(web, &browser, &account).await.ok().flatten().map(time);
         Self { browser: Some(browser), account: Some(account), name, ends, page: None }
     }
 

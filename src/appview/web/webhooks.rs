@@ -7,14 +7,15 @@ use http::StatusCode;
 
 use super::browser::Browser;
 use super::form::Fields;
-use super::pages::{self, Frame, Shown, time};
+use super::pages::{self, Frame, Shown};
 use super::refusal::WebError;
-use super::repository_settings::{self, image_name};
+use super::repository_settings::image_name;
 use super::settings::own;
 use super::signed_in::{self, SignedInRequest};
 use super::site::Ago;
+use super::times::time;
 use super::viewer::Viewer;
-use super::{Endpoint, Web};
+use super::{Endpoint, Web, responses};
 use crate::webhooks::{Delivery, NewWebhook, Webhook, WebhookEvent, WebhooksError};
 use atproto::syntax::{Did, ImageName};
 use server::wire::{Request, Response};
@@ -136,7 +137,7 @@ pub(super) async fn change(web: &Web, request: Request, trace: &mut Trace) -> Re
     let webhook = match find(web, &did, &fields).await {
         // The form was sent twice.
         Err(error) if is_deletion && error.status == StatusCode::NOT_FOUND && fields.get("name").is_some() => {
-            return Ok(pages::go(&path_of_all(&image_name(&fields)?)));
+            return Ok(responses::go(&Endpoint::Webhooks.for_repository(&image_name(&fields)?)));
         }
         found => found?,
     };
@@ -164,7 +165,7 @@ pub(super) async fn change(web: &Web, request: Request, trace: &mut Trace) -> Re
         Some("delete") if is_deletion => {
             web.webhooks.delete(&did, id).await?;
             tracing::info!(%did, "{did} deleted a webhook of {}", webhook.repository);
-            return Ok(pages::go(&path_of_all(&webhook.repository)));
+            return Ok(responses::go(&Endpoint::Webhooks.for_repository(&webhook.repository)));
         }
         Some("delete") => return ask_before_deletion(web, browser, did, &webhook).await,
         _ => return Err(WebError::bad_form("what is to be done with it?")),
@@ -197,11 +198,6 @@ async fn ask_before_deletion(web: &Web, browser: Browser, did: Did, webhook: &We
     Ok(pages::finish(web, None, page.render(), Shown::default()))
 }
 
-/// Returns the path of a repository's webhooks.
-pub(super) fn path_of_all(name: &ImageName) -> String {
-    format!("{}?name={name}", Endpoint::Webhooks.path())
-}
-
 fn path_of(id: i64) -> String {
     format!("{}?id={id}", Endpoint::Webhook.path())
 }
@@ -229,12 +225,12 @@ async fn overview(web: &Web, browser: Browser, did: Did, name: &ImageName, form:
     });
     let shown = shown.collect();
     let once = (web.settings.random)().ok_or_else(|| WebError::internal("the system gives no random numbers"))?;
-    let viewer = Viewer::signed_in(web, browser, did, &path_of_all(name)).await;
+    let viewer = Viewer::signed_in(web, browser, did, &Endpoint::Webhooks.for_repository(name)).await;
     let page = WebhooksPage {
         frame: Frame::of_viewer(web, &viewer),
         name: name.as_str(),
         path: format!("/{}/{name}", viewer.name),
-        settings: repository_settings::path_of(name),
+        settings: Endpoint::RepositorySettings.for_repository(name),
         added,
         form,
         once: BASE64URL_NOPAD.encode(&once[..16]),
@@ -251,7 +247,7 @@ async fn log(web: &Web, browser: Browser, did: Did, webhook: &Webhook, message: 
     let page = WebhookPage {
         frame: Frame::of_viewer(web, &viewer),
         name: webhook.repository.as_str(),
-        back: path_of_all(&webhook.repository),
+        back: Endpoint::Webhooks.for_repository(&webhook.repository),
         message,
         webhook,
         words: words(webhook, now_us),

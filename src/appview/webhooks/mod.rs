@@ -29,7 +29,8 @@ use server::sqlite::Database;
 pub use attempt::{Attempt, Delivery};
 pub use error::WebhooksError;
 pub use event::{PushedImage, WebhookEvent};
-pub use owned::{ListedWebhook, NewWebhook, Webhook};
+pub use owned::NewWebhook;
+pub use tables::{ListedWebhook, Webhook};
 
 /// Settings of webhooks.
 pub struct WebhookSettings {

@@ -10,7 +10,7 @@ use super::address;
 use super::event::{Payload, PushedImage, WebhookEvent};
 use super::{Delivery, WebhookTotals, Webhooks, WebhooksError};
 use crate::webhooks::tables::deliveries::{self, NewEvent};
-use crate::webhooks::tables::{self, Bounds, NewRow};
+use crate::webhooks::tables::{self, Bounds, ListedWebhook, NewRow, Webhook};
 use atproto::syntax::{Datetime, Did, ImageName, micros};
 use server::identity::Account;
 use server::sqlite::Read;
@@ -27,42 +27,12 @@ const SECRET_BYTES: std::ops::RangeInclusive<usize> = 16..=256;
 /// Time for which ended deliveries are kept.
 const KEPT_FOR: Duration = Duration::from_hours(30 * 24);
 
-/// A webhook, without its secret.
-#[derive(Clone, Debug)]
-pub struct Webhook {
-    /// The webhook's id.
-    pub id: i64,
-    /// The owner of the repository.
-    pub account: Did,
-    /// The repository, without its owner.
-    pub repository: ImageName,
-    /// The URL of the receiver.
-    pub url: String,
-    /// Time when the webhook was added, microseconds since 1970.
-    pub created_us: u64,
-    /// Whether the webhook is switched on.
-    pub is_on: bool,
-    /// Reason why the registry or its operator switched the webhook off.
-    pub problem: Option<String>,
-    /// Time since when all deliveries have failed, microseconds since 1970.
-    pub failing_us: Option<u64>,
-}
-
 impl Webhook {
     /// Returns the host of the URL: the part that others than the owner may see.
     #[must_use]
     pub fn host(&self) -> String {
         address::host(&self.url)
     }
-}
-
-/// A webhook in the list of all accounts.
-#[derive(Clone, Debug)]
-pub struct ListedWebhook {
-    /// The webhook.
-    pub webhook: Webhook,
-    /// Number of its waiting deliveries.
-    pub waiting: u64,
 }
 
 /// A webhook that was just added.

@@ -9,7 +9,6 @@ use std::cmp::Reverse;
 
 use rusqlite::Row;
 
-use crate::accounts::SessionSummary;
 use crate::oauth::NewTokens;
 use atproto::syntax::Did;
 use server::sqlite::{Columns as _, Read, Write};
@@ -46,6 +45,19 @@ pub struct Binding {
     pub issuer: String,
     /// Private key of the DPoP proofs.
     pub key: [u8; 32],
+}
+
+/// A session without its secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionSummary {
+    /// Number of the session.
+    pub id: i64,
+    /// Account of the session.
+    pub account: Did,
+    /// Whether the session was made by OAuth in a browser; else by an app password.
+    pub by_oauth: bool,
+    /// Time of the last confirmation by the PDS, microseconds since 1970.
+    pub proven_us: u64,
 }
 
 /// Returns the session of a password, by the password's HMAC.

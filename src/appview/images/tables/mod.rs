@@ -10,7 +10,6 @@ use std::collections::BTreeSet;
 use rusqlite::Row;
 
 use crate::accounts::Login;
-use crate::images::{QueueTotals, WaitingNotice};
 use atproto::syntax::{Did, Digest, HoldId};
 use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
@@ -32,6 +31,38 @@ pub struct NoticeRow {
     pub due_us: u64,
     /// Time of the notice, microseconds since 1970.
     pub queued_us: u64,
+}
+
+/// A notice in the queue.
+#[derive(Clone, Debug)]
+pub struct WaitingNotice {
+    /// Number of the notice.
+    pub id: i64,
+    /// Account of the manifest's owner.
+    pub account: Did,
+    /// Hold that is to be notified.
+    pub hold: HoldId,
+    /// The repository; empty when the notice cannot be read.
+    pub repository: String,
+    /// The digest of the manifest; empty when the notice cannot be read.
+    pub manifest: String,
+    /// Number of failed attempts of the queue.
+    pub attempts: u32,
+    /// Time of the next attempt, microseconds since 1970.
+    pub due_us: u64,
+    /// Time of the notice, microseconds since 1970.
+    pub queued_us: u64,
+    /// Error of the last attempt.
+    pub problem: Option<String>,
+}
+
+/// Totals of the queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueTotals {
+    /// Number of notices.
+    pub waiting: u64,
+    /// Time of the oldest notice, microseconds since 1970.
+    pub oldest_us: Option<u64>,
 }
 
 /// Number of due notices that are read at once.

@@ -2,13 +2,27 @@
 
 use rusqlite::Row;
 
-use crate::images::RefusedNotice;
 use atproto::syntax::{Did, Digest, HoldId};
 use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
 
 /// Number of rows of an account that are kept.
 const MAX_OF_ACCOUNT: i64 = 200;
+
+/// A manifest that a hold did not take when the queue told it.
+#[derive(Clone, Debug)]
+pub struct RefusedNotice {
+    /// The digest of the manifest.
+    pub manifest: String,
+    /// The hold.
+    pub hold: HoldId,
+    /// The repository, without its owner.
+    pub repository: String,
+    /// The error of the last attempt, in one line.
+    pub problem: String,
+    /// Time of the last attempt, microseconds since 1970.
+    pub refused_us: u64,
+}
 
 /// Stores that the hold did not take the notice `id`, which leaves the queue. Of an account the newest 200 are kept.
 ///

@@ -1,7 +1,7 @@
 //! The SQL of the accounts in the index.
 
-use super::{Applying, records};
-use atproto::syntax::{Did, Handle};
+use super::Applying;
+use atproto::syntax::Did;
 use server::sqlite::{Columns as _, Read, Write, row_limit};
 use server::storage::StorageError;
 
@@ -58,7 +58,8 @@ pub(super) fn set_active(applying: &mut Applying<'_, '_>, did: &Did, is_active: 
     Ok(())
 }
 
-fn repositories_of(read: &Read<'_>, did: &Did) -> Result<Vec<i64>, StorageError> {
+/// Returns the repositories of an account.
+pub(super) fn repositories_of(read: &Read<'_>, did: &Did) -> Result<Vec<i64>, StorageError> {
     let sql = "SELECT id FROM index_repository WHERE account = (SELECT id FROM index_account WHERE did = ?1)";
     read.all(sql, [did.as_str()], |row| row.get(0))
 }
@@ -84,32 +85,6 @@ pub fn due_lists(read: &Read<'_>, now_us: u64, limit: usize) -> Result<Vec<Did>,
 pub(super) fn dids(read: &Read<'_>, sql: &str, now_us: u64, limit: usize) -> Result<Vec<Did>, StorageError> {
     let parameters = (now_us.cast_signed(), row_limit(limit));
     read.all(sql, parameters, |row| row.parse(0, Did::parse))
-}
-
-/// Stores the handle of an account, and the time of the next check, unless the check became due again after `asked_us`.
-/// `Err`: the last handle stays.
-///
-/// # Errors
-/// As [`due_handles`].
-pub fn set_handle(
-    write: &Write<'_>,
-    did: &Did,
-    handle: Result<Option<Handle>, ()>,
-    asked_us: u64,
-    next_us: u64,
-) -> Result<(), StorageError> {
-    let sql = "UPDATE index_account SET ask_us = ?2 WHERE did = ?1 AND ask_us <= ?3";
-    let is_stored = write.execute(sql, (did.as_str(), next_us.cast_signed(), asked_us.cast_signed()))? > 0;
-    let Some(handle) = handle.ok().filter(|_| is_stored) else { return Ok(()) };
-    let handle = handle.map(|handle| handle.as_str().to_ascii_lowercase());
-    let sql = "UPDATE index_account SET handle = ?2 WHERE did = ?1 AND handle IS NOT ?2";
-    if write.execute(sql, (did.as_str(), handle))? == 0 {
-        return Ok(());
-    }
-    for id in repositories_of(write, did)? {
-        records::refresh_words(write, id)?;
-    }
-    Ok(())
 }
 
 /// Puts the check of an account's handle off.
@@ -154,25 +129,4 @@ pub fn set_list_time(write: &Write<'_>, did: &Did, at_us: Option<u64>) -> Result
 /// As [`due_handles`].
 pub fn list_all(write: &Write<'_>, now_us: u64) -> Result<usize, StorageError> {
     write.execute("UPDATE index_account SET list_us = ?1 WHERE records >= 0", [now_us.cast_signed()])
-}
-
-/// Forgets an account with all of its records. Returns whether it was known.
-///
-/// # Errors
-/// As [`due_handles`].
-pub fn forget(write: &Write<'_>, did: &Did) -> Result<bool, StorageError> {
-    clear(write, did)?;
-    write.execute("DELETE FROM index_crew WHERE member = ?1", [did.as_str()])?;
-    Ok(write.execute("DELETE FROM index_account WHERE did = ?1", [did.as_str()])? > 0)
-}
-
-/// Forgets all records of an account.
-pub(super) fn clear(write: &Write<'_>, did: &Did) -> Result<(), StorageError> {
-    let Some(account) = known(write, did)? else { return Ok(()) };
-    let sql = "SELECT id FROM index_repository WHERE account = ?1";
-    for id in write.all(sql, [account.id], |row| row.get::<_, i64>(0))? {
-        records::forget(write, id)?;
-    }
-    super::stars::forget_of(write, account.id)?;
-    write.execute("UPDATE index_account SET records = 0 WHERE id = ?1", [account.id]).map(drop)
 }

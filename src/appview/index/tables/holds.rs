@@ -1,9 +1,8 @@
-//! The SQL of the holds in the index: whether they are public, their pull counts and crews.
+//! The SQL of the holds in the index: whether they are public, and their crews.
 
 use std::collections::BTreeSet;
 
-use super::{Applying, accounts, records};
-use crate::index::PullCount;
+use super::{Applying, accounts};
 use atproto::syntax::Did;
 use server::sqlite::{Columns as _, Read, Write, row_limit};
 use server::storage::StorageError;
@@ -81,26 +80,6 @@ pub fn of_member(read: &Read<'_>, member: &Did, limit: usize) -> Result<Vec<Did>
     let sql = "SELECT hold FROM index_crew WHERE member = ?1 ORDER BY hold LIMIT ?2";
     let parameters = (member.as_str(), row_limit(limit));
     read.all(sql, parameters, |row| row.parse(0, Did::parse))
-}
-
-/// Stores the pull count of an image, if the index has the image at this hold.
-pub(super) fn set_pull_count(
-    applying: &mut Applying<'_, '_>,
-    hold: &Did,
-    count: &PullCount,
-) -> Result<(), StorageError> {
-    let PullCount { owner, name, pulls } = count;
-    let Some(account) = accounts::known(applying.write, owner)? else { return Ok(()) };
-    if !applying.touched.is_empty() {
-        // The image may have come with the same batch: its row does not name the hold yet.
-        let sql = "SELECT id FROM index_repository WHERE account = ?1 AND name = ?2";
-        let repository = applying.write.first(sql, (account.id, name.as_str()), |row| row.get::<_, i64>(0))?;
-        if let Some(repository) = repository.filter(|repository| applying.touched.remove(repository)) {
-            records::refresh(applying, repository)?;
-        }
-    }
-    let sql = "UPDATE index_repository SET pulls = ?4 WHERE account = ?1 AND name = ?2 AND hold = ?3 AND pulls <> ?4";
-    applying.write.execute(sql, (account.id, name.as_str(), hold.as_str(), pulls.cast_signed())).map(drop)
 }
 
 /// Forgets those of the holds due for a look-up that no repository names any more. Returns their number.

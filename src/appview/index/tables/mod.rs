@@ -2,6 +2,7 @@
 //!
 //! No other room has SQL for these tables, and none calls these functions: they are public for tests.
 
+pub mod account_records;
 pub mod accounts;
 pub mod holds;
 pub mod indexed;
@@ -84,10 +85,10 @@ impl Applying<'_, '_> {
             ChangeKind::NoStar(key) => stars::remove(self, did, key),
             ChangeKind::Captain { is_public } => holds::record_says(self, did, *is_public),
             ChangeKind::Crew => holds::look_up_soon(self, did),
-            ChangeKind::Stats(count) => holds::set_pull_count(self, did, count),
+            ChangeKind::Stats(count) => records::set_pull_count(self, did, count),
             ChangeKind::Handle => accounts::check_handle(self, did),
             ChangeKind::Active(is_active) => accounts::set_active(self, did, *is_active),
-            ChangeKind::Gone => accounts::forget(self.write, did).map(drop),
+            ChangeKind::Gone => account_records::forget(self.write, did).map(drop),
             ChangeKind::List => accounts::list(self, did),
             ChangeKind::Relist if accounts::known(self.write, did)?.is_none() => Ok(()),
             ChangeKind::Relist => accounts::list(self, did),
@@ -99,7 +100,7 @@ impl Applying<'_, '_> {
 
     fn clear(&mut self, did: &Did) -> Result<(), StorageError> {
         self.touched.clear();
-        accounts::clear(self.write, did)
+        account_records::clear(self.write, did)
     }
 }
 

@@ -1,7 +1,7 @@
-//! The SQL of tags, manifests and pages, and of the repositories made of them.
+//! The SQL of tags, manifests and pages, and of the repositories made of them, with their pull counts.
 
 use super::{Applying, accounts, holds};
-use crate::index::{WrittenManifest, WrittenTag};
+use crate::index::{PullCount, WrittenManifest, WrittenTag};
 use atproto::syntax::{Did, Digest, ImageName};
 use server::sqlite::Write;
 use server::storage::StorageError;
@@ -229,6 +229,26 @@ fn newest_image(
     let sql = "SELECT hold, description, platforms, size_bytes, created_us FROM index_manifest
                WHERE repository = ?1 ORDER BY created_us DESC LIMIT 1";
     write.first(sql, [ids.repository], image)
+}
+
+/// Stores the pull count of an image, if the index has the image at this hold.
+pub(super) fn set_pull_count(
+    applying: &mut Applying<'_, '_>,
+    hold: &Did,
+    count: &PullCount,
+) -> Result<(), StorageError> {
+    let PullCount { owner, name, pulls } = count;
+    let Some(account) = accounts::known(applying.write, owner)? else { return Ok(()) };
+    if !applying.touched.is_empty() {
+        // The image may have come with the same batch: its row does not name the hold yet.
+        let sql = "SELECT id FROM index_repository WHERE account = ?1 AND name = ?2";
+        let repository = applying.write.first(sql, (account.id, name.as_str()), |row| row.get::<_, i64>(0))?;
+        if let Some(repository) = repository.filter(|repository| applying.touched.remove(repository)) {
+            refresh(applying, repository)?;
+        }
+    }
+    let sql = "UPDATE index_repository SET pulls = ?4 WHERE account = ?1 AND name = ?2 AND hold = ?3 AND pulls <> ?4";
+    applying.write.execute(sql, (account.id, name.as_str(), hold.as_str(), pulls.cast_signed())).map(drop)
 }
 
 /// Number of repositories whose full-text rows one transaction makes.

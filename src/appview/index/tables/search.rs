@@ -4,10 +4,38 @@ use std::time::Duration;
 
 use rusqlite::Row;
 
-use crate::index::{FoundRepository, Position, RepositoryOrder};
+use crate::index::{Position, RepositoryOrder};
 use atproto::syntax::{Did, Handle, ImageName, Tag};
 use server::sqlite::{Columns as _, Read, Write, row_limit};
 use server::storage::StorageError;
+
+/// A repository in search results.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoundRepository {
+    pub(in crate::index) id: i64,
+    /// Owner.
+    pub owner: Did,
+    /// Handle of the owner, if its domain confirmed it.
+    pub handle: Option<Handle>,
+    /// Name.
+    pub name: ImageName,
+    /// Description of its newest image, else the beginning of its page.
+    pub description: Option<String>,
+    /// Platforms of the newest image, if its record has them.
+    pub platforms: Vec<String>,
+    /// Size of the newest image, unless that is an index.
+    pub size_bytes: Option<u64>,
+    /// The tag that was written last.
+    pub newest_tag: Option<Tag>,
+    /// Number of tags, 1,000 at most.
+    pub tags: u64,
+    /// Time of the newest tag by its record, microseconds since 1970.
+    pub pushed_us: u64,
+    /// Number of pulls, as counted by its hold.
+    pub pulls: u64,
+    /// Number of accounts that gave it a star.
+    pub stars: u64,
+}
 
 /// The columns of a repository in search results, as [`found`] reads them.
 const FOUND: &str = "r.id, a.did, r.name, r.description, r.page, r.platforms, r.newest_tag, a.handle, r.size_bytes, r.tags, \

@@ -4,7 +4,7 @@
 
 use crate::accounts::Login;
 use crate::holds::UploadAtHold;
-use crate::uploads::{UploadId, UploadSummary, UploadTotals};
+use crate::uploads::UploadId;
 use atproto::syntax::{Did, HoldId};
 use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
@@ -35,6 +35,34 @@ pub struct PartRow {
     pub number: usize,
     /// The ETag that the hold returned.
     pub etag: String,
+}
+
+/// An open upload.
+#[derive(Clone, Debug)]
+pub struct UploadSummary {
+    /// The upload's id.
+    pub id: UploadId,
+    /// The account that uploads.
+    pub account: Did,
+    /// The repository, without its owner.
+    pub repository: String,
+    /// The hold that gets the blob.
+    pub hold: HoldId,
+    /// Bytes received so far.
+    pub offset: u64,
+    /// Bytes of these that were sent to the hold.
+    pub sent: u64,
+    /// Time when the upload last grew, microseconds since 1970.
+    pub touched_us: u64,
+}
+
+/// Totals of the open uploads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UploadTotals {
+    /// Number of open uploads.
+    pub open: u64,
+    /// Bytes that they have received.
+    pub bytes: u64,
 }
 
 /// Returns an upload with the ETags of its parts, in order.

@@ -24,7 +24,7 @@ use tokio::time::timeout;
 use super::endpoint::PAGE_TIME;
 use super::refusal::WebError;
 use super::viewer::Viewer;
-use super::{Web, pages};
+use super::{Web, responses};
 use crate::names::Owner;
 use server::bulkhead::{BulkheadLimits, Caller, Slot};
 use server::identity::{Account, ResolveError};
@@ -87,7 +87,7 @@ async fn make(web: &Web, head: &Parts, page: SitePage, viewer: &Viewer, caller: 
         SitePage::Owner(_) | SitePage::Picture(..) => format!("/{}", subject.owner),
     };
     if head.uri.path() != canonical {
-        return Ok(pages::go(&canonical));
+        return Ok(responses::go(&canonical));
     }
     match page {
         SitePage::Repository(_, name) => repository::show(web, viewer, &subject, &name, head).await,

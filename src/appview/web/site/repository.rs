@@ -15,7 +15,7 @@ use crate::web::form::Fields;
 use crate::web::pages::{self, Frame, Shown};
 use crate::web::refusal::WebError;
 use crate::web::viewer::Viewer;
-use crate::web::{Endpoint, Web, repository_settings};
+use crate::web::{Endpoint, Web};
 use atproto::syntax::{Did, Digest, HoldId, ImageName};
 use server::wire::Response;
 
@@ -128,7 +128,7 @@ pub(super) async fn show(
         is_private,
         tags: listed.rows,
         problem,
-        edit: viewer.is(&account.did).then(|| repository_settings::path_of(name)),
+        edit: viewer.is(&account.did).then(|| Endpoint::RepositorySettings.for_repository(name)),
         stars,
     };
     let page = pages::finish(web, None, shown.render(), Shown { script: true });

@@ -6,10 +6,40 @@ pub mod deliveries;
 
 use rusqlite::Row;
 
-use crate::webhooks::{ListedWebhook, Webhook, WebhookTotals, WebhooksError};
+use crate::webhooks::{WebhookTotals, WebhooksError};
 use atproto::syntax::{Did, ImageName};
 use server::sqlite::{Columns as _, Read, Write};
 use server::storage::StorageError;
+
+/// A webhook, without its secret.
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    /// The webhook's id.
+    pub id: i64,
+    /// The owner of the repository.
+    pub account: Did,
+    /// The repository, without its owner.
+    pub repository: ImageName,
+    /// The URL of the receiver.
+    pub url: String,
+    /// Time when the webhook was added, microseconds since 1970.
+    pub created_us: u64,
+    /// Whether the webhook is switched on.
+    pub is_on: bool,
+    /// Reason why the registry or its operator switched the webhook off.
+    pub problem: Option<String>,
+    /// Time since when all deliveries have failed, microseconds since 1970.
+    pub failing_us: Option<u64>,
+}
+
+/// A webhook in the list of all accounts.
+#[derive(Clone, Debug)]
+pub struct ListedWebhook {
+    /// The webhook.
+    pub webhook: Webhook,
+    /// Number of its waiting deliveries.
+    pub waiting: u64,
+}
 
 /// A webhook to be added.
 #[derive(Clone, Debug)]
