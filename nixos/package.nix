@@ -41,6 +41,7 @@ rustPlatform.buildRustPackage {
         ../tests/appview.rs
         ../tests/architecture.rs
         ../tests/atproto.rs
+        ../tests/circles.rs
         ../tests/credential.rs
         ../tests/documents.rs
         ../tests/hold.rs

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+mod circles;
 mod documents;
 
 /// The crates, each of which may name those that stand before it; its `lib.rs` has the table of its rooms.
