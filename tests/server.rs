@@ -20,5 +20,6 @@ mod wire;
 #[path = "support"]
 mod support {
     pub(crate) mod did_server;
+    pub(crate) mod log;
     pub(crate) mod small;
 }

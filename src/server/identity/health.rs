@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::nonpoison::Mutex;
 
-/// The shortest time between two warnings: a source may fail every other time.
+/// The shortest time between two warnings: a source may fail every other time. Of one that stays down there is one.
 const WARN_EVERY: Duration = Duration::from_mins(1);
 
 /// The last known state of a source.
@@ -42,7 +42,8 @@ impl SourceHealth {
             return;
         };
         seen.failures = seen.failures.saturating_add(1);
-        if seen.failures > self.tolerated && seen.warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
+        let may_warn = !seen.is_down && seen.warned.is_none_or(|at| at.elapsed() >= WARN_EVERY);
+        if seen.failures > self.tolerated && may_warn {
             (seen.warned, seen.is_down) = (Some(Instant::now()), true);
             tracing::warn!("{source} cannot be reached: {cause}");
         }
@@ -64,14 +65,15 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_source_is_said_to_be_away_after_the_failures_that_are_tolerated_and_once_a_minute() {
+    async fn a_source_is_said_to_be_away_after_the_failures_that_are_tolerated_and_once() {
         let failed = Some("silent");
         assert_eq!(warned(&SourceHealth::tolerating(0), &[failed, failed, None, failed]), [true, false, false, false]);
         let health = SourceHealth::tolerating(2);
         assert_eq!(warned(&health, &[failed, failed, None, failed, failed]), [false; 5]);
         assert_eq!(warned(&health, &[failed, failed]), [true, false]);
         tokio::time::advance(WARN_EVERY + Duration::from_secs(1)).await;
-        assert_eq!(warned(&health, &[failed, None]), [true, false]);
+        assert_eq!(warned(&health, &[failed, None]), [false, false], "it was down all the time");
         assert!(!health.seen.lock().is_down);
+        assert_eq!(warned(&health, &[failed, failed, failed]), [false, false, true]);
     }
 }

@@ -151,6 +151,11 @@ impl LookUpPool {
         Some((account, read_at.elapsed()))
     }
 
+    /// Whether the last look-up of `did` failed with a transient error.
+    pub(super) fn is_away(&self, did: &Did) -> bool {
+        self.entries.get(did).and_then(|entry| entry.failed).is_some_and(|(error, _)| error.is_transient())
+    }
+
     /// Returns the account of `did` if its cached document is younger than [`TTL`], without a look-up.
     pub(super) fn cached(&self, did: &Did) -> Option<Arc<Account>> {
         let (account, at) = self.entries.get(did)?.known?;

@@ -234,9 +234,10 @@ impl Resolver {
             let (resolver, did) = (self.clone(), did.clone());
             // A task of its own: the look-up goes on when the caller that began it goes away.
             tokio::spawn(async move {
-                let look_up = resolver.read(&did, pool, location);
+                let was_away = resolver.pools.of(pool).is_away(&did);
+                let look_up = resolver.read(&did, pool, location, was_away);
                 let stale = leader.run(look_up, resolver.recall(&did, pool)).await;
-                if let Some(age) = stale.filter(|_| pool.is_of_member()) {
+                if let Some(age) = stale.filter(|_| pool.is_of_member() && !was_away) {
                     let (age_s, minutes) = (age.as_secs(), age.as_secs() / 60);
                     tracing::info!(%did, age_s, "the DID document of {did} that was read {minutes} min ago is used meanwhile");
                 }
@@ -245,8 +246,9 @@ impl Resolver {
         wait_for(waiter.answer()).await.ok().flatten().unwrap_or(Err(ResolveError::Unreachable))
     }
 
-    /// Reads the document, and logs a failure: as a warning for members, since they are known and few.
-    async fn read(&self, did: &Did, pool: Pool, location: Location) -> Answer {
+    /// Reads the document, and logs a failure: as a warning for members, since they are known and few, unless it `was_away`
+    /// the last time too.
+    async fn read(&self, did: &Did, pool: Pool, location: Location, was_away: bool) -> Answer {
         let is_directory = matches!(location, Location::Directory(_));
         let fetched = self.fetcher.get(location, pool).await;
         let failure = fetched.as_ref().err().filter(|error| error.is_transient());
@@ -254,10 +256,13 @@ impl Resolver {
             self.directory.observe("the PLC directory", failure);
         }
         match failure {
-            Some(cause) if pool.is_of_member() => {
+            Some(cause) if pool.is_of_member() && !was_away => {
                 tracing::warn!(%did, "the DID document of {did}, a member, cannot be read: {cause}");
             }
-            Some(cause) => tracing::debug!(%did, "the DID document of {did}, a stranger, cannot be read: {cause}"),
+            Some(cause) => tracing::debug!(%did, "the DID document of {did} cannot be read: {cause}"),
+            None if pool.is_of_member() && was_away => {
+                tracing::info!(%did, "the DID document of {did}, a member, can be read again");
+            }
             None => {}
         }
         let answer =

@@ -11,6 +11,7 @@ use serde_json::json;
 use server::identity::{KeptDocuments, Pool, ResolveError};
 
 use crate::support::did_server::{DidServer, Reply, document, key, plc};
+use crate::support::log::Log;
 use crate::support::small::pass;
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -63,6 +64,43 @@ async fn a_member_is_known_after_a_restart_while_the_directory_is_away() {
     assert!(late.cached(&member).is_none(), "it is looked up again");
     pass(HOUR).await;
     assert_eq!(late.resolve(&member, Pool::Members).await.unwrap_err(), ResolveError::Unreachable, "a day is over");
+}
+
+/// A hold asks for its own document every minute until that fits.
+#[tokio::test]
+async fn a_directory_that_is_away_is_logged_once_and_so_is_its_return() {
+    let server = DidServer::start().await;
+    let resolver = server.resolver();
+    let (known, unknown) = (plc(1), plc(2));
+    server.publish(&known, &document(&known, 1));
+    resolver.resolve(&known, Pool::Members).await.unwrap();
+    for did in [&known, &unknown] {
+        server.set(&format!("/{did}"), Reply::Raw("HTTP/1.1 503 Away\r\nContent-Length: 0\r\n\r\n".into()));
+    }
+    let (log, _guard) = Log::capture();
+    for _ in 0..3 {
+        pass(2 * MINUTE).await;
+        assert!(resolver.refresh(&known, Pool::Members).await.is_ok());
+        assert_eq!(resolver.refresh(&unknown, Pool::Members).await.unwrap_err(), ResolveError::Unreachable);
+    }
+    [&known, &unknown].into_iter().for_each(|did| server.publish(did, &document(did, 1)));
+    for _ in 0..2 {
+        pass(2 * MINUTE).await;
+        assert!(resolver.refresh(&known, Pool::Members).await.is_ok());
+        assert!(resolver.refresh(&unknown, Pool::Members).await.is_ok());
+    }
+    let text = log.text();
+    let lines: Vec<_> = text.lines().filter(|line| line.contains(" WARN ") || line.contains(" INFO ")).collect();
+    let said = [
+        "the PLC directory cannot be reached".to_owned(),
+        format!("the DID document of {known}, a member, cannot be read: "),
+        format!("the DID document of {known} that was read 2 min ago is used meanwhile"),
+        format!("the DID document of {unknown}, a member, cannot be read: "),
+        "the PLC directory answers again".to_owned(),
+        format!("the DID document of {known}, a member, can be read again"),
+        format!("the DID document of {unknown}, a member, can be read again"),
+    ];
+    assert!(lines.len() == said.len() && lines.iter().zip(&said).all(|(line, said)| line.contains(said)), "{text}");
 }
 
 #[tokio::test]
