@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
@@ -56,7 +57,7 @@ impl RequestBody {
             unread_bytes: incoming.size_hint().exact(),
             incoming,
             left_bytes: u64::MAX,
-            wait: Wait { idle: limits.body_idle_time, min_rate: MinRate::new(limits), since: None, timer: None },
+            wait: Wait::new(limits),
             ended,
             failed: false,
             buffered: None,
@@ -170,30 +171,41 @@ fn fault(error: &hyper::Error) -> BodyFault {
 
 /// Measures how long a body makes its reader wait.
 struct Wait {
-    idle: std::time::Duration,
+    half_idle: Duration,
     min_rate: MinRate,
+    /// When the half of the idle time began that runs, and whether it is the second.
     since: Option<Instant>,
+    is_second: bool,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Wait {
+    fn new(limits: &HttpLimits) -> Self {
+        let half_idle = limits.body_idle_time / 2;
+        Self { half_idle, min_rate: MinRate::new(limits), since: None, is_second: false, timer: None }
+    }
+
     fn moved(&mut self, bytes: usize) {
-        self.since = None;
+        (self.since, self.is_second) = (None, false);
         self.min_rate.moved(bytes, Instant::now());
     }
 
-    /// Ready when the peer was silent for too long or was too slow.
+    /// Ready when the peer was silent for too long or was too slow. Silence is measured in two halves: where a machine stood
+    /// still, however long, one of them may end without that the peer could send.
     fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let now = Instant::now();
-            let silent = *self.since.get_or_insert(now) + self.idle;
+            let silent = *self.since.get_or_insert(now) + self.half_idle;
             let due = self.min_rate.wait(now);
             if poll_timer(&mut self.timer, silent.min(due), cx).is_pending() {
                 return Poll::Pending;
             }
             let now = Instant::now();
-            if now >= silent || self.min_rate.is_too_slow(now) {
+            if (now >= silent && self.is_second) || self.min_rate.is_too_slow(now) {
                 return Poll::Ready(());
+            }
+            if now >= silent {
+                (self.since, self.is_second) = (Some(now), true);
             }
         }
     }

@@ -6,6 +6,7 @@ use server::wire::HttpLimits;
 use tokio::io::AsyncWriteExt as _;
 
 use super::Wire;
+use crate::support::small::pass;
 
 const SOON: Duration = Duration::from_millis(100);
 
@@ -68,6 +69,18 @@ async fn a_body_that_stops_is_answered_408() {
         assert_eq!((answer.status, answer.body.as_slice(), answer.closes()), (408, b"body timed out".as_slice(), true));
         assert_eq!(wire.rest().await, "");
     }
+}
+
+/// As one of a virtual machine that was paused, or of a laptop that slept.
+#[tokio::test]
+async fn a_body_goes_on_after_the_machine_stood_still() {
+    let mut wire = Wire::with(HttpLimits::default()).await;
+    wire.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc").await;
+    // Its reader waits by then.
+    tokio::time::sleep(SOON).await;
+    pass(HttpLimits::default().body_idle_time + SOON).await;
+    wire.send("def").await;
+    assert_eq!(wire.receive().await.status, 200);
 }
 
 #[tokio::test]
