@@ -68,7 +68,7 @@ try:
     shoot("approve")
     run("document.querySelector('button[value=allow]').click()")
     wait_for("document.querySelector('[role=status]')")
-    assert "was let in" in run("document.body.innerText"), run("document.body.innerText")
+    assert "is authorized" in run("document.body.innerText"), run("document.body.innerText")
     shoot("devices")
     # A form that was taken leads to a page of its own, which the button back shows again; nothing is sent twice.
     run("location.href = '/settings'")

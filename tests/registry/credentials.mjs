@@ -200,7 +200,7 @@ await step('two accounts at one registry: docker is told of the last, and of ano
   assert.doesNotMatch((await atcr('status')).stdout, /bob/)
 })
 
-await step('a device that was taken back: docker and status say "sign in again"', async () => {
+await step('a device that was revoked: docker and status say "sign in again"', async () => {
   const devices = await person.open('/auth/device')
   const device = /name="device" value="(\d+)"/.exec(devices.text)[1]
   assert.equal((await person.send(devices, '/auth/device/revoke', { device })).status, 303)

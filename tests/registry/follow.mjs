@@ -100,7 +100,7 @@ await step('what another account writes by the API of its PDS is found within se
   assert.deepEqual([lantern.repository, lantern.tag, lantern.platforms], ['team/lantern', 'v1.0', ['linux/riscv64']])
   await found('lantern:v1', one)
   const page = await (await fetch(`${follower.url.replace('localhost', '127.0.0.1')}/search?q=lantern`, { headers: { accept: 'text/html' } })).text()
-  assert(page.includes('team/lantern') && page.includes('unproven'), page)
+  assert(page.includes('team/lantern') && page.includes('not verified'), page)
 })
 
 await step('a star of one account for another is counted, and taken back', async () => {

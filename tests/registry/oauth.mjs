@@ -158,7 +158,7 @@ await step('killed between a renewal and its commit, the session has ended, says
   await push(app, 'alice.test/app:healed', 'alice.test', secret)
 })
 
-await step('a session that was taken back at the PDS asks for another sign-in', async () => {
+await step('a session that was revoked at the PDS asks for another sign-in', async () => {
   const row = await inDatabase((database) => {
     database.exec('UPDATE pds_session SET proven_us = proven_us - 3600000000 WHERE issuer IS NOT NULL')
     return database.prepare('SELECT access, key FROM pds_session WHERE issuer IS NOT NULL').get()
@@ -174,7 +174,7 @@ await step('a person refuses a device, and takes another one back at once', asyn
   const asked = await ask()
   const page = await person.open(`/auth/device?user_code=${asked.user_code}`)
   const refused = await person.send(page, '/auth/device', { user_code: asked.user_code, decision: 'refuse' })
-  assert.match(refused.text, /was refused/)
+  assert.match(refused.text, /was denied/)
   assert.equal((await poll(asked.device_code)).error, 'access_denied')
   const query = new URLSearchParams({ service: appview.host, scope: both, offline_token: 'true' })
   const headers = { authorization: `Basic ${btoa(`alice.test:${secret}`)}` }
@@ -259,7 +259,7 @@ await step('who signs out of the last browser has no session left at the PDS', a
   await hasEnded(session, last.client)
 })
 
-await step('a device that the operator takes back leaves no session at the PDS, if it was the last that used it', async () => {
+await step('a device that the operator revokes leaves no session at the PDS, if it was the last that used it', async () => {
   const last = new Person(origin, carol)
   const asked = await ask()
   await last.letIn(asked.user_code)
@@ -271,7 +271,7 @@ await step('a device that the operator takes back leaves no session at the PDS, 
   assert(session, 'the device uses it')
   const [{ id }] = JSON.parse(await appview.run('devices', 'list', carol.did, '--json'))
   const said = await appview.run('devices', 'revoke', `${id}`)
-  assert.equal(said, `device ${id} of ${carol.did}, the laptop, is taken back\nNothing uses the session of its account any more: it is ended.\n`)
+  assert.equal(said, `device ${id} of ${carol.did}, the laptop, is revoked\nNothing uses the session of its account any more: it is ended.\n`)
   assert.deepEqual(await sessionsOf(carol), [])
   await hasEnded(session, last.client)
 })

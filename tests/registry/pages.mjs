@@ -87,7 +87,7 @@ export class Person {
     if (page.text.includes('action="/auth/oauth/login"')) page = await this.signIn(userCode)
     assert(page.text.includes(userCode), page.text)
     const done = await this.send(page, '/auth/device', { user_code: userCode, decision: 'allow' })
-    assert.match(done.text, /was let in/)
+    assert.match(done.text, /is authorized/)
     return page
   }
 }

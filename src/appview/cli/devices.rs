@@ -49,7 +49,7 @@ fn revoked_shown(revoked: &RevokedDevice) -> String {
             format!("Nothing uses the session of its account any more: it is ended here; {}\n", left_at_pds(why))
         }
     };
-    format!("device {id} of {account}, {name}, is taken back\n{session}")
+    format!("device {id} of {account}, {name}, is revoked\n{session}")
 }
 
 fn shown(devices: &[Device]) -> String {

@@ -29,7 +29,7 @@ impl Command {
             }
             Self::Disable { id } => {
                 let id = target.run(WebhooksDisable { id }).await?;
-                output::result(as_json, &json!({ "id": id }), || format!("webhook {id} is off\n"))
+                output::result(as_json, &json!({ "id": id }), || format!("webhook {id} is disabled\n"))
             }
         }
     }

@@ -25,8 +25,8 @@ use server::xrpc::{Query, Trace, response};
 /// Longest form: a token of ours and some scopes.
 const FORM_BYTES: u64 = 64 * 1024;
 
-const NO_DEVICE: &str = "no device here has this secret: it was taken back, or let in elsewhere; sign in again with \
-                         `docker-credential-atcr login`, or let a new device in";
+const NO_DEVICE: &str = "no device here has this secret: it was revoked, or authorized elsewhere; sign in again with \
+                         `docker-credential-atcr login`, or authorize a new device";
 
 /// A token request, by a query or by a form.
 struct TokenRequest {

@@ -10,7 +10,7 @@ use atproto::syntax::{Datetime, Did};
 use server::control::{AdminError, Operation, Reporter};
 
 /// The reason shown for a webhook that the operator switched off.
-const BY_OPERATOR: &str = "who runs this registry switched it off";
+const BY_OPERATOR: &str = "the operator of this registry disabled it";
 
 /// A webhook, as the command line shows it: without its secret, and without its URL, whose path may have a token.
 #[derive(Debug, Serialize, Deserialize)]

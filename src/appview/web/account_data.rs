@@ -83,5 +83,5 @@ pub(super) async fn forget(web: &Web, request: Request, trace: &mut Trace) -> Re
 
 /// Returns the response after the deletion, with what is to be said of it.
 fn deleted(web: &Web, said: &[String]) -> Response {
-    leaving::gone(web, "What was held of you is deleted", said, Endpoint::Home.path())
+    leaving::gone(web, "Your data is deleted", said, Endpoint::Home.path())
 }

@@ -26,7 +26,7 @@ pub(super) async fn show(web: &Web, request: SignedInRequest, network: Caller) -
         guess.was_right();
         return Ok(pages::approve(web, &browser, &account, &web.name(&account).await, &waiting));
     }
-    let message = format!("No device waits with the code {}. Codes are good for 15 minutes.", shown(typed));
+    let message = format!("No device waits for the code {}. Codes are good for 15 minutes.", shown(typed));
     overview(web, &browser, &account, &message).await
 }
 
@@ -42,15 +42,15 @@ pub(super) async fn decide(web: &Web, request: Request, trace: &mut Trace) -> Re
     };
     let guess = web.guesses.begin(&account, trace.network()).map_err(too_many_codes)?;
     if !web.devices.decide(&code, &account, is_let_in).await? {
-        let message = "This device waits no more: begin again on the device.";
+        let message = "This device does not wait any more: start again on the device.";
         return Ok(browser.go_and_say(Endpoint::Devices.path(), message));
     }
     guess.was_right();
     let message = if is_let_in {
         tracing::info!(did = %account, "a device was let in for {account}");
-        "The device was let in. You can go back to it, and close this page."
+        "The device is authorized. You can go back to it, and close this page."
     } else {
-        "The device was refused."
+        "The device was denied."
     };
     Ok(browser.go_and_say(Endpoint::Devices.path(), message))
 }
@@ -61,7 +61,7 @@ pub(super) async fn revoke(web: &Web, request: Request, trace: &mut Trace) -> Re
     let id = fields.get("device").and_then(|id| id.parse().ok());
     let id = id.ok_or_else(|| WebError::bad_form("the device is missing"))?;
     if web.devices.revoke(&account, id).await? {
-        tracing::info!(did = %account, "a device of {account} was taken back");
+        tracing::info!(did = %account, "a device of {account} was revoked");
     }
     Ok(responses::go(Endpoint::Devices.path()))
 }

@@ -111,7 +111,7 @@ pub(super) async fn write_page(web: &Web, request: Request, trace: &mut Trace) -
         let (login, account) = (login(web, &did).await?, own(web, &did).await?);
         let change = PageChange { text: Some(text.clone()), picture: NewPicture::Same };
         web.catalog.write_page(&login, &account, &name, change).await?;
-        Ok(browser.go_and_say(&Endpoint::RepositorySettings.for_repository(&name), "The page is written."))
+        Ok(browser.go_and_say(&Endpoint::RepositorySettings.for_repository(&name), "The page is saved."))
     };
     written.await.map_err(|error: WebError| match text.as_str() {
         "" => error,
@@ -130,7 +130,7 @@ pub(super) async fn write_picture(web: &Web, request: Request, trace: &mut Trace
     let (head, upload) = Upload::of_body(request, RepoPage::MAX_PICTURE_BYTES).await?;
     browser.check(web, &head, upload.fields.get("token").unwrap_or_default())?;
     let name = image_name(&upload.fields)?;
-    let sentence = if upload.file.is_empty() { "The page has no picture now." } else { "The picture is changed." };
+    let sentence = if upload.file.is_empty() { "The picture is removed." } else { "The picture is saved." };
     let picture = match upload.file {
         file if file.is_empty() => NewPicture::None,
         file => {
@@ -177,7 +177,7 @@ pub(super) async fn delete(web: &Web, request: Request, trace: &mut Trace) -> Re
     let permit = DeletePermit::of_owner(repository, &did, login).ok_or_else(WebError::forged)?;
     let was_there = web.images.delete(&permit, &account, &reference).await?;
     tracing::info!(%did, "{name} of {did}: {text} was deleted by a page");
-    let message = if was_there { "It is deleted." } else { "It was not there any more." };
+    let message = if was_there { "It is deleted." } else { "It was already deleted." };
     Ok(browser.go_and_say(&Endpoint::RepositorySettings.for_repository(&name), message))
 }
 

@@ -189,7 +189,7 @@ pub(super) async fn end_session(web: &Web, request: Request, trace: &mut Trace) 
         return Ok(leaving::signed_out(web, ended.as_ref()));
     }
     web.browsers.end_of(id, &did).await?;
-    Ok(browser.go_and_say(Endpoint::Settings.path(), "That browser is signed in no more."))
+    Ok(browser.go_and_say(Endpoint::Settings.path(), "That browser is signed out."))
 }
 
 /// Returns the hold that a user typed by its DID, URL or host.

@@ -144,24 +144,24 @@ pub(super) async fn change(web: &Web, request: Request, trace: &mut Trace) -> Re
     let id = webhook.id;
     let message = match fields.get("do") {
         Some("test") if webhook.is_on => test(web, &did, &webhook).await?,
-        Some("test") => "It is off: switch it on first.".to_owned(),
+        Some("test") => "It is disabled: enable it first.".to_owned(),
         Some("on") => {
             web.webhooks.switch_on(id).await?;
-            "It is on.".to_owned()
+            "It is enabled.".to_owned()
         }
         Some("off") => {
             web.webhooks.switch_off(id, None).await?;
-            "It is off. What waited is not delivered.".to_owned()
+            "It is disabled. Deliveries that waited are dropped.".to_owned()
         }
         Some("again") if webhook.is_on => {
             let delivery = fields.get("delivery").and_then(|id| id.parse().ok());
             let delivery = delivery.ok_or_else(|| WebError::bad_form("which delivery?"))?;
             match web.webhooks.deliver_again(&webhook, delivery).await? {
-                true => "It is sent once more.".to_owned(),
-                false => "This delivery waits, or is forgotten.".to_owned(),
+                true => "It will be sent again.".to_owned(),
+                false => "This delivery is still waiting, or too old.".to_owned(),
             }
         }
-        Some("again") => "It is off: switch it on first.".to_owned(),
+        Some("again") => "It is disabled: enable it first.".to_owned(),
         Some("delete") if is_deletion => {
             web.webhooks.delete(&did, id).await?;
             tracing::info!(%did, "{did} deleted a webhook of {}", webhook.repository);
@@ -177,10 +177,10 @@ pub(super) async fn change(web: &Web, request: Request, trace: &mut Trace) -> Re
 async fn test(web: &Web, did: &Did, webhook: &Webhook) -> Result<String, WebError> {
     let account = own(web, did).await?;
     let Some(delivery) = web.webhooks.test(&account, webhook).await? else {
-        return Ok("A test is under way: open this page again in some seconds.".into());
+        return Ok("A test is under way: reload this page in some seconds.".into());
     };
     Ok(match (&delivery.problem, delivery.status) {
-        _ if delivery.due_us.is_some() => "The test waits for its turn: open this page again in some seconds.".into(),
+        _ if delivery.due_us.is_some() => "The test is queued: reload this page in some seconds.".into(),
         (Some(problem), _) => format!("The test was not delivered: {problem}."),
         (None, status) => format!("The test was delivered: {}.", status.unwrap_or_default()),
     })
@@ -262,10 +262,10 @@ async fn log(web: &Web, browser: Browser, did: Did, webhook: &Webhook, message: 
 fn words(webhook: &Webhook, now_us: u64) -> String {
     let failing = webhook.failing_us.map(|since_us| Ago::of(since_us, now_us).text);
     match (webhook.is_on, &webhook.problem, failing) {
-        (true, _, None) => "On".into(),
-        (true, _, Some(since)) => format!("On. Deliveries fail: the first one {since}"),
-        (false, None, _) => "Off".into(),
-        (false, Some(problem), _) => format!("Switched off by the registry: {problem}"),
+        (true, _, None) => "Enabled".into(),
+        (true, _, Some(since)) => format!("Enabled. Deliveries fail: the first one {since}"),
+        (false, None, _) => "Disabled".into(),
+        (false, Some(problem), _) => format!("Disabled by the registry: {problem}"),
     }
 }
 

@@ -213,13 +213,13 @@ fn devices_are_listed_and_taken_back_whether_it_runs_or_not() {
     };
     assert!(signs_in().contains("session at the account's PDS has ended"), "the device is known: {}", signs_in());
     let taken = site.done(&["devices", "revoke", &id]);
-    assert_eq!(taken, format!("device {id} of {alice}, laptop, is taken back\n"));
+    assert_eq!(taken, format!("device {id} of {alice}, laptop, is revoked\n"));
     assert!(signs_in().contains("no device here has this secret"), "{}", signs_in());
     site.refuses(1, &["devices", "revoke", &id], &["there is no device"]);
     assert_eq!(daemon.stop(), Some(0));
     assert!(site.done(&["devices", "list"]).contains("127.0.0.1"));
     let id = listed[0]["id"].to_string();
-    assert!(site.done(&["devices", "revoke", &id]).contains("is taken back"));
+    assert!(site.done(&["devices", "revoke", &id]).contains("is revoked"));
     assert_eq!(site.json_of(&["devices", "list"]), serde_json::json!([]));
 }
 

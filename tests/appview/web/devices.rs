@@ -32,7 +32,7 @@ async fn secret(person: &mut Person<'_>) -> String {
     let (device_code, user_code) = ask(person.registry).await;
     let page = person.open(&format!("/auth/device?user_code={user_code}")).await;
     let fields = [("token", &*form_token(&page)), ("user_code", &user_code), ("decision", "allow")];
-    assert!(person.send("/auth/device", &fields).await.text().contains("was let in"));
+    assert!(person.send("/auth/device", &fields).await.text().contains("is authorized"));
     poll(person.registry, &device_code).await.ok()["device_secret"].as_str().unwrap().to_owned()
 }
 
@@ -57,7 +57,7 @@ async fn a_secret_stands_for_the_account_until_it_is_taken_back() {
     assert_eq!(revoked.status, 303);
     for credentials in [format!("alice.test:{secret}"), format!(":{refresh}")] {
         let message = refused(&registry.token(&credentials, BOTH).await, 401, "UNAUTHORIZED");
-        assert!(message.contains("taken back"), "{message}");
+        assert!(message.contains("revoked"), "{message}");
     }
 }
 
@@ -169,7 +169,7 @@ async fn a_decision_that_is_sent_twice_is_one() {
     registry.has_oauth();
     let mut person = Person::of(&registry);
     person.sign_in().await;
-    for (decision, said, other) in [("allow", "was let in", "refuse"), ("refuse", "was refused", "allow")] {
+    for (decision, said, other) in [("allow", "is authorized", "refuse"), ("refuse", "was denied", "allow")] {
         let (_, user_code) = ask(&registry).await;
         let token = form_token(&person.open(&format!("/auth/device?user_code={user_code}")).await);
         let fields = [("token", &*token), ("user_code", &user_code), ("decision", decision)];
@@ -178,7 +178,7 @@ async fn a_decision_that_is_sent_twice_is_one() {
             assert!(answer.text().contains(said), "{decision}: {}", answer.text());
         }
         let fields = [("token", &*token), ("user_code", &user_code), ("decision", other)];
-        assert!(person.send("/auth/device", &fields).await.text().contains("waits no more"), "{other}");
+        assert!(person.send("/auth/device", &fields).await.text().contains("does not wait any more"), "{other}");
     }
 }
 
@@ -202,7 +202,7 @@ async fn who_guesses_at_codes_is_stopped_and_nobody_learns_of_them() {
     for _ in 0..5 {
         assert_eq!(person.open("/auth/device?user_code=BCDF-GHJK").await.status, 200);
         let fields = [("token", &*token), ("user_code", "BCDF-GHJK"), ("decision", "allow")];
-        assert!(person.send("/auth/device", &fields).await.text().contains("waits no more"));
+        assert!(person.send("/auth/device", &fields).await.text().contains("does not wait any more"));
     }
     let refused = person.open(&format!("/auth/device?user_code={user_code}")).await;
     let wait_s: u64 = refused.header("retry-after").unwrap().parse().unwrap();
@@ -260,7 +260,7 @@ async fn who_asks_for_a_secret_does_not_wait_for_a_handle_that_nobody_answers_fo
     registry.network.set(handle, Reply::Stall("HTTP/1.1 200 OK\r\n".into()));
     let fields = [("token", &*token), ("user_code", &user_code), ("decision", "allow")];
     let page = tokio::time::timeout(Duration::from_secs(4), person.send("/auth/device", &fields)).await;
-    assert!(page.expect("the page comes").text().contains("was let in"));
+    assert!(page.expect("the page comes").text().contains("is authorized"));
     let secret = tokio::time::timeout(Duration::from_secs(4), poll(&registry, &device_code)).await;
     let secret = secret.expect("the secret comes: it is told once").ok();
     assert_eq!((&secret["did"], &secret["handle"]), (&json!(registry.alice), &json!(registry.alice)));

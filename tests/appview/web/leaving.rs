@@ -109,7 +109,7 @@ async fn who_leaves_is_told_when_the_accounts_server_could_not_be() {
         let token = form_token(&person.open("/settings").await);
         let page = person.send("/settings/delete", &[("token", &token), ("sure", "yes")]).await;
         assert_eq!((page.status, page.header("location")), (200, None));
-        assert!(page.text().contains("What was held of you is deleted"), "{}", page.text());
+        assert!(page.text().contains("Your data is deleted"), "{}", page.text());
         assert!(page.text().contains("could not be told to end it"), "{}", page.text());
         assert!(person.open("/settings").await.text().contains("action=\"/auth/oauth/login\""), "deleted it is");
     }

@@ -41,7 +41,7 @@ async fn the_page_shows_what_is_public_as_text_and_leads_on() {
     assert_eq!(found.status, 200, "{}", found.text());
     let text = found.text();
     assert!(text.contains("/team/app\"") && text.contains("&#60;b&#62;bold") && !text.contains("<b>bold"), "{text}");
-    assert!(!text.contains("/hidden") && text.contains("unproven"), "{text}");
+    assert!(!text.contains("/hidden") && text.contains("not verified"), "{text}");
     assert!(!text.contains("<script"), "no page needs one");
     let found = page(&registry, "/search?q=many").await.text().to_owned();
     let (_, rest) = found.split_once("<a href=\"/search?").expect("more");

@@ -312,7 +312,7 @@ async fn what_is_held_of_a_person_is_shown_and_deleted_by_that_person() {
     let token = form_token(&one.open("/settings").await);
     assert_eq!(one.send("/settings/delete", &[("token", "x"), ("sure", "yes")]).await.status, 403);
     let asked = one.send("/settings/delete", &[("token", &token)]).await;
-    assert!(asked.status == 200 && asked.text().contains("Delete what is held of you?"), "{}", asked.text());
+    assert!(asked.status == 200 && asked.text().contains("Delete your data?"), "{}", asked.text());
     assert!(one.open("/settings").await.text().contains("This browser"), "nothing was deleted yet");
     assert!(!asked.text().contains("has not been told"), "{}", asked.text());
     let notice = json!({

@@ -65,8 +65,8 @@ async fn a_code_is_good_once_for_the_program_that_asked_and_in_its_time() {
         assert_eq!(outcome(&answer), (first.0, first.1.into()), "{case}");
         assert_eq!(outcome(&poll(&registry, &code, more).await), (second.0, second.1.into()), "{case}");
         if !decision.is_empty() {
-            let again = decide(&mut person, &user_code, "allow").await.text().contains("waits no more");
-            assert!(again || case.contains("another"), "{case}: it cannot be let in again");
+            let again = decide(&mut person, &user_code, "allow").await.text().contains("does not wait any more");
+            assert!(again || case.contains("another"), "{case}: it cannot be authorized again");
         }
         Connection::open(registry.database()).unwrap().execute("DELETE FROM device_request", []).unwrap();
     }
@@ -170,7 +170,7 @@ async fn a_code_is_read_as_people_write_it_and_no_look_alike_is_it() {
     ] {
         let sent: String = url::form_urlencoded::byte_serialize(typed.as_bytes()).collect();
         let page = person.open(&format!("/auth/device?user_code={sent}")).await;
-        assert!(page.text().contains("No device waits with the code"), "{typed}");
+        assert!(page.text().contains("No device waits for the code"), "{typed}");
         assert!(!page.text().contains('\u{202e}'), "{typed}");
     }
 }
