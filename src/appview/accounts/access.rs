@@ -11,10 +11,21 @@ use http::StatusCode;
 
 use super::error::AccountsError;
 use super::sessions::{Login, Sessions};
-use crate::accounts::tables::SessionRow;
+use crate::accounts::tables::{self, SessionRow};
 use crate::remote::{AccessToken, BoundToken, RemoteError};
 use atproto::lexicon::nsid::Method;
 use server::identity::{Account, Pool};
+use server::sqlite::Read;
+use server::storage::StorageError;
+
+/// Whether a session has not ended: for a transaction that stores data of its account, all of which is deleted after the
+/// sessions.
+///
+/// # Errors
+/// When the database fails or has an invalid row.
+pub fn is_open(read: &Read<'_>, login: &Login) -> Result<bool, StorageError> {
+    Ok(tables::by_id(read, login.session)?.is_some_and(|row| row.account == login.account))
+}
 
 impl Sessions {
     /// Calls `method` at the account's PDS with an access token, and once more with a renewed one if it has expired.

@@ -15,6 +15,7 @@ mod status;
 pub mod tables;
 mod token_scope;
 
+pub use access::is_open;
 pub use endings::ENDS_SOON_US;
 pub use error::{AccountsError, SignInError};
 pub use owners::Owners;

@@ -18,9 +18,10 @@ use std::time::Duration;
 
 use server::bulkhead::{Bulkhead, BulkheadCounts, BulkheadLimits, Slot};
 use server::identity::Account;
-use server::sqlite::Database;
+use server::sqlite::{Database, Write};
 use server::storage::StorageError;
 
+use crate::accounts::{Login, is_open};
 use crate::holds::Holds;
 use crate::index::Index;
 use crate::repos::Repos;
@@ -110,13 +111,18 @@ impl Catalog {
         self.look_ups.counts()
     }
 
-    /// Notes a push, and drops the cached inventory of the account.
+    /// Notes a push, unless its session has ended, and drops the cached inventory of the account.
     ///
     /// # Errors
     /// When the database fails; the same below.
-    pub async fn pushed(&self, repository: PushedRepository) -> Result<(), StorageError> {
+    pub async fn pushed(&self, login: &Login, repository: PushedRepository) -> Result<(), StorageError> {
         self.forget(&repository.account);
-        self.database.write(move |write| tables::put(write, &repository)).await
+        let login = login.clone();
+        let put = move |write: &Write<'_>| match is_open(write, &login)? {
+            true => tables::put(write, &repository),
+            false => Ok(()),
+        };
+        self.database.write(put).await
     }
 
     /// Forgets a repository that `inventory` does not have: it was deleted, unless it was pushed since.

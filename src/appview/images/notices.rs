@@ -8,7 +8,7 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use super::{Images, ImagesError};
-use crate::accounts::Login;
+use crate::accounts::{AccountsError, Login, is_open};
 use crate::holds::HoldsError;
 use crate::images::tables::{self, NoticeRow};
 use atproto::lexicon::NotifyManifest;
@@ -63,7 +63,7 @@ impl Images {
         }
     }
 
-    /// Adds a notice to the queue. Returns its number.
+    /// Adds a notice to the queue, if the session of the push has not ended. Returns its number.
     pub(super) async fn enqueue(
         &self,
         login: &Login,
@@ -81,7 +81,12 @@ impl Images {
             due_us: now_us + FIRST_DUE_US,
             queued_us: now_us,
         };
-        Ok(self.database.write(move |write| tables::insert(write, &row)).await?)
+        let insert = move |write: &Write<'_>| match is_open(write, &row.login)? {
+            true => tables::insert(write, &row).map(Some),
+            false => Ok(None),
+        };
+        let id = self.database.write::<_, StorageError, _>(insert).await?;
+        id.ok_or_else(|| HoldsError::from(AccountsError::SessionEnded).into())
     }
 
     /// Sends a notice to a hold, and removes it from the queue when the hold accepts it or refuses it for good.

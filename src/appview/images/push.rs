@@ -90,7 +90,8 @@ impl Images {
         }
         if manifest.subject.is_none() {
             let (account, name) = (owner.did.clone(), repository.clone());
-            self.catalog.pushed(PushedRepository { account, name, hold, pushed_us: (self.clock)() }).await?;
+            let pushed = PushedRepository { account, name, hold, pushed_us: (self.clock)() };
+            self.catalog.pushed(login, pushed).await?;
         }
         Ok(())
     }
@@ -145,7 +146,7 @@ impl Push<'_> {
         }
         self.announce().await?;
         images.remember_blobs(owner, manifest.blobs(), hold);
-        images.remember_referrer(owner, manifest).await?;
+        images.remember_referrer(login, manifest).await?;
         Ok(written.tag.and_then(|tag| tag.before.tagged(&owner.did)))
     }
 

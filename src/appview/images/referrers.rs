@@ -11,11 +11,12 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, stream};
 
 use super::{Images, ImagesError, ParsedManifest, Referrer};
+use crate::accounts::{Login, is_open};
 use crate::images::tables::referrers::{self, ReferrerRow};
 use crate::repos::ReposError;
 use atproto::syntax::{Did, Digest};
 use server::identity::Account;
-use server::sqlite::Read;
+use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
 /// Number of referrers in a page; with annotations of 16 KiB each it is smaller than a manifest may be.
@@ -142,15 +143,16 @@ impl Images {
         self.database.read(move |read| referrers::of_account(read, &account)).await
     }
 
-    /// Stores a manifest that was pushed as a referrer, if it has a subject.
-    pub(super) async fn remember_referrer(
-        &self,
-        owner: &Account,
-        manifest: &ParsedManifest,
-    ) -> Result<(), ImagesError> {
+    /// Stores a manifest that was pushed as a referrer, if it has a subject, and the session of the push has
+    /// not ended.
+    pub(super) async fn remember_referrer(&self, login: &Login, manifest: &ParsedManifest) -> Result<(), ImagesError> {
         let Some(subject) = manifest.subject else { return Ok(()) };
         let row = ReferrerRow { subject, referrer: manifest.referrer(), pushed_us: (self.clock)() };
-        let account = owner.did.clone();
-        Ok(self.database.write(move |write| referrers::put(write, &account, &row)).await?)
+        let login = login.clone();
+        let put = move |write: &Write<'_>| match is_open(write, &login)? {
+            true => referrers::put(write, &login.account, &row),
+            false => Ok(()),
+        };
+        Ok(self.database.write(put).await?)
     }
 }

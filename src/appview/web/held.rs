@@ -380,8 +380,9 @@ impl Web {
         self.webhooks.forget(account).await?;
         // Before the sessions end: aborting at the hold needs one.
         self.uploads.abandon_all(account).await?;
-        self.images.forget(account).await?;
         let ended = self.sessions.end_all(account).await?;
+        // After the sessions: a push that is under way stores nothing more without one.
+        self.images.forget(account).await?;
         self.catalog.forget_pushes(account).await?;
         self.index.forget(account).await?;
         Ok(Forgotten { held, ended })

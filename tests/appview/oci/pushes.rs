@@ -17,24 +17,24 @@ use crate::support::small::pass;
 
 const NONE: [(&str, &str); 1] = [("UNRELATED", "1")];
 pub(super) const SCOPE: &str = "&scope=repository:alice.test/app:pull,push";
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const DELETE_RECORD: &str = "/xrpc/com.atproto.repo.deleteRecord";
-const PUT_RECORD: &str = "/xrpc/com.atproto.repo.putRecord";
-const NOTIFY: &str = "/xrpc/io.atcr.hold.notifyManifest";
+pub(crate) const PUT_RECORD: &str = "/xrpc/com.atproto.repo.putRecord";
+pub(crate) const NOTIFY: &str = "/xrpc/io.atcr.hold.notifyManifest";
 const REQUEST_CREW: &str = "/xrpc/io.atcr.hold.requestCrew";
 pub(super) const INITIATE: &str = "/xrpc/io.atcr.hold.initiateUpload";
 pub(super) const BLOBS: &str = "/v2/alice.test/app/blobs/";
 /// Some record.
-const URI: &str = "at://did:web:hold.example.org/io.atcr.hold.crew/x";
+pub(crate) const URI: &str = "at://did:web:hold.example.org/io.atcr.hold.crew/x";
 
 /// A registry, and alice with a token to push to her repository `app`, whose hold is the network as well.
-pub(super) struct Pushes {
-    pub(super) registry: Registry,
+pub(crate) struct Pushes {
+    pub(crate) registry: Registry,
     pub(super) token: String,
 }
 
 impl Pushes {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let registry = Registry::start(NONE).await;
         registry.signs_in_with("com.atproto.appPass");
         let token = registry.token("alice.test:right", SCOPE).await.ok()["token"].as_str().unwrap().to_owned();
@@ -48,7 +48,7 @@ impl Pushes {
         pushes
     }
 
-    pub(super) fn says(&self, path: &str, answer: &Value) {
+    pub(crate) fn says(&self, path: &str, answer: &Value) {
         self.registry.network.set(path, Reply::Body(answer.to_string()));
     }
 
@@ -74,7 +74,7 @@ impl Pushes {
         json!({ "repository": "app", "tag": "v1", "manifest": manifest, "updatedAt": "2026-01-01T00:00:00Z" })
     }
 
-    pub(super) async fn call(&self, method: &str, target: &str, body: &str) -> Answer {
+    pub(crate) async fn call(&self, method: &str, target: &str, body: &str) -> Answer {
         let call = self.registry.call(method, target).bearer(&self.token).header("content-type", INDEX);
         call.body(body.to_owned()).send().await
     }
@@ -85,9 +85,11 @@ impl Pushes {
     }
 
     fn new_index_named(&self, name: &str) -> (String, Digest) {
-        let manifest =
-            json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [], "annotations": { "name": name } });
-        let manifest = manifest.to_string();
+        self.new_index_with("annotations", &json!({ "name": name }))
+    }
+
+    pub(crate) fn new_index_with(&self, field: &str, value: &Value) -> (String, Digest) {
+        let manifest = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [], field: value }).to_string();
         let digest = digest(&manifest);
         self.has_record("io.atcr.manifest", manifest_key(&digest).as_str(), None);
         self.has_record("io.atcr.tag", "app_v1", None);
@@ -102,13 +104,13 @@ impl Pushes {
         self.count("SELECT count(*) FROM notice")
     }
 
-    fn count(&self, sql: &str) -> u32 {
+    pub(crate) fn count(&self, sql: &str) -> u32 {
         let database = Connection::open(self.registry.database()).unwrap();
         database.query_row(sql, [], |row| row.get(0)).unwrap()
     }
 }
 
-pub(super) fn digest(text: &str) -> Digest {
+pub(crate) fn digest(text: &str) -> Digest {
     Digest::from_bytes(sha2::Sha256::digest(text.as_bytes()).into())
 }
 

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use rusqlite::Connection;
+use serde_json::json;
 
 use super::person::{Person, TOKEN, form_token, status};
 use crate::asked::Asked as _;
+use crate::oci::pushes::{INDEX, NOTIFY, PUT_RECORD, Pushes, URI, digest};
 use crate::oci::registry::Registry;
 use crate::support::did_server::Reply;
 
@@ -209,4 +211,33 @@ fn rows(registry: &Registry, table: &str) -> usize {
 fn count(registry: &Registry, sql: &str) -> usize {
     let database = Connection::open(registry.database()).unwrap();
     usize::try_from(database.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_push_that_ends_after_its_account_was_deleted_leaves_nothing_of_it() {
+    for (subject, table) in [(None, "pushed_repository"), (Some(digest("subject")), "referrer")] {
+        let pushes = Pushes::start().await;
+        let (registry, network) = (&pushes.registry, &pushes.registry.network);
+        registry.has_oauth();
+        let mut person = Person::of(registry);
+        person.sign_in().await;
+        let subject = subject.map(|digest| json!({ "mediaType": INDEX, "digest": digest, "size": 7 }));
+        let (manifest, digest) = pushes.new_index_with("subject", &json!(subject));
+        pushes.says(NOTIFY, &json!({ "success": true, "operation": "push", "statsUpdated": true }));
+        let target = format!("/v2/alice.test/app/manifests/{digest}");
+        let push = || pushes.call("PUT", &target, &manifest);
+        let kept = || [table, "notice"].map(|of| pushes.count(&format!("SELECT count(*) FROM {of}")));
+        assert_eq!((push().await.status, kept()), (201, [1, 0]));
+        network.set(PUT_RECORD, Reply::Held(json!({ "uri": URI, "cid": "c" }).to_string()));
+        let before = network.requests_of(PUT_RECORD);
+        let token = form_token(&person.open("/settings").await);
+        let delete = async {
+            until(|| network.requests_of(PUT_RECORD), before + 1).await;
+            let page = person.send("/settings/delete", &[("token", &token), ("sure", "yes")]).await;
+            assert_eq!((page.status, kept()), (303, [0, 0]), "{}", page.text());
+            network.release();
+        };
+        tokio::join!(push(), delete);
+        assert_eq!(kept(), [0, 0], "{table}");
+    }
 }
