@@ -19,6 +19,12 @@ impl Sessions {
         }
     }
 
+    /// Returns the reason why the PDS of a session's account does not take the session any more, if it is the state of the
+    /// account. One that is deactivated may have sessions.
+    pub(super) async fn ended_by(&self, account: &Account) -> Option<Inactive> {
+        self.inactive(account).await.filter(|why| !matches!(why, Inactive::Deactivated | Inactive::Deleted))
+    }
+
     /// Replaces a wrong password by the reason why no password would do: the reference PDS takes no app password of an account
     /// that was taken down, and does not say why. It takes those of one that is deactivated.
     pub(super) async fn explained(

@@ -70,6 +70,10 @@ impl Sessions {
                 if self.store_renewed(renewed.clone()).await? { Ok(renewed) } else { Err(AccountsError::SessionEnded) }
             }
             Err(AccountsError::SessionEnded) => {
+                // The session may be good again when the account is.
+                if let Some(why) = self.ended_by(account).await {
+                    return Err(why.into());
+                }
                 tracing::info!(did = %row.account, "the session of {} at its PDS has ended", row.account);
                 self.database.write(move |write| tables::delete(write, id)).await?;
                 Err(AccountsError::SessionEnded)

@@ -333,7 +333,7 @@ impl Sessions {
         let tokens: SessionTokens =
             self.remote.procedure(&url, &input, Credential::None).await.map_err(|error| match error {
                 // The password is right.
-                error if error.is_named(name::ACCOUNT_TAKEDOWN) => AccountsError::Pds(error),
+                error if error.is_named(name::ACCOUNT_TAKEDOWN) => super::status::Inactive::TakenDown.into(),
                 error if error.is_named(name::AUTH_FACTOR_TOKEN_REQUIRED) => AccountsError::MainPassword,
                 RemoteError::Refused { status: StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST, .. } => {
                     AccountsError::WrongPassword

@@ -15,6 +15,7 @@ use super::error::{AccountsError, SignInError};
 use super::sessions::{Login, Sessions};
 use crate::accounts::tables::{self, Binding, SignInRow, SignInUnderWay};
 use crate::oauth::{AuthorizationCode, AuthorizationRequest, AuthorizationServer, OauthError};
+use crate::remote::RemoteError;
 use atproto::keys::P256Key;
 use atproto::syntax::Did;
 use server::bulkhead::LockGuard;
@@ -93,7 +94,10 @@ impl SignIns {
         // The account may have moved to another PDS since its document was read.
         let account = sessions.resolver.refresh(&account.did, Pool::Members).await.map_err(AccountsError::Identity)?;
         let server = sessions.oauth.discover(&sessions.pds_origin(&account)?).await?;
-        self.announce(&server, Some(&account.did), browser, return_to).await
+        match self.announce(&server, Some(&account.did), browser, return_to).await {
+            Err(error) => Err(explained(sessions, Some(&account.did), error).await),
+            begun => begun,
+        }
     }
 
     /// Begins a sign-in of any account at the server with this origin; else as [`SignIns::begin`].
@@ -205,8 +209,25 @@ async fn end(sessions: &Sessions, browser: [u8; 32], callback: Callback) -> Resu
     let taken = sessions.database.write(move |write| tables::take_sign_in(write, &state)).await;
     let row = taken.map_err(AccountsError::Storage)?.filter(|row| row.browser == browser);
     let row = row.ok_or(FailedSignIn { error: SignInError::Unknown, return_to: None })?;
-    let return_to = row.return_to.clone();
-    complete(sessions, row, callback).await.map_err(|error| FailedSignIn { error, return_to })
+    let (return_to, account) = (row.return_to.clone(), row.account.clone());
+    match complete(sessions, row, callback).await {
+        Err(error) => Err(FailedSignIn { error: explained(sessions, account.as_ref(), error).await, return_to }),
+        Ok(signed_in) => Ok(signed_in),
+    }
+}
+
+/// Replaces the refusal of a server by the state of the account, if its PDS serves it to nobody.
+async fn explained(sessions: &Sessions, account: Option<&Did>, error: SignInError) -> SignInError {
+    let is_refusal = match &error {
+        SignInError::Refused => true,
+        SignInError::Account(AccountsError::Oauth(OauthError::Server(error))) => {
+            matches!(error, RemoteError::Refused { .. })
+        }
+        _ => false,
+    };
+    let Some(did) = account.filter(|_| is_refusal) else { return error };
+    let Ok(account) = sessions.resolver.resolve(did, Pool::Members).await else { return error };
+    sessions.inactive(&account).await.map_or(error, |why| AccountsError::from(why).into())
 }
 
 async fn complete(sessions: &Sessions, row: SignInRow, callback: Callback) -> Result<SignedIn, SignInError> {

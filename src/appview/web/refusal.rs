@@ -238,8 +238,7 @@ impl From<SignInError> for WebError {
             SignInError::TooMany => Self::unavailable(message).after(RETRY_BEGUN_S),
             SignInError::Account(AccountsError::Identity(error)) => error.into(),
             SignInError::Account(AccountsError::Storage(error)) => error.into(),
-            SignInError::Account(AccountsError::Inactive(why)) => why.into(),
-            SignInError::Account(AccountsError::SessionEnded) => {
+            SignInError::Account(AccountsError::Inactive(_) | AccountsError::SessionEnded) => {
                 Self::new(StatusCode::FORBIDDEN, "access_denied", message)
             }
             SignInError::Account(AccountsError::Oauth(OauthError::Randomness)) => Self::internal(message),

@@ -88,7 +88,7 @@ impl Viewer {
         let Some(account) = &self.account else { return Ok(None) };
         match web.sessions.by_oauth(account).await {
             Ok(login) => Ok(Some(login)),
-            Err(AccountsError::SessionEnded) => Ok(None),
+            Err(AccountsError::SessionEnded | AccountsError::Inactive(_)) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -110,8 +110,8 @@ async fn who_cannot_sign_in_is_told_why() {
     }
     assert_eq!(network.requests_of(CREATE), 1, "one mail is enough");
     network.set(CREATE, raw("401 No", r#"{"error":"AccountTakedown","message":"it was taken down"}"#));
-    let message = refused(&registry.token("alice.test:right", SCOPE).await, 403, "DENIED");
-    assert!(message.contains("it was taken down"), "{message}");
+    let message = refused(&registry.token("alice.test:right", SCOPE).await, 401, "UNAUTHORIZED");
+    assert!(message.contains("was taken down at its PDS"), "{message}");
     // The reference PDS does not say so of an app password; nor is one wrong because the account is deactivated.
     network
         .set(CREATE, raw("401 No", r#"{"error":"AuthenticationRequired","message":"Invalid identifier or password"}"#));
@@ -129,6 +129,26 @@ async fn who_cannot_sign_in_is_told_why() {
         let message = refused(&registry.token(&format!("alice.test:app{number}"), SCOPE).await, 401, "UNAUTHORIZED");
         assert!(message.contains(said), "{said}: {message}");
     }
+}
+
+#[tokio::test]
+async fn a_push_of_an_account_that_was_taken_down_is_told_so_and_goes_on_when_it_is_back() {
+    let pushes = Pushes::start().await;
+    let (registry, uploads) = (&pushes.registry, format!("{BLOBS}uploads/"));
+    pushes.says(INITIATE, &json!({ "uploadId": "u1" }));
+    let aud = format!("did%3Aweb%3Alocalhost%253A{}", registry.network.port);
+    let service_auth = format!("/xrpc/com.atproto.server.getServiceAuth?aud={aud}&lxm=com.atproto.repo.getRecord");
+    pushes.fails(&service_auth, "401 No", r#"{"error":"AccountTakedown","message":"no"}"#);
+    pushes.fails(REFRESH, "400 No", r#"{"error":"ExpiredToken","message":"Token has been revoked"}"#);
+    let status = format!("/xrpc/com.atproto.sync.getRepoStatus?did={}", registry.alice.as_str().replace(':', "%3A"));
+    pushes.says(&status, &json!({ "active": false, "status": "takendown" }));
+    for _ in 0..2 {
+        let message = refused(&pushes.call("POST", &uploads, "").await, 401, "UNAUTHORIZED");
+        assert!(message.contains("was taken down at its PDS"), "{message}");
+    }
+    pushes.says(&status, &json!({ "active": true }));
+    pushes.says(&service_auth, &json!({ "token": "t" }));
+    assert_eq!(pushes.call("POST", &uploads, "").await.status, 202);
 }
 
 #[tokio::test]

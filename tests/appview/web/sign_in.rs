@@ -335,3 +335,30 @@ async fn sign_ins_in_two_tabs_end_both() {
     others.cookie = before;
     assert_eq!(others.come_back(&[("state", &state)]).await.status, 400);
 }
+
+#[tokio::test]
+async fn a_sign_in_of_an_account_that_is_not_active_names_its_state() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    let repo_status =
+        format!("/xrpc/com.atproto.sync.getRepoStatus?did={}", registry.alice.as_str().replace(':', "%3A"));
+    let refused = status("400 No", "{\"error\":\"invalid_grant\",\"error_description\":\"no\"}");
+    for (state, said) in [("deactivated", "is deactivated"), ("takendown", "was taken down"), ("", "was refused at")] {
+        let answer = json!({ "active": state.is_empty(), "status": state });
+        registry.says(&repo_status, &answer);
+        let mut person = Person::of(&registry);
+        assert_eq!(person.begin().await.status, 303);
+        let no = person.come_back(&[("error", "access_denied"), ("code", "")]).await;
+        assert!(no.status == 403 && no.text().contains(said), "{state}: {} {}", no.status, no.text());
+    }
+    registry.says(&repo_status, &json!({ "active": false, "status": "deactivated" }));
+    // Of the code, and of the first request.
+    let mut person = Person::of(&registry);
+    assert_eq!(person.begin().await.status, 303);
+    registry.network.set(TOKEN, refused.clone());
+    let no = person.come_back(&[]).await;
+    assert!(no.status == 403 && no.text().contains("is deactivated"), "{} {}", no.status, no.text());
+    registry.network.set(PUSHED, refused);
+    let no = person.begin().await;
+    assert!(no.status == 403 && no.text().contains("is deactivated"), "{} {}", no.status, no.text());
+}
