@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 
 use crate::egress::{ClientBody, UnixConnection, boxed_body, full_body};
 use bytes::BytesMut;
@@ -12,6 +13,8 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 
 use super::lines::{ARGUMENTS, Line, MAX_LINE_BYTES, MAX_SILENCE};
 use super::{AdminError, ByteStream, Export, Import, Operation, Progress};
@@ -108,7 +111,7 @@ impl AdminConnection {
         let mut request = request.body(body).map_err(|error| failed(error.to_string()))?;
         request.headers_mut().extend(arguments.map(|json| (HeaderName::from_static(ARGUMENTS), json)));
         // The daemon sends the head of the response before it starts the work.
-        match tokio::time::timeout(MAX_SILENCE, self.http.send(request)).await {
+        match unless_silent(self.http.send(request)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(failed(error.to_string())),
             Err(_) => Err(failed(format!("silent for {} seconds", MAX_SILENCE.as_secs()))),
@@ -122,10 +125,20 @@ fn json(operation: &impl Serialize) -> ClientBody {
     full_body(bytes)
 }
 
+/// Waits for the daemon, [`MAX_SILENCE`] at most, in two halves: where the machine stood still, however long, one of them may
+/// end without that the daemon could answer.
+async fn unless_silent<T>(answer: impl Future<Output = T>) -> Result<T, Elapsed> {
+    let mut answer = pin!(answer);
+    match timeout(MAX_SILENCE / 2, answer.as_mut()).await {
+        Ok(answer) => Ok(answer),
+        Err(_) => timeout(MAX_SILENCE / 2, answer).await,
+    }
+}
+
 /// Returns the bytes of a response, with a time-out for each piece.
 fn pieces(body: ClientBody) -> ByteStream {
     Box::pin(stream::unfold(body, |mut body| async move {
-        let piece = match tokio::time::timeout(MAX_SILENCE, body.frame()).await {
+        let piece = match unless_silent(body.frame()).await {
             Ok(None) => return None,
             Ok(Some(Ok(frame))) => Ok(frame.into_data().unwrap_or_default()),
             Ok(Some(Err(error))) => Err(io::Error::other(error)),
@@ -174,5 +187,24 @@ fn output<T: DeserializeOwned>(last_line: &[u8]) -> Result<T, AdminError> {
         Ok(Line::Progress(_)) | Err(_) => {
             Err(AdminError::failed("the daemon has another version: use the command of that version"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt as _, StreamExt as _, stream};
+    use http_body_util::StreamBody;
+    use std::time::Duration;
+
+    use super::{MAX_SILENCE, boxed_body, pieces};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_daemon_is_silent_only_if_the_machine_did_not_stand_still() {
+        let mut pieces = pieces(boxed_body(StreamBody::new(stream::pending::<Result<_, std::io::Error>>())));
+        assert!(pieces.next().now_or_never().is_none());
+        tokio::time::advance(MAX_SILENCE + Duration::from_secs(1)).await;
+        assert!(pieces.next().now_or_never().is_none(), "as after a stop");
+        tokio::time::advance(MAX_SILENCE).await;
+        assert!(pieces.next().now_or_never().unwrap().unwrap().is_err());
     }
 }
