@@ -14,6 +14,10 @@ const PART_LIFETIME_S: i64 = 900;
 /// Lifetime of a read URL in seconds: the request must begin within it.
 const READ_LIFETIME_S: i64 = 300;
 
+/// Seconds by which a URL may be valid for longer than its lifetime, for a clock that is corrected. One that was made while
+/// the clock was ahead by more is refused: it would be valid for as long as that, and nobody could recall it.
+const AHEAD_S: i64 = 60;
+
 /// Makes and checks signed queries with one secret.
 pub struct UrlSigner {
     secret: Zeroizing<[u8; 32]>,
@@ -62,7 +66,7 @@ impl SignedRead {
 /// Errors of a signed URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignedUrlError {
-    /// The URL has expired.
+    /// The URL has expired, or was made by a clock that was ahead.
     #[error("this URL has expired; ask for a new one")]
     Expired,
     /// The URL was not signed by this hold, was changed, or is used with another method.
@@ -106,7 +110,7 @@ impl UrlSigner {
         now_s: i64,
     ) -> Result<SignedPart, SignedUrlError> {
         let (upload_id, part_number) = get("uploadId").zip(get("partNumber")).ok_or(SignedUrlError::Invalid)?;
-        self.check(&["part", upload_id, part_number], get, now_s)?;
+        self.check(&["part", upload_id, part_number], get, now_s, PART_LIFETIME_S)?;
         Ok(SignedPart { upload_id: upload_id.to_owned(), part_number: part_number.to_owned() })
     }
 
@@ -132,7 +136,7 @@ impl UrlSigner {
         let (text, size) = (digest.to_string(), get("size"));
         let mut fields = vec!["read", method.as_str(), &text];
         fields.extend(size);
-        self.check(&fields, get, now_s)?;
+        self.check(&fields, get, now_s, READ_LIFETIME_S)?;
         // The size is parsed only after its signature was verified.
         let size_bytes = size.map(str::parse).transpose().map_err(|_| SignedUrlError::Invalid)?;
         Ok(SignedRead { digest: *digest, size_bytes })
@@ -143,6 +147,7 @@ impl UrlSigner {
         fields: &[&str],
         get: impl Fn(&str) -> Option<&'q str>,
         now_s: i64,
+        lifetime_s: i64,
     ) -> Result<(), SignedUrlError> {
         let (expires, signature) = get("expires").zip(get("signature")).ok_or(SignedUrlError::Invalid)?;
         let signature =
@@ -152,7 +157,8 @@ impl UrlSigner {
         self.mac(&all).verify_slice(&signature).map_err(|_| SignedUrlError::Invalid)?;
         // The expiry is parsed only after its signature was verified.
         let expires: i64 = expires.parse().map_err(|_| SignedUrlError::Invalid)?;
-        if now_s < expires { Ok(()) } else { Err(SignedUrlError::Expired) }
+        let is_valid = now_s < expires && expires <= now_s.saturating_add(lifetime_s + AHEAD_S);
+        if is_valid { Ok(()) } else { Err(SignedUrlError::Expired) }
     }
 
     fn sign(&self, fields: &[&str]) -> String {
@@ -201,6 +207,9 @@ mod tests {
             changed[at].1 = forged.into();
             assert_eq!(signer().check_part(get(&changed), NOW), Err(SignedUrlError::Invalid), "{forged}");
         }
+        // Made while the clock was ahead: it would be valid for so much longer.
+        assert!(signer().check_part(get(&query), NOW - 60).is_ok());
+        assert_eq!(signer().check_part(get(&query), NOW - 61), Err(SignedUrlError::Expired));
         let other = UrlSigner::new(Zeroizing::new([8; 32]));
         assert_eq!(other.check_part(get(&query), NOW), Err(SignedUrlError::Invalid));
     }
@@ -213,7 +222,9 @@ mod tests {
         assert_eq!(check(&digest, ReadMethod::Get, NOW), Ok(SignedRead { digest, size_bytes: Some(4096) }));
         assert_eq!(check(&digest, ReadMethod::Head, NOW), Err(SignedUrlError::Invalid));
         assert_eq!(check(&Digest::from_bytes([2; 32]), ReadMethod::Get, NOW), Err(SignedUrlError::Invalid));
-        assert_eq!(check(&digest, ReadMethod::Get, NOW + 300), Err(SignedUrlError::Expired));
+        for now_s in [NOW + 300, NOW - 61] {
+            assert_eq!(check(&digest, ReadMethod::Get, now_s), Err(SignedUrlError::Expired));
+        }
         // A part's signature is not valid for a read.
         let part = pairs(&signer().part_query("x", 1, NOW));
         assert_eq!(signer().check_read(&digest, ReadMethod::Get, get(&part), NOW), Err(SignedUrlError::Invalid));
