@@ -1,10 +1,10 @@
 //! Lists and results of the index, page by page, in each order.
 
-use atcr_appview::index::{RepositoryOrder, SearchWords};
-use atproto::syntax::Did;
+use atcr_appview::index::{Change, ChangeKind, IndexLimits, PullCount, RepositoryOrder, SearchWords};
+use atproto::syntax::{Did, ImageName};
 use serde_json::json;
 
-use crate::index::{change, image, says, usual};
+use crate::index::{change, image, place, says, usual};
 use crate::support::did_server::plc as did;
 
 const HOLD: &str = "did:web:hold.example.org";
@@ -73,5 +73,29 @@ async fn an_owners_repositories_come_in_the_order_that_was_asked_for() {
             after = Some(next);
         }
         assert_eq!(listed, expected, "{order:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_older_count_of_a_hold_does_not_replace_that_of_an_event() {
+    let (alice, hold) = (did(2), Did::parse(HOLD).unwrap());
+    for (lists_new, kept) in [(true, [7, 7, 9, 2]), (false, [7, 5, 9, 2])] {
+        let index = place(IndexLimits { lists_new, ..IndexLimits::of_total(1000) });
+        index.apply(image(&alice, "app", "v1", HOLD, ""), None).await.unwrap();
+        says(&index, HOLD, true).await;
+        let mut counts = [0; 4];
+        for (count, (pulls, is_event)) in counts.iter_mut().zip([(7, true), (5, false), (9, false), (2, true)]) {
+            let stats = PullCount::new(alice.clone(), ImageName::parse("app").unwrap(), pulls);
+            match is_event {
+                true => {
+                    let kind = ChangeKind::Stats(stats);
+                    index.apply(vec![Change { account: hold.clone(), kind }], None).await.unwrap();
+                }
+                false => index.set_pull_counts(&hold, vec![stats]).await.unwrap(),
+            }
+            let found = index.list(None, RepositoryOrder::Pulls, 1, None).await.unwrap();
+            *count = found.repositories[0].pulls;
+        }
+        assert_eq!(counts, kept, "events are followed: {lists_new}");
     }
 }

@@ -116,13 +116,15 @@ pub struct PullCount {
     pub(super) name: ImageName,
     /// Number of manifest downloads, [`MAX_COUNT`] at most.
     pub(super) pulls: u64,
+    /// Whether the hold was asked for the count: an event may have brought a newer one meanwhile.
+    pub(super) is_answer: bool,
 }
 
 impl PullCount {
     /// Returns the count of an image of `owner`, cut to [`MAX_COUNT`].
     #[must_use]
     pub fn new(owner: Did, name: ImageName, pulls: u64) -> Self {
-        Self { owner, name, pulls: pulls.min(MAX_COUNT) }
+        Self { owner, name, pulls: pulls.min(MAX_COUNT), is_answer: false }
     }
 }
 

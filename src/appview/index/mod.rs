@@ -213,12 +213,16 @@ impl Index {
         self.database.read(move |read| tables::holds::of_member(read, &member, limit)).await
     }
 
-    /// Stores the pull counts of images, as read from a hold.
+    /// Stores the pull counts of images, as read from a hold. Where events are followed, a count that is smaller than the
+    /// stored one is not: an event may have brought that meanwhile, as it will bring a count that fell.
     ///
     /// # Errors
     /// As [`Index::apply`].
     pub async fn set_pull_counts(&self, hold: &Did, counts: Vec<PullCount>) -> Result<(), StorageError> {
-        let change = |count| Change { account: hold.clone(), kind: ChangeKind::Stats(count) };
+        let change = |count: PullCount| {
+            let kind = ChangeKind::Stats(PullCount { is_answer: true, ..count });
+            Change { account: hold.clone(), kind }
+        };
         let mut changes = counts.into_iter().map(change).peekable();
         // In batches, so that other writes come between them.
         while changes.peek().is_some() {

@@ -237,7 +237,7 @@ pub(super) fn set_pull_count(
     hold: &Did,
     count: &PullCount,
 ) -> Result<(), StorageError> {
-    let PullCount { owner, name, pulls } = count;
+    let PullCount { owner, name, pulls, is_answer } = count;
     let Some(account) = accounts::known(applying.write, owner)? else { return Ok(()) };
     if !applying.touched.is_empty() {
         // The image may have come with the same batch: its row does not name the hold yet.
@@ -247,8 +247,11 @@ pub(super) fn set_pull_count(
             refresh(applying, repository)?;
         }
     }
-    let sql = "UPDATE index_repository SET pulls = ?4 WHERE account = ?1 AND name = ?2 AND hold = ?3 AND pulls <> ?4";
-    applying.write.execute(sql, (account.id, name.as_str(), hold.as_str(), pulls.cast_signed())).map(drop)
+    let only_grows = *is_answer && applying.limits.lists_new;
+    let sql = "UPDATE index_repository SET pulls = ?4 WHERE account = ?1 AND name = ?2 AND hold = ?3
+               AND (pulls < ?4 OR (pulls > ?4 AND NOT ?5))";
+    let row = (account.id, name.as_str(), hold.as_str(), pulls.cast_signed(), only_grows);
+    applying.write.execute(sql, row).map(drop)
 }
 
 /// Number of repositories whose full-text rows one transaction makes.
