@@ -20,6 +20,9 @@ use crate::support::did_server::{DidServer, Reply, document, plc};
 /// Far more than anything here takes: reached only when something hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// The host of pages.
+const HOST: &str = "127.0.0.1:5000";
+
 /// A Jetstream: each connection with the address that it asked for.
 struct Jetstream {
     url: String,
@@ -69,6 +72,12 @@ fn image(registry: &Registry, did: &Did, name: &str, time_us: u64) -> [Message; 
 
 async fn registry(urls: &str) -> Registry {
     let registry = Registry::start([("ATCR_JETSTREAM_URLS", urls)]).await;
+    has_captain(&registry);
+    registry
+}
+
+/// The network is a public hold.
+fn has_captain(registry: &Registry) {
     let captain = json!({
         "owner": registry.alice, "public": true, "allowAllCrew": true, "deployedAt": "2026-01-01T00:00:00Z",
     });
@@ -76,7 +85,6 @@ async fn registry(urls: &str) -> Registry {
     let path = format!("/xrpc/com.atproto.repo.getRecord?repo={hold}&collection=io.atcr.hold.captain&rkey=self");
     let uri = format!("at://did:web:localhost%3A{}/io.atcr.hold.captain/self", registry.network.port);
     registry.network.set(&path, Reply::Body(json!({ "uri": uri, "value": captain }).to_string()));
-    registry
 }
 
 async fn names(registry: &Registry, words: &str) -> Vec<String> {
@@ -294,4 +302,36 @@ async fn hostile_events_do_no_harm_and_a_flood_displaces_nobody() {
         socket.send(message).await.unwrap();
     }
     found(&registry, "later", 1).await;
+}
+
+#[tokio::test]
+async fn an_account_that_is_not_active_is_not_shown_where_no_events_say_so() {
+    let mut registry = Registry::start([("UNRELATED", "1")]).await;
+    has_captain(&registry);
+    let (did, port) = (registry.alice.clone(), registry.network.port);
+    let status = format!("/xrpc/com.atproto.sync.getRepoStatus?did={}", did.as_str().replace(':', "%3A"));
+    let known = format!(
+        "INSERT INTO index_account (id, did, ask_us, records) VALUES (1, '{did}', 1, 1);
+         INSERT INTO index_hold (did, is_public, ask_us) VALUES ('did:web:localhost%3A{port}', 1, 1 << 60);
+         INSERT INTO index_repository (id, account, name, hold, pushed_us, is_shown)
+         VALUES (1, 1, 'app', 'did:web:localhost%3A{port}', 1, 1);
+         INSERT INTO index_manifest VALUES (1, zeroblob(32), 1, 'did:web:localhost%3A{port}', '', '', 1, 1);
+         INSERT INTO pushed_repository VALUES ('{did}', 'app', 'http://localhost:{port}', 1);"
+    );
+    for (state, shown, statements) in [
+        (json!({ "active": true }), 1, known.as_str()),
+        (json!({ "active": false, "status": "takendown" }), 0, "UPDATE index_account SET ask_us = 1"),
+        (json!({}), 0, "UPDATE index_account SET ask_us = 1"),
+        (json!({ "active": true }), 1, "UPDATE index_account SET ask_us = 1"),
+    ] {
+        registry.network.set(&status, Reply::Body(state.to_string()));
+        registry.restart_after(statements).await;
+        let database = Connection::open(registry.database()).unwrap();
+        let sql = "SELECT count(*) FROM index_account WHERE ask_us > 1";
+        until("it is checked", || database.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap() == 1).await;
+        let listed = registry.get("/xrpc/io.atcr.appview.listRepositories").await.ok();
+        assert_eq!(listed["repositories"].as_array().unwrap().len(), shown, "{state}");
+        let home = registry.call("GET", "/").header("host", HOST).header("accept", "text/html").send().await;
+        assert_eq!(home.text().matches("/app\"").count(), shown, "{state}: {}", home.text());
+    }
 }

@@ -11,12 +11,22 @@ use server::identity::{Account, Pool};
 impl Sessions {
     /// Asks an account's PDS why it serves the account to nobody. `None` when the account is active, or the PDS does not say.
     pub async fn inactive(&self, account: &Account) -> Option<Inactive> {
+        self.status(account).await.flatten()
+    }
+
+    /// Asks an account's PDS for the status of the account: `Some(None)` when it is active, `None` when the PDS does not say.
+    async fn status(&self, account: &Account) -> Option<Option<Inactive>> {
         let url = self.resolver.pds_method(account, &nsid::SYNC_GET_REPO_STATUS).ok()?.to_string();
         let parameters = &[("did", account.did.as_str())];
         match self.remote.query::<RepoStatus>(&url, parameters, Credential::None).await {
-            Ok(status) => Inactive::of_status(&status),
-            Err(error) => Inactive::of_error(&error),
+            Ok(status) => Some(Inactive::of_status(&status)),
+            Err(error) => Inactive::of_error(&error).map(Some),
         }
+    }
+
+    /// Asks an account's PDS whether it serves the account. `None` when it does not say.
+    pub async fn is_active(&self, account: &Account) -> Option<bool> {
+        self.status(account).await.map(|inactive| inactive.is_none())
     }
 
     /// Returns the reason why the PDS of a session's account does not take the session any more, if it is the state of the

@@ -6,6 +6,8 @@ use futures_util::{StreamExt as _, stream};
 use tokio::time::{Instant, timeout};
 
 use super::Follow;
+use crate::index::{Change, ChangeKind};
+use crate::names::Owner;
 use atproto::syntax::{Did, HoldId, micros};
 use server::bulkhead::Caller;
 use server::identity::ResolveError;
@@ -99,7 +101,25 @@ impl Follow {
             Ok(answer) => answer.map_err(drop),
             Err(_) => Err(()),
         };
+        if !self.settings.is_on() {
+            self.look_up_status(&account).await?;
+        }
         self.checked.insert(account.clone(), Instant::now());
         self.index.set_handle(&account, handle, asked_us).await
+    }
+
+    /// Asks an account's PDS whether the account is active, where no event says so.
+    async fn look_up_status(&self, account: &Did) -> Result<(), StorageError> {
+        let look_up = async {
+            let found = self.owners.find(&Owner::Did(account.clone()), &Caller::Program).await.ok()?;
+            self.repos.is_active(&found).await
+        };
+        match timeout(TIME, look_up).await.ok().flatten() {
+            Some(is_active) => {
+                let kind = ChangeKind::Active(is_active);
+                self.index.apply(vec![Change { account: account.clone(), kind }], None).await
+            }
+            None => Ok(()),
+        }
     }
 }

@@ -283,6 +283,15 @@ impl Index {
         self.database.write(move |write| tables::accounts::check_handle_later(write, &account, at_us)).await
     }
 
+    /// Returns whether an account is inactive at its server, as far as the index knows.
+    ///
+    /// # Errors
+    /// As [`Index::apply`].
+    pub async fn is_inactive(&self, account: &Did) -> Result<bool, StorageError> {
+        let account = account.clone();
+        self.database.read(move |read| tables::accounts::is_inactive(read, &account)).await
+    }
+
     /// Returns accounts whose records are to be listed.
     ///
     /// # Errors

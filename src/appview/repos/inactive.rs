@@ -10,6 +10,11 @@ use atproto::lexicon::nsid;
 use server::identity::Account;
 
 impl Repos {
+    /// Asks an account's PDS whether it serves the account. `None` when it does not say.
+    pub async fn is_active(&self, account: &Account) -> Option<bool> {
+        self.sessions.is_active(account).await
+    }
+
     /// Returns the error for a failed public query of the account's PDS.
     pub(super) async fn failed(&self, account: &Account, method: &str, error: RemoteError) -> ReposError {
         let inactive = match (Inactive::of_error(&error), &error) {

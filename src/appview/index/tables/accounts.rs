@@ -96,6 +96,15 @@ pub fn check_handle_later(write: &Write<'_>, did: &Did, at_us: u64) -> Result<()
     write.execute(sql, (did.as_str(), at_us.cast_signed())).map(drop)
 }
 
+/// Returns whether an account is known to be inactive at its server.
+///
+/// # Errors
+/// As [`due_handles`].
+pub fn is_inactive(read: &Read<'_>, did: &Did) -> Result<bool, StorageError> {
+    let sql = "SELECT is_active = 0 FROM index_account WHERE did = ?1";
+    Ok(read.first(sql, [did.as_str()], |row| row.get(0))?.unwrap_or(false))
+}
+
 /// Returns whether an account is known, and its records are to be listed.
 ///
 /// # Errors

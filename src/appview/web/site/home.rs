@@ -127,6 +127,9 @@ async fn look(web: &Web) -> Result<Vec<Recent>, WebError> {
     });
     let looks = rows.map(|row| async move {
         let found = async {
+            if web.index.is_inactive(&row.account).await.ok()? {
+                return None;
+            }
             let is_public = web.catalog.captain(&row.hold).await.is_ok_and(|captain| captain.public);
             if !is_public {
                 return None;
