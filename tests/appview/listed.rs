@@ -129,6 +129,17 @@ async fn an_answer_that_is_older_than_an_event_is_not_kept() {
     assert_eq!(names(&index).await, [""; 0]);
     assert_eq!(index.of_account(&alice).await.unwrap().unwrap().handle, None);
     assert_eq!(index.due_handles(9).await.unwrap(), std::slice::from_ref(&alice), "it is asked again");
+    // By events without end nobody keeps a handle that is no more theirs.
+    for answer in [Ok(None), handle("other.example.org")] {
+        index.set_handle(&alice, handle("former.example.org"), index.now_us()).await.unwrap();
+        let asked_us = index.now_us();
+        index.apply(of(&alice, ChangeKind::Handle), None).await.unwrap();
+        index.set_handle(&alice, handle("former.example.org"), asked_us).await.unwrap();
+        let known = async || index.of_account(&alice).await.unwrap().unwrap().handle;
+        assert_eq!(known().await.as_deref(), Some("former.example.org"));
+        index.set_handle(&alice, answer, asked_us).await.unwrap();
+        assert_eq!(known().await, None);
+    }
     // What is asked from then on is kept.
     index.set_handle(&alice, handle("new.example.org"), index.now_us()).await.unwrap();
     assert_eq!(index.of_account(&alice).await.unwrap().unwrap().handle.as_deref(), Some("new.example.org"));

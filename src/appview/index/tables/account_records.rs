@@ -7,8 +7,9 @@ use atproto::syntax::{Did, Handle};
 use server::sqlite::Write;
 use server::storage::StorageError;
 
-/// Stores the handle of an account, and the time of the next check, unless the check became due again after `asked_us`.
-/// `Err`: the last handle stays.
+/// Stores the handle of an account, and the time of the next check, unless the check became due again after `asked_us`: then
+/// the answer only takes away a handle that it does not confirm, or events without end would keep one. `Err`: the last
+/// handle stays.
 ///
 /// # Errors
 /// When the database fails or has an invalid row; the same below.
@@ -20,11 +21,11 @@ pub fn set_handle(
     next_us: u64,
 ) -> Result<(), StorageError> {
     let sql = "UPDATE index_account SET ask_us = ?2 WHERE did = ?1 AND ask_us <= ?3";
-    let is_stored = write.execute(sql, (did.as_str(), next_us.cast_signed(), asked_us.cast_signed()))? > 0;
-    let Some(handle) = handle.ok().filter(|_| is_stored) else { return Ok(()) };
+    let is_newest = write.execute(sql, (did.as_str(), next_us.cast_signed(), asked_us.cast_signed()))? > 0;
+    let Ok(handle) = handle else { return Ok(()) };
     let handle = handle.map(|handle| handle.as_str().to_ascii_lowercase());
-    let sql = "UPDATE index_account SET handle = ?2 WHERE did = ?1 AND handle IS NOT ?2";
-    if write.execute(sql, (did.as_str(), handle))? == 0 {
+    let sql = "UPDATE index_account SET handle = iif(?3, ?2, NULL) WHERE did = ?1 AND handle IS NOT ?2";
+    if write.execute(sql, (did.as_str(), handle, is_newest))? == 0 {
         return Ok(());
     }
     for id in repositories_of(write, did)? {
