@@ -54,7 +54,7 @@ const FENCES: [(&str, &[&str]); 23] = [
     ("simple_dns", &["server/egress"]),
     ("quick_xml", &["hold/objects"]),
     ("askama", &["hold/api", "appview/web"]),
-    ("pulldown_cmark", &["appview/web"]),
+    ("pulldown_cmark", &["appview/index", "appview/web"]),
     ("multer", &["appview/web"]),
     ("tokio_tungstenite", &["server/wire", "server/egress", "hold/api"]),
 ];

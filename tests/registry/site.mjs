@@ -334,6 +334,7 @@ await step('the owner writes the text and the picture of a page, at once seen by
   assert.match(picture.text, /The picture is saved/)
   assert.match((await open('/alice.test/team/tools')).text, /<h3>Tools<\/h3>\n<p>Of the <strong>office<\/strong>/)
   assert.equal((await open('/picture/alice.test/team/tools')).headers.get('content-type'), 'image/png')
+  assert.match((await open('/search?q=tools')).text, /Tools: Of the office\./)
 })
 
 await step('a repository says how its newest image is pulled, not the cache that was pushed after it', async () => {

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::page_words::page_words;
 use atproto::lexicon::nsid;
 use atproto::lexicon::{Captain, Manifest, RepoPage, SELF_KEY, Star, Stats, TagRecord};
 use atproto::syntax::{Datetime, Did, Digest, ImageName, RecordKey, Tag};
@@ -32,7 +33,7 @@ pub enum ChangeKind {
     Page {
         /// Repository.
         name: ImageName,
-        /// Beginning of its text; empty for none.
+        /// The first words of its text; empty for none.
         text: String,
     },
     /// The account gave a star.
@@ -159,7 +160,9 @@ fn written(account: &Did, collection: &str, key: &str, record: &Value, now_us: u
     if collection == nsid::REPO_PAGE.as_str() {
         let name = page_of(key)?;
         let text = record.get("description").and_then(Value::as_str).filter(|_| is_named(record, &name))?;
-        return Some(ChangeKind::Page { name, text: line(Some(text)) });
+        // Of four bytes each at most.
+        let words = page_words(text, 4 * MAX_TEXT_CHARS);
+        return Some(ChangeKind::Page { name, text: line(Some(&words)) });
     }
     if collection == nsid::STAR.as_str() {
         let (owner, name) = serde_json::from_value::<Star>(owned()).ok()?.repository()?;

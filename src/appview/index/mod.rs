@@ -8,6 +8,7 @@
 
 mod change;
 mod indexed;
+mod page_words;
 mod query;
 mod replacing;
 mod retries;
