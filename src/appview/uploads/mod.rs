@@ -21,14 +21,14 @@ use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 
-use crate::accounts::Login;
-use crate::holds::{Holds, UploadAtHold, Verb};
+use crate::accounts::{AccountsError, Login, is_open};
+use crate::holds::{Holds, HoldsError, UploadAtHold, Verb};
 use atproto::lexicon::error as name;
 use atproto::syntax::{Digest, HoldId};
 use server::bulkhead::{LockGuard, Locks};
 use server::label;
 use server::metrics::{Counter, CounterBy};
-use server::sqlite::Database;
+use server::sqlite::{Database, Write};
 use server::storage::{Hash, check_writable, directory_of, give_to_owner_of, warn_if_full};
 use server::wire::RequestBody;
 
@@ -179,10 +179,15 @@ impl Uploads {
             hash_state: Hash::default().save(),
             touched_us: (self.clock)(),
         };
-        if let Err(error) = self.database.write(move |write| tables::insert(write, &row)).await {
+        let insert = move |write: &Write<'_>| match is_open(write, &row.at_hold.login)? {
+            true => tables::insert(write, &row).map_err(UploadsError::from),
+            // The account may be deleted here by now.
+            false => Err(HoldsError::from(AccountsError::SessionEnded).into()),
+        };
+        if let Err(error) = self.database.write(insert).await {
             // Nobody can continue it, and it would count among the account's uploads at the hold for a day.
             self.abort(&at_hold).await;
-            return Err(error.into());
+            return Err(error);
         }
         self.counts.begun.inc();
         Ok(())

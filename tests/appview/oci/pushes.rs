@@ -22,8 +22,8 @@ const DELETE_RECORD: &str = "/xrpc/com.atproto.repo.deleteRecord";
 pub(crate) const PUT_RECORD: &str = "/xrpc/com.atproto.repo.putRecord";
 pub(crate) const NOTIFY: &str = "/xrpc/io.atcr.hold.notifyManifest";
 const REQUEST_CREW: &str = "/xrpc/io.atcr.hold.requestCrew";
-pub(super) const INITIATE: &str = "/xrpc/io.atcr.hold.initiateUpload";
-pub(super) const BLOBS: &str = "/v2/alice.test/app/blobs/";
+pub(crate) const INITIATE: &str = "/xrpc/io.atcr.hold.initiateUpload";
+pub(crate) const BLOBS: &str = "/v2/alice.test/app/blobs/";
 /// Some record.
 pub(crate) const URI: &str = "at://did:web:hold.example.org/io.atcr.hold.crew/x";
 

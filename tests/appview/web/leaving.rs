@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::person::{Person, TOKEN, form_token, status};
 use crate::asked::Asked as _;
-use crate::oci::pushes::{INDEX, NOTIFY, PUT_RECORD, Pushes, URI, digest};
+use crate::oci::pushes::{BLOBS, INDEX, INITIATE, NOTIFY, PUT_RECORD, Pushes, URI, digest};
 use crate::oci::registry::Registry;
 use crate::support::did_server::Reply;
 
@@ -240,4 +240,22 @@ async fn a_push_that_ends_after_its_account_was_deleted_leaves_nothing_of_it() {
         tokio::join!(push(), delete);
         assert_eq!(kept(), [0, 0], "{table}");
     }
+}
+
+#[tokio::test]
+async fn an_upload_that_begins_while_its_account_is_deleted_is_not_kept() {
+    let pushes = Pushes::start().await;
+    let (registry, network, uploads) = (&pushes.registry, &pushes.registry.network, format!("{BLOBS}uploads/"));
+    registry.has_oauth();
+    let mut person = Person::of(registry);
+    person.sign_in().await;
+    network.set(INITIATE, Reply::Held(json!({ "uploadId": "u1" }).to_string()));
+    let token = form_token(&person.open("/settings").await);
+    let delete = async {
+        until(|| network.requests_of(INITIATE), 1).await;
+        assert_eq!(person.send("/settings/delete", &[("token", &token), ("sure", "yes")]).await.status, 303);
+        network.release();
+    };
+    let (begun, ()) = tokio::join!(pushes.call("POST", &uploads, ""), delete);
+    assert_eq!((begun.status, rows(registry, "upload")), (401, 0), "{}", begun.text());
 }
