@@ -71,7 +71,7 @@ impl Blobs {
         } else {
             return Ok(false);
         };
-        let aborted = self.drop_if(id, |_| true).await?;
+        let aborted = self.drop_unless_busy(id, |_| true).await?;
         if aborted {
             tracing::warn!(%account, upload = %id, bytes = all_bytes, "upload aborted: {}", passed.reason());
             self.sessions.counts.passed_limit.inc(passed);

@@ -44,10 +44,8 @@ impl Blobs {
         let stale = db.read(move |read| tables::stale_uploads(read, before_us)).await?;
         let mut swept = Swept::default();
         for id in stale.into_iter().map(UploadId::from_key) {
-            // One that is being completed is not left, and may take minutes: the others do not wait for it.
-            let Some(upload) = self.sessions.uploads.try_lock(&id) else { continue };
             // A part may have been recorded since the list was read.
-            if self.drop_locked(&upload, move |upload| upload.touched_us < before_us).await? {
+            if self.drop_unless_busy(&id, move |upload| upload.touched_us < before_us).await? {
                 swept.uploads += 1;
                 self.sessions.counts.swept.inc();
             }
@@ -96,8 +94,8 @@ impl Blobs {
         Ok(self.sessions.db.read(tables::uploading_accounts).await?)
     }
 
-    /// Drops all open uploads of an account that lost its permission to write, also those with a part in flight.
-    /// Returns how many.
+    /// Drops all open uploads of an account that lost its permission to write, also those with a part in flight, but none
+    /// that is being completed. Returns how many.
     ///
     /// # Errors
     /// As [`Blobs::sweep`].
@@ -106,7 +104,7 @@ impl Blobs {
         let read = move |read: &Read<'_>| tables::open_uploads_of(read, &owner);
         let mut dropped = 0;
         for id in self.sessions.db.read(read).await?.into_iter().map(UploadId::from_key) {
-            if self.drop_if(&id, |_| true).await? {
+            if self.drop_unless_busy(&id, |_| true).await? {
                 dropped += 1;
                 self.sessions.counts.revoked.inc();
             }
@@ -121,6 +119,17 @@ impl Blobs {
         which: impl FnOnce(&UploadRow) -> bool + Send + 'static,
     ) -> Result<bool, BlobError> {
         let upload = self.sessions.uploads.lock(id).await;
+        self.drop_locked(&upload, which).await
+    }
+
+    /// As [`Blobs::drop_if`], unless the upload's lock is taken: one that is being completed may take minutes, and whoever
+    /// looks at all uploads does not wait for it, but comes again.
+    pub(super) async fn drop_unless_busy(
+        &self,
+        id: &UploadId,
+        which: impl FnOnce(&UploadRow) -> bool + Send + 'static,
+    ) -> Result<bool, BlobError> {
+        let Some(upload) = self.sessions.uploads.try_lock(id) else { return Ok(false) };
         self.drop_locked(&upload, which).await
     }
 

@@ -152,6 +152,9 @@ async fn an_upload_that_is_being_completed_keeps_no_sweep_from_the_others() {
     hold.blobs.initiate(&alice(), NOW_US).await.unwrap();
     let swept = tokio::time::timeout(patience, hold.blobs.sweep(NOW_US + 86_400_000_001, &ClockSteps::default())).await;
     assert_eq!(swept.expect("it waits for the one").unwrap().uploads, 1);
+    hold.blobs.initiate(&alice(), NOW_US).await.unwrap();
+    let revoked = tokio::time::timeout(patience, hold.blobs.revoke_uploads(&alice())).await;
+    assert_eq!(revoked.expect("it waits for the one").unwrap(), 1);
     drop(busy);
     completed.await.unwrap();
 }

@@ -1,15 +1,17 @@
 //! Parts that go past the hold are measured, count in the quota, and end with their upload beyond a limit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use atcr_hold::blobs::{BlobError, QuotaLimits, UploadLimits};
 use atproto::syntax::Did;
+use futures_util::FutureExt as _;
 use server::sqlite::Read;
 use server::storage::StorageError;
 
 use super::{MIB, begin, complete, holds_with, put, put_all, three_parts};
 use crate::objects::pattern;
-use crate::support::blob_hold::{Hold, NOW_US};
+use crate::support::blob_hold::{Hold, NOW_US, digest};
 
 /// Everybody may have 14 MiB.
 struct Fourteen;
@@ -74,5 +76,22 @@ async fn completion_finds_what_was_not_measured_yet() {
         assert_eq!(hold.blobs.measure_uploads(NOW_US).await.unwrap(), 1, "{}", hold.name);
         assert!(!hold.is_staged(&id).await);
         assert_eq!(used(&hold).await, whole.len() as u64);
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_is_being_completed_keeps_no_measurement_from_the_others() {
+    for hold in holds().await {
+        let (completing, other, large) = (begin(&hold).await, begin(&hold).await, pattern(7 * MIB));
+        let list = [(1, put(&hold, &completing, 1, &large).await)];
+        put(&hold, &other, 1, &large).await;
+        let digests = hold.blobs.digests();
+        let busy = digests.lock(&digest(&large)).await;
+        let mut completed = Box::pin(complete(&hold, &completing, &large, &list));
+        assert!(completed.as_mut().now_or_never().is_none(), "it waits for the digest, and has the lock of the upload");
+        let measured = tokio::time::timeout(Duration::from_secs(60), hold.blobs.measure_uploads(NOW_US)).await;
+        assert_eq!(measured.expect("it waits for the one").unwrap(), 1, "{}", hold.name);
+        drop(busy);
+        completed.await.unwrap();
     }
 }
