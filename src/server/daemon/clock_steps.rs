@@ -62,8 +62,9 @@ impl ClockSteps {
         seen.look(clock_us, now);
     }
 
-    /// Returns the time before which that was used last what is unused for `period`, microseconds since 1970, when the
-    /// clock is at `clock_us`: earlier by what the clock was set ahead within that period, as far as looks show.
+    /// Returns the latest time of a last use after which something counts as unused for `period` when the clock is at
+    /// `clock_us`, both in microseconds since 1970: earlier by what the clock was set ahead within that period, as far as
+    /// looks show.
     #[must_use]
     pub fn before_us(&self, clock_us: u64, period: Duration) -> u64 {
         let seen = self.0.lock();
