@@ -2,7 +2,7 @@
 # Sets up and passes every test: formatting, lints, scripts, documentation, dependencies, `cargo test` against a real PLC
 # directory, a real PDS and real S3 servers, the NixOS module, Prometheus, the demo, the page in a browser, and machines with
 # systemd that run the hold as that module has it.
-# Needs Rust and Node; installs the rest. 40 minutes on 2 cores; the first time it also compiles Garage (10 minutes of processor
+# Needs Rust and Node; installs the rest. 42 minutes on 2 cores the first time, when it also compiles Garage (10 minutes of processor
 # time), sets up Debian trees and installs servers, which are kept outside the checkout.
 #
 # Three lanes run beside each other, for much of each is waiting: for machines that boot, servers that are slow on purpose, a browser.

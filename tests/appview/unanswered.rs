@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use atcr_appview::index::{Change, ChangeKind, Index, IndexLimits};
+use atcr_appview::index::{Change, ChangeKind, DueHandle, Index, IndexLimits};
 use atcr_appview::schema;
 use atproto::syntax::Did;
 use serde_json::json;
@@ -55,7 +55,8 @@ async fn who_does_not_answer_is_asked_less_and_less() {
     LATER.fetch_add(24 * 12 * FIVE_MINUTES_US, Ordering::Relaxed);
     index.set_handle(&alice, Err(()), u64::MAX >> 1).await.unwrap();
     LATER.fetch_add(FIVE_MINUTES_US, Ordering::Relaxed);
-    assert_eq!(index.due_handles(9).await.unwrap(), [alice], "an answer ends it");
+    let due = index.due_handles(9).await.unwrap();
+    assert_eq!(due, [DueHandle { account: alice, is_first: false }], "an answer ends it");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use futures_util::{StreamExt as _, stream};
 use tokio::time::{Instant, timeout};
 
 use super::Follow;
-use crate::index::{Change, ChangeKind};
+use crate::index::{Change, ChangeKind, DueHandle};
 use crate::names::Owner;
 use atproto::syntax::{Did, HoldId, micros};
 use server::bulkhead::Caller;
@@ -89,13 +89,23 @@ impl Follow {
 
     /// Looks whether an account's domain confirms its handle. An account is asked about once in a minute at most, however
     /// many events it has: its document is not read more often, and an answer may be older than the last event.
-    async fn look_up_handle(&self, account: Did) -> Result<(), StorageError> {
+    ///
+    /// A first check takes the document that is cached, as no event says that it is outdated: reading it again would
+    /// keep a push in the next minute from finding that the account has moved.
+    async fn look_up_handle(&self, due: DueHandle) -> Result<(), StorageError> {
+        let DueHandle { account, is_first } = due;
         let asked_us = (self.clock)();
         let left = self.checked.get(&account).map_or(Duration::ZERO, |at| CHECK_PAUSE.saturating_sub(at.elapsed()));
         if left > Duration::ZERO {
             return self.index.check_handle_later(&account, asked_us.saturating_add(micros(left))).await;
         }
-        let look_up = self.owners.current_handle(&account, &Caller::Program);
+        let look_up = async {
+            if !is_first {
+                return self.owners.current_handle(&account, &Caller::Program).await;
+            }
+            let found = self.owners.find(&Owner::Did(account.clone()), &Caller::Program).await?;
+            self.owners.proven_handle(&found, &Caller::Program).await
+        };
         let handle = match timeout(TIME, look_up).await {
             Ok(Err(ResolveError::NotFound | ResolveError::Invalid(_) | ResolveError::Unsupported(_))) => Ok(None),
             Ok(answer) => answer.map_err(drop),
@@ -104,7 +114,9 @@ impl Follow {
         if !self.settings.is_on() {
             self.look_up_status(&account).await?;
         }
-        self.checked.insert(account.clone(), Instant::now());
+        if !is_first {
+            self.checked.insert(account.clone(), Instant::now());
+        }
         self.index.set_handle(&account, handle, asked_us).await
     }
 

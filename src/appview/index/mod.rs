@@ -33,6 +33,7 @@ use replacing::{BATCH, Listings};
 use retries::{LookUpKind, Retries};
 pub use search::FoundRepositories;
 pub use tables::IndexTotals;
+pub use tables::accounts::DueHandle;
 pub use tables::search::FoundRepository;
 
 /// Limit of records of one account; beyond it, its oldest repositories are forgotten.
@@ -252,7 +253,7 @@ impl Index {
     ///
     /// # Errors
     /// As [`Index::apply`].
-    pub async fn due_handles(&self, limit: usize) -> Result<Vec<Did>, StorageError> {
+    pub async fn due_handles(&self, limit: usize) -> Result<Vec<DueHandle>, StorageError> {
         let now_us = (self.clock)();
         self.database.read(move |read| tables::accounts::due_handles(read, now_us, limit)).await
     }

@@ -1,5 +1,7 @@
 //! The SQL of the accounts in the index.
 
+use rusqlite::Row;
+
 use super::Applying;
 use atproto::syntax::Did;
 use server::sqlite::{Columns as _, Read, Write, row_limit};
@@ -11,15 +13,24 @@ pub(super) struct AccountRow {
     pub(super) records: u64,
 }
 
-/// Returns the account of a DID. A new one is added, and the check of its handle becomes due.
+/// An account whose handle is to be checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueHandle {
+    /// The account.
+    pub account: Did,
+    /// Whether its handle was never checked: then no event says that it has changed.
+    pub is_first: bool,
+}
+
+/// Returns the account of a DID. A new one is added, and the first check of its handle is due at the time 0.
 pub(super) fn of(applying: &mut Applying<'_, '_>, did: &Did) -> Result<AccountRow, StorageError> {
     if let Some(known) = known(applying.write, did)? {
         return Ok(known);
     }
     applying.has_due = true;
     let list_us = applying.limits.lists_new.then_some(applying.now_us.cast_signed());
-    let sql = "INSERT INTO index_account (did, ask_us, list_us) VALUES (?1, ?2, ?3) RETURNING id";
-    let id = applying.write.first(sql, (did.as_str(), applying.now_us.cast_signed(), list_us), |row| row.get(0))?;
+    let sql = "INSERT INTO index_account (did, ask_us, list_us) VALUES (?1, 0, ?2) RETURNING id";
+    let id = applying.write.first(sql, (did.as_str(), list_us), |row| row.get(0))?;
     Ok(AccountRow { id: id.unwrap_or_default(), records: 0 })
 }
 
@@ -68,9 +79,11 @@ pub(super) fn repositories_of(read: &Read<'_>, did: &Did) -> Result<Vec<i64>, St
 ///
 /// # Errors
 /// When the database fails or has an invalid row; the same below.
-pub fn due_handles(read: &Read<'_>, now_us: u64, limit: usize) -> Result<Vec<Did>, StorageError> {
-    let sql = "SELECT did FROM index_account WHERE ask_us IS NOT NULL AND ask_us <= ?1 ORDER BY ask_us LIMIT ?2";
-    dids(read, sql, now_us, limit)
+pub fn due_handles(read: &Read<'_>, now_us: u64, limit: usize) -> Result<Vec<DueHandle>, StorageError> {
+    let sql =
+        "SELECT did, ask_us = 0 FROM index_account WHERE ask_us IS NOT NULL AND ask_us <= ?1 ORDER BY ask_us LIMIT ?2";
+    let due = |row: &Row<'_>| Ok(DueHandle { account: row.parse(0, Did::parse)?, is_first: row.get(1)? });
+    read.all(sql, (now_us.cast_signed(), row_limit(limit)), due)
 }
 
 /// Returns accounts whose records are to be listed.
