@@ -89,7 +89,7 @@ pub use upload_share::UploadShare;
 // Functions that other rooms call within their own transactions.
 pub use tables::{
     AccountUsage, BlobRow, BlobTotals, BlobUseRow, PendingDeletionRow, account_usage, blob_size, blob_totals, blob_use,
-    blob_uses_of, blobs_of, bring_back_uses, delete_blob, delete_pending_deletion, open_uploads_total,
+    blob_uses_of, blobs_of, bring_back_uses, delete_blob, delete_pending_deletion, has_later_use, open_uploads_total,
     pending_deletion_totals, pending_deletion_us, pending_deletions, put_blob, put_found, put_pending_deletion,
     renew_pending_deletion, uploaders,
 };

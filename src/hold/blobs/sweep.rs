@@ -13,9 +13,6 @@ use super::names::UploadId;
 use super::upload_state::UploadGuard;
 use super::{BlobError, Blobs, Store};
 
-/// A time so much later than now, in microseconds, is of a clock that was ahead: a minute.
-const AHEAD_US: u64 = 60 * 1_000_000;
-
 /// Counts of dropped items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Swept {
@@ -39,7 +36,7 @@ impl Blobs {
         self.require_storage()?;
         let before_us = steps.before_us(now_us, Duration::from_secs(self.sessions.limits().stale_upload_s));
         let db = &self.sessions.db;
-        let latest_us = now_us.saturating_add(AHEAD_US);
+        let latest_us = ClockSteps::latest_us(now_us);
         db.write(move |write| tables::bring_back(write, now_us, latest_us)).await?;
         let stale = db.read(move |read| tables::stale_uploads(read, before_us)).await?;
         let mut swept = Swept::default();

@@ -26,8 +26,6 @@ pub const MAX_RECORD_BLOB_BYTES: u64 = 1_000_000;
 const MAX_WAITING: u64 = 16;
 /// Time that a blob is kept without a record.
 const WAITING: Duration = Duration::from_secs(60 * 60);
-/// A time so much later than now, in microseconds, is of a clock that was ahead: a minute.
-const AHEAD_US: u64 = 60 * 1_000_000;
 
 /// A blob before it is stored.
 #[derive(Clone)]
@@ -141,7 +139,7 @@ impl Pds {
     /// # Errors
     /// [`PdsError::Storage`].
     pub async fn sweep_blobs(&self, now_us: u64, steps: &ClockSteps) -> Result<usize, PdsError> {
-        let (before_us, latest_us) = (steps.before_us(now_us, WAITING), now_us.saturating_add(AHEAD_US));
+        let (before_us, latest_us) = (steps.before_us(now_us, WAITING), ClockSteps::latest_us(now_us));
         let sweep = move |write: &Write<'_>| {
             tables::bring_back_waiting_blobs(write, now_us, latest_us)?;
             Ok::<_, PdsError>(tables::delete_waiting_blobs(write, before_us)?)

@@ -25,14 +25,13 @@ use crate::blobs::BlobUseRow;
 use crate::images;
 use crate::images::{Reconciled, UnaskedAccount};
 use atproto::syntax::{Datetime, Digest, millis};
+use server::daemon::ClockSteps;
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
 /// Blobs deleted in one batch: their digests are locked until the store has responded, and a small store under load was
 /// seen to take a tenth of a second for each.
 const DELETED_AT_ONCE: usize = 100;
-/// A use so much later than now, in microseconds, is of a clock that was ahead: a minute.
-const AHEAD_US: u64 = 60 * 1_000_000;
 /// Limit of garbage that is listed; more is only counted.
 const LISTED: usize = 10_000;
 
@@ -249,13 +248,10 @@ impl Upkeep {
     /// Makes the uses of a clock that was ahead uses of now: else what was used then is no garbage until that time comes.
     async fn bring_back_uses(&self) -> Result<(), StorageError> {
         let now_us = (self.clock)();
-        let latest_us = now_us.saturating_add(AHEAD_US);
+        let latest_us = ClockSteps::latest_us(now_us);
         self.digests.bring_back_uses(now_us, latest_us);
         for first in 0..=u8::MAX {
-            let is_later = move |read: &Read<'_>| {
-                Ok::<_, StorageError>(blobs::blob_uses_of(read, first)?.iter().any(|row| row.used_us > latest_us))
-            };
-            if self.db.read(is_later).await? {
+            if self.db.read(move |read| blobs::has_later_use(read, first, latest_us)).await? {
                 self.db.write(move |write| blobs::bring_back_uses(write, first, now_us, latest_us)).await?;
             }
         }

@@ -62,9 +62,15 @@ impl ClockSteps {
         seen.look(clock_us, now);
     }
 
-    /// Returns the latest time of a last use after which something counts as unused for `period` when the clock is at
-    /// `clock_us`, both in microseconds since 1970: earlier by what the clock was set ahead within that period, as far as
-    /// looks show.
+    /// Returns the latest time that a clock which was right may have given, when the clock is at `clock_us`, both in
+    /// microseconds since 1970: a later one is of a clock that was ahead.
+    #[must_use]
+    pub fn latest_us(clock_us: u64) -> u64 {
+        clock_us.saturating_add(LEAST_STEP_US)
+    }
+
+    /// Returns the time such that what was last used before it is unused for `period`, when the clock is at `clock_us`, both
+    /// in microseconds since 1970: earlier by what the clock was set ahead within that period, as far as looks show.
     #[must_use]
     pub fn before_us(&self, clock_us: u64, period: Duration) -> u64 {
         let seen = self.0.lock();

@@ -41,6 +41,16 @@ pub fn blob_uses_of(read: &Read<'_>, first: u8) -> Result<Vec<BlobUseRow>, Stora
     })
 }
 
+/// Whether one of the blobs whose digest begins with the byte `first` was used after `latest_us`, in microseconds since 1970.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn has_later_use(read: &Read<'_>, first: u8, latest_us: u64) -> Result<bool, StorageError> {
+    let (low, high) = bounds(first);
+    let sql = "SELECT 1 FROM blob WHERE digest BETWEEN ?1 AND ?2 AND max(completed_us, coalesce(last_used_us, 0)) > ?3 LIMIT 1";
+    Ok(read.first(sql, (low, high, latest_us.cast_signed()), |_| Ok(()))?.is_some())
+}
+
 /// Returns an acknowledged blob and its last use.
 ///
 /// # Errors
