@@ -132,7 +132,7 @@ end_all() {
     kill -- "-$pid" 2>/dev/null || true
     wait "$pid" || true
   done
-  [ "${#lane_pids[@]}" -eq 0 ] || tail -n 200 "$lanes_home"/*.log
+  [ "${#lane_pids[@]}" -eq 0 ] || tail -n 200 "$lanes_home"/*.log || true
   stop_s3
   rm -rf "$lanes_home"
 }

@@ -5,8 +5,8 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 /// Bytes of a page that are looked through for its first words, as badges and comments may stand before them.
 const MAX_READ_BYTES: usize = 16 * 1024;
 
-/// Returns the first words of a text in Markdown, of `max` bytes and a paragraph's remainder at most: of headings, paragraphs, lists and
-/// tables, without code blocks, pictures and HTML. Headings end with a colon.
+/// Returns the first words of a text in Markdown, up to the line with which they are more than `max` bytes: of headings,
+/// paragraphs, lists and tables, without code blocks, pictures and HTML. Headings end with a colon.
 pub(super) fn page_words(text: &str, max: usize) -> String {
     let mut words = String::new();
     let mut hidden = 0_usize;
