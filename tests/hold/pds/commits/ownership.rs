@@ -18,7 +18,7 @@ use crate::support::http::Call;
 
 const URL: &str = "https://hold.example.org";
 
-/// Starts a hold that is to stop as soon as it is ready.
+/// Starts a hold that is to stop as soon as it is ready and has stored its first look at the clock.
 async fn start(root: &Path, url: &str) -> Result<(), StartError> {
     let path = |name: &str| root.join(name).to_str().unwrap().to_owned();
     let environment = Environment::from([
@@ -41,6 +41,10 @@ async fn start(root: &Path, url: &str) -> Result<(), StartError> {
             },
             health = Call::new(port, "GET", "/xrpc/_health").send() => {
                 assert_eq!(health.status, 200);
+                tokio::select! {
+                    outcome = &mut run => panic!("ended by itself: {outcome:?}"),
+                    () = clock_is_stored(root) => {}
+                }
                 shutdown.cancel();
                 return run.await;
             }
@@ -48,10 +52,20 @@ async fn start(root: &Path, url: &str) -> Result<(), StartError> {
     }
 }
 
+/// Waits for the time that the first sweep of a hold stores: it comes beside the first answers.
+async fn clock_is_stored(root: &Path) {
+    let database = rusqlite::Connection::open(root.join("hold.db")).unwrap();
+    let sql = "SELECT count(*) FROM meta WHERE name = 'clock_seen_us'";
+    while !database.query_row(sql, [], |row| row.get::<_, bool>(0)).unwrap() {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Every file below `directory` with its content. The log of the database is moved into it first, so that it shows.
 fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let database = rusqlite::Connection::open(directory.join("hold.db")).unwrap();
-    database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    let is_busy: bool = database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).unwrap();
+    assert!(!is_busy, "all of the log is in the file");
     drop(database);
     let (mut files, mut directories) = (BTreeMap::new(), vec![directory.to_owned()]);
     while let Some(directory) = directories.pop() {
