@@ -92,6 +92,11 @@ impl IncomingPart {
         Arc::clone(&self.uncommitted.file)
     }
 
+    /// Returns the state of the part's upload.
+    pub(super) fn state(&self) -> Arc<UploadState> {
+        Arc::clone(&self.uncommitted.state)
+    }
+
     /// Returns the epoch in which the part began.
     pub(super) fn epoch(&self) -> u64 {
         self.uncommitted.epoch

@@ -114,7 +114,8 @@ impl Files {
 
     /// Syncs the part to disk, and records it unless the upload was closed meanwhile.
     async fn record(&self, part: IncomingPart, request: &PartRequest) -> Result<ETag, Failed> {
-        let epoch = part.epoch();
+        // A failed sync drops the part, and its upload's epochs are counted only while somebody has the state.
+        let (state, epoch) = (part.state(), part.epoch());
         let sync = move || {
             let row = part.sync();
             part.or_discard(row)
@@ -124,7 +125,7 @@ impl Files {
         let (part, row) = match synced {
             Err(Failed::Unsynced(error)) => return Err(Failed::Unsynced(error)),
             // The caller that closed the upload also removed its folder, and the sync may have failed for that.
-            _ if upload.epoch() != epoch => return Err(BlobError::UnknownUpload.into()),
+            _ if state.fence(epoch).is_err() => return Err(BlobError::UnknownUpload.into()),
             synced => synced?,
         };
         let etag = ETag(row.etag.clone());
@@ -195,4 +196,38 @@ fn put_row(
         _ => None,
     };
     Ok(Recording::New { replaced_file })
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::blobs::names::PartNumber;
+    use crate::blobs::{BlobPlace, BlobSettings, Blobs, Store, UploadLimits};
+    use crate::schema;
+
+    #[tokio::test]
+    async fn a_part_whose_folder_went_with_its_completion_is_of_an_unknown_upload() {
+        let root = TempDir::new().unwrap();
+        let place = BlobPlace::Directory(root.path().to_owned());
+        let limits = UploadLimits { reserve_bytes: 0, ..UploadLimits::default() };
+        let database = schema::open(&root.path().join("hold.db")).unwrap();
+        let blobs = Blobs::open(BlobSettings { place, limits }, database).await.unwrap();
+        let Store::Files(files) = &blobs.store else { unreachable!() };
+        let account = Did::parse("did:plc:alice").unwrap();
+        let upload = blobs.initiate(&account, 1).await.unwrap();
+        let [one, two] = [1, 2].map(|number| PartNumber::new(number).unwrap());
+        let request =
+            |number| PartRequest { upload, account: account.clone(), number, announced_bytes: None, now_us: 1 };
+        let etag = blobs.upload_part(request(one), futures_util::stream::empty()).await.unwrap();
+        let (late, _) = files.begin_part(&request(two)).await.unwrap();
+
+        let listed = vec![(one, etag.as_str().to_owned())];
+        blobs.complete(&upload, &account, Hash::default().digest(), listed, 1).await.unwrap();
+
+        // Only this part still has the state that says so.
+        let recorded = files.record(late, &request(two)).await;
+        assert!(matches!(recorded, Err(Failed::Part(BlobError::UnknownUpload))));
+    }
 }
