@@ -3,15 +3,16 @@
 # turns on the same machine. Prints one Markdown table. Takes about 6 minutes; wants a quiet machine.
 #
 #   tests/bench/firehose.sh [ROUNDS]        5 rounds when not given
+#
+# ATCR_HOLD_BINARY: the hold to measure, instead of a new release.
 set -euo pipefail
 # shellcheck source=tests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
 need node npm cargo cc
 install_stack
-say "Building the release binary"
-binary=$(build_hold release)
-[ -x "$binary" ] || die "cargo built no atcr-hold binary"
+binary=${ATCR_HOLD_BINARY:-$(build_hold release)}
+[ -x "$binary" ] || die "no program at '$binary'"
 
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/atcr-hold-bench.XXXXXX")
 trap 'rm -rf "$work"' EXIT

@@ -3,6 +3,8 @@
 # completeUpload and memory. Prints one Markdown table. Takes about 5 minutes and 6 GiB of disk; wants a quiet machine.
 #
 #   tests/bench/run.sh [ROUNDS]        5 rounds when not given
+#
+# ATCR_HOLD_BINARY: the hold to measure, instead of a new release.
 set -euo pipefail
 # shellcheck source=tests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
@@ -11,9 +13,8 @@ set -euo pipefail
 
 need node npm cargo cc python3
 install_stack
-say "Building the release binary"
-binary=$(build_hold release)
-[ -x "$binary" ] || die "cargo built no atcr-hold binary"
+binary=${ATCR_HOLD_BINARY:-$(build_hold release)}
+[ -x "$binary" ] || die "no program at '$binary'"
 
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/atcr-hold-bench.XXXXXX")
 trap 'rm -rf "$work"' EXIT

@@ -7,6 +7,8 @@
 #   tests/bench/s3.sh [--requests] [ROUNDS [SERVER...]]        5 garage seaweedfs when not given
 #
 # With --requests it only asks for URLs: 20 seconds a server.
+#
+# ATCR_HOLD_BINARY, ATCR_BENCH_S3: the hold to measure, and what drives it; without them releases are built.
 set -euo pipefail
 # shellcheck source=tests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
@@ -39,10 +41,13 @@ table() {
 }
 
 need cargo cc python3
-say "Building the release binary, and what drives it"
-binary=$(build_hold release)
-[ -x "$binary" ] || die "cargo built no atcr-hold binary"
-(cd "$repo" && cargo build --release --locked -p atcr-hold --example s3) >&2
+binary=${ATCR_HOLD_BINARY:-$(build_hold release)}
+[ -x "$binary" ] || die "no program at '$binary'"
+client=${ATCR_BENCH_S3:-}
+if [ -z "$client" ]; then
+  (cd "$repo" && cargo build --release --locked -p atcr-hold --example s3) >&2
+  client=$(dirname "$binary")/examples/s3
+fi
 
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/atcr-hold-bench.XXXXXX")
 trap 'stop_s3; rm -rf "$work"' EXIT
@@ -50,7 +55,7 @@ mkdir "$work/columns"
 before=$(load)
 # measure COLUMN SERVER...: what the program is told of a server is a line of the list.
 measure() {
-  "$(dirname "$binary")/examples/s3" "$binary" "$work" "$rounds" "${@:2}" "${only[@]}" >"$work/columns/$1"
+  "$client" "$binary" "$work" "$rounds" "${@:2}" "${only[@]}" >"$work/columns/$1"
 }
 # One server at a time: the other one would take processor time.
 for server in "${servers[@]}"; do
