@@ -12,6 +12,12 @@ use crate::support::manual::{has_options, log_lines_are_in_the_code, module_has_
 
 const KEY: &str = "0101010101010101010101010101010101010101010101010101010101010101";
 
+/// Longer than the path of any socket.
+const LONG_PATH: &str = concat!(
+    "/run/atcr-appview-in-a-directory-of-a-name-that-is-longer-than-names-are/",
+    "and-a-socket-of-a-name-that-is-as-long"
+);
+
 fn load(more: &[(&str, &str)]) -> Result<Config, String> {
     let mut all = vec![("ATCR_BASE_URL", "https://registry.example.org")];
     all.extend(more);
@@ -131,6 +137,14 @@ fn every_mistake_is_a_line_that_names_the_option() {
         ("ATCR_METRICS_ADDR", "9465", "it must be like 127.0.0.1:9465 or unix:/run/atcr-appview-metrics.sock"),
         ("ATCR_METRICS_ADDR", ":5000", "metrics are not for the public"),
         ("ATCR_ADMIN_SOCKET", "/run/atcr-appview/", "it must be the path of a file"),
+        ("ATCR_RELAY_URL", "https://relay.example?a=b", "relay_url (ATCR_RELAY_URL): it must be like https://"),
+        ("ATCR_ADMIN_SOCKET", LONG_PATH, "a socket's path has at most 101 bytes"),
+        ("ATCR_HTTP_ADDR", LONG_PATH, "a socket's path has at most 107 bytes"),
+        (
+            "ATCR_OAUTH_KEY_PATH",
+            "/var/lib/atcr-appview/keys/auth.key",
+            "oauth.key_path (ATCR_OAUTH_KEY_PATH): it is the file of auth.key_path",
+        ),
         ("ATCR_UI_DATABASE_PATH", "/srv/", "database.path (ATCR_DATABASE_PATH): it must be the path of a file"),
     ] {
         let error = load(&[(name, value)]).unwrap_err();
@@ -147,6 +161,8 @@ fn every_mistake_is_a_line_that_names_the_option() {
     assert!(in_public.warnings()[0].contains("it is for tests only"), "{:?}", in_public.warnings());
     let warnings = load(&[("ATCR_BASE_ULR", "x")]).unwrap();
     assert!(warnings.warnings()[0].contains("is it ATCR_BASE_URL?"), "{:?}", warnings.warnings());
+    let shared = load(&[("ATCR_ADMIN_SOCKET", "/run/a.sock"), ("ATCR_HTTP_ADDR", "unix:/run/a.sock")]).unwrap_err();
+    assert!(shared.contains("admin.socket (ATCR_ADMIN_SOCKET): use another path than server.addr"), "{shared}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use server::control::{
     self, AdminClient, AdminError, AdminRoute, AdminSocket, ByteStream, Export, Import, Operation, Progress, Reporter,
 };
+use server::daemon::listeners::{MAX_PATH, MAX_PRIVATE_PATH, bind, bind_private};
 use tokio_util::sync::CancellationToken;
 
 #[derive(Default)]
@@ -99,8 +100,14 @@ async fn any_program_s_operations_go_through_its_socket() {
 }
 
 #[test]
-fn a_path_that_is_too_long_for_a_socket_is_refused_before_anything_is_made() {
-    let path = std::path::Path::new("/tmp").join("x".repeat(120));
-    let error = AdminSocket::check(&path).unwrap_err();
-    assert!(error.to_string().contains("cannot be made"), "{error}");
+fn the_longest_path_of_a_private_socket_is_that_of_the_system() {
+    let folder = tempfile::tempdir().unwrap();
+    let of_length = |length: usize| {
+        let missing = length - folder.path().as_os_str().len() - 1;
+        folder.path().join("x".repeat(missing))
+    };
+    assert!(bind_private(&of_length(MAX_PRIVATE_PATH)).is_ok());
+    assert!(bind_private(&of_length(MAX_PRIVATE_PATH + 1)).is_err());
+    let public = |length| bind(of_length(length).to_str().unwrap());
+    assert!(public(MAX_PATH).is_ok() && public(MAX_PATH + 1).is_err());
 }

@@ -65,7 +65,6 @@ pub async fn run_reloading(
 ) -> Result<(), StartError> {
     let started_us = now_us();
     let long_start = LongStart::begin(&shutdown);
-    AdminSocket::check(&config.admin_socket)?;
     let path = config.database_path.clone();
     let database = move || schema::open(&path).map_err(StartError::from);
     let Some(database) = daemon::retry_blocking(&shutdown, database, StartError::is_transient).await? else {

@@ -81,31 +81,23 @@ enum Command {
     /// Copy the database into a new file while the registry runs.
     ///
     /// The keys are not in it.
-    ///
-    /// Example: atcr-appview backup /backup/appview-$(date +%F).db
-    #[command(verbatim_doc_comment)]
+    #[command(after_help = "Example: atcr-appview backup /backup/appview-$(date +%F).db")]
     Backup(BackupArguments),
     /// Print or write the systemd units for a machine without Nix: socket, service, sandbox.
     ///
     /// --directory writes them. --config names the file that the registry is to read.
-    ///
-    /// Example: atcr-appview systemd-units --directory /etc/systemd/system
-    #[command(verbatim_doc_comment)]
+    #[command(after_help = "Example: atcr-appview systemd-units --directory /etc/systemd/system")]
     SystemdUnits(UnitsArguments),
     /// Show a page of the manual, or the list of its pages.
-    ///
-    /// Example: atcr-appview manual configuration | less
-    #[command(verbatim_doc_comment)]
+    #[command(after_help = "Example: atcr-appview manual configuration | less")]
     Manual(ManualArguments),
     /// Write man pages: one for each command, and one for each page of the manual.
-    ///
-    /// Example: atcr-appview man-pages /usr/local/share/man/man1
-    #[command(verbatim_doc_comment)]
+    #[command(after_help = "Example: atcr-appview man-pages /usr/local/share/man/man1")]
     ManPages(ManPagesArguments),
     /// Print a completion script for a shell.
-    ///
-    /// Example: atcr-appview completions bash > /usr/share/bash-completion/completions/atcr-appview
-    #[command(verbatim_doc_comment)]
+    #[command(
+        after_help = "Example: atcr-appview completions bash > /usr/share/bash-completion/completions/atcr-appview"
+    )]
     Completions(CompletionsArguments),
 }
 
@@ -133,7 +125,7 @@ fn run(command: Command, sources: &Sources) -> Result<(), CommandError> {
     match command {
         Command::Serve(_) => Ok(()),
         Command::CheckConfig => console::check_config(PROGRAM, &Config::show(sources)?),
-        Command::SystemdUnits(arguments) => arguments.run(&units!("atcr-appview"), sources.file.as_deref()),
+        Command::SystemdUnits(arguments) => arguments.run(&units!("atcr-appview"), sources),
         Command::Manual(arguments) => arguments.run(&MANUAL),
         Command::ManPages(arguments) => arguments.run::<Cli>(&MANUAL),
         Command::Completions(arguments) => arguments.run::<Cli>(PROGRAM),

@@ -1,6 +1,6 @@
 //! Checks of a configuration: single values, then rules across options.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::options::OPTIONS;
@@ -121,8 +121,8 @@ impl Checker<'_> {
             database_path: self.values.file_path("database.path", raw.database.path.as_deref())?,
             auth_key: self.auth_key()?,
             auth_key_path: self.values.file_path("auth.key_path", raw.auth.key_path.as_deref())?,
-            oauth_key_path: self.values.file_path("oauth.key_path", raw.oauth.key_path.as_deref())?,
-            admin_socket: self.values.file_path("admin.socket", raw.admin.socket.as_deref())?,
+            oauth_key_path: self.oauth_key_path()?,
+            admin_socket: self.admin_socket()?,
             metrics_addr: self.metrics_addr()?,
             plc_directory_url: self.values.base_url("identity.plc_url", &raw.identity.plc_url, raw.test_mode)?,
             handle_resolver_url: resolver,
@@ -141,6 +141,20 @@ impl Checker<'_> {
         let (text, public) = (self.raw.metrics.addr.as_deref(), &self.raw.server.addr);
         let example = "127.0.0.1:9465 or unix:/run/atcr-appview-metrics.sock";
         self.values.metrics_address("metrics.addr", text, public, example)
+    }
+
+    fn admin_socket(&self) -> Result<PathBuf, SettingsError> {
+        let Raw { server, metrics, admin, .. } = self.raw;
+        let others = [("server.addr", Some(&*server.addr)), ("metrics.addr", metrics.addr.as_deref())];
+        self.values.admin_socket("admin.socket", admin.socket.as_deref(), others)
+    }
+
+    fn oauth_key_path(&self) -> Result<PathBuf, SettingsError> {
+        let Raw { auth, oauth, .. } = self.raw;
+        if auth.key.is_none() && auth.key_path == oauth.key_path {
+            return Err(self.wrong("oauth.key_path", "it is the file of auth.key_path: each key has one of its own"));
+        }
+        self.values.file_path("oauth.key_path", oauth.key_path.as_deref())
     }
 
     /// Parses the key. The error never has the text: it is a secret.

@@ -75,9 +75,7 @@ enum Command {
     /// Show the manual.
     Manual(ManualArguments),
     /// Write man pages: one for each command, and the manual.
-    ///
-    /// Example: docker-credential-atcr man-pages /usr/local/share/man/man1
-    #[command(verbatim_doc_comment)]
+    #[command(after_help = "Example: docker-credential-atcr man-pages /usr/local/share/man/man1")]
     ManPages(ManPagesArguments),
     /// Print a completion script for a shell.
     Completions(CompletionsArguments),

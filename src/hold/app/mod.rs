@@ -79,7 +79,6 @@ pub async fn run_reloading(
     let long_start = LongStart::begin(&shutdown);
     // First, so that a start that has to be refused creates no database, no key and no repository.
     let place = check(&config)?;
-    AdminSocket::check(&config.admin_socket)?;
     let crawl = CrawlRequester::new(&config.public_url, &config.relays, config.test_mode, RetryPolicy::default());
     let crawl = crawl.map_err(SetupError::Roots)?;
     let Some(database) = wait_for_storage(&config, &place, &shutdown).await? else { return Ok(()) };

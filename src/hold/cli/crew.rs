@@ -43,6 +43,13 @@ pub(super) enum Command {
         #[command(flatten)]
         change: Change,
     },
+    /// Remove a member who joined at run time.
+    #[command(after_help = "Example: atcr-hold crew remove did:plc:ewvi7nxzyoun6zhxrhs64oiz")]
+    Remove {
+        /// The member.
+        #[arg(value_parser = did)]
+        did: Did,
+    },
     /// Ban an account: it is removed from the crew, and cannot join again.
     ///
     /// Remove a declared member from the configuration first. After `crew remove` alone an account can join an open
@@ -63,13 +70,6 @@ pub(super) enum Command {
     /// List bans and restrictions: banned accounts, and accounts that deleted a membership without write access.
     #[command(after_help = "Example: atcr-hold crew bans")]
     Bans,
-    /// Remove a member who joined at run time.
-    #[command(after_help = "Example: atcr-hold crew remove did:plc:ewvi7nxzyoun6zhxrhs64oiz")]
-    Remove {
-        /// The member.
-        #[arg(value_parser = did)]
-        did: Did,
-    },
 }
 
 #[derive(Args)]

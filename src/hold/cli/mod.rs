@@ -69,9 +69,7 @@ enum Command {
     /// Copy the database into a new file while the hold runs.
     ///
     /// The signing key and the blobs are not in it. Copy the blobs after it.
-    ///
-    /// Example: atcr-hold backup /backup/hold-$(date +%F).db
-    #[command(verbatim_doc_comment)]
+    #[command(after_help = "Example: atcr-hold backup /backup/hold-$(date +%F).db")]
     Backup(BackupArguments),
     /// List and abort open uploads.
     Uploads(Group<uploads::Command>),
@@ -91,24 +89,16 @@ enum Command {
     /// Print or write the systemd units for a machine without Nix: socket, service, sandbox.
     ///
     /// --directory writes them. --config names the file that the hold is to read.
-    ///
-    /// Example: atcr-hold systemd-units --directory /etc/systemd/system
-    #[command(verbatim_doc_comment)]
+    #[command(after_help = "Example: atcr-hold systemd-units --directory /etc/systemd/system")]
     SystemdUnits(UnitsArguments),
     /// Show a page of the manual, or the list of its pages.
-    ///
-    /// Example: atcr-hold manual configuration | less
-    #[command(verbatim_doc_comment)]
+    #[command(after_help = "Example: atcr-hold manual configuration | less")]
     Manual(ManualArguments),
     /// Write man pages: one for each command, and one for each page of the manual.
-    ///
-    /// Example: atcr-hold man-pages /usr/local/share/man/man1
-    #[command(verbatim_doc_comment)]
+    #[command(after_help = "Example: atcr-hold man-pages /usr/local/share/man/man1")]
     ManPages(ManPagesArguments),
     /// Print a completion script for a shell.
-    ///
-    /// Example: atcr-hold completions bash > /usr/share/bash-completion/completions/atcr-hold
-    #[command(verbatim_doc_comment)]
+    #[command(after_help = "Example: atcr-hold completions bash > /usr/share/bash-completion/completions/atcr-hold")]
     Completions(CompletionsArguments),
 }
 
@@ -163,7 +153,7 @@ fn run(command: Command, sources: &Sources) -> Result<(), CommandError> {
     match command {
         Command::Serve(_) => Ok(()),
         Command::CheckConfig => console::check_config(PROGRAM, &Config::show(sources)?),
-        Command::SystemdUnits(arguments) => arguments.run(&units!("atcr-hold"), sources.file.as_deref()),
+        Command::SystemdUnits(arguments) => arguments.run(&units!("atcr-hold"), sources),
         Command::Manual(arguments) => arguments.run(&MANUAL),
         Command::ManPages(arguments) => arguments.run::<Cli>(&MANUAL),
         Command::Completions(arguments) => arguments.run::<Cli>(PROGRAM),

@@ -8,7 +8,7 @@ mod limits;
 mod quota;
 mod storage;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use server::key_file;
 use server::settings::{Secret, SettingsError, Sources, Values};
@@ -125,8 +125,12 @@ impl Checker<'_> {
         let did = self.did(&public_url)?;
         let owner = self.values.required("owner", raw.owner.as_deref(), "did:plc:…, the DID of your account")?;
         let owner = account(owner, raw.test_mode).map_err(|problem| self.wrong("owner", &problem))?;
+        if [&did, public_url.did()].contains(&&owner) {
+            return Err(self.wrong("owner", "it is this hold itself: set the DID of your own account"));
+        }
         Ok(Config {
             crew: self.crew(&owner)?,
+            admin_socket: self.admin_socket()?,
             successor: self.successor(&did, &public_url)?,
             public_url,
             did,
@@ -148,7 +152,6 @@ impl Checker<'_> {
             database_path: self.values.file_path("database.path", raw.database.path.as_deref())?,
             signing_key: self.signing_key()?,
             key_dir: self.values.path("database.key_path", raw.database.key_path.as_deref())?,
-            admin_socket: self.values.file_path("admin.socket", raw.admin.socket.as_deref())?,
             metrics_addr: self.metrics_addr()?,
             storage: self.storage()?,
             presigned: self.presigned()?,
@@ -202,6 +205,12 @@ impl Checker<'_> {
         let (text, public) = (self.raw.metrics.addr.as_deref(), &self.raw.server.addr);
         let example = "127.0.0.1:9464 or unix:/run/atcr-hold-metrics.sock";
         self.values.metrics_address("metrics.addr", text, public, example)
+    }
+
+    fn admin_socket(&self) -> Result<PathBuf, SettingsError> {
+        let Raw { server, metrics, admin, .. } = self.raw;
+        let others = [("server.addr", Some(&*server.addr)), ("metrics.addr", metrics.addr.as_deref())];
+        self.values.admin_socket("admin.socket", admin.socket.as_deref(), others)
     }
 
     fn relays(&self) -> Result<Vec<String>, SettingsError> {

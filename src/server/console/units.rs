@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{CommandError, output};
+use crate::settings::Sources;
 
 /// The systemd units of a program, as its NixOS module generates them.
 #[derive(Clone, Copy, Debug)]
@@ -72,13 +73,19 @@ impl Units {
 }
 
 impl UnitsArguments {
-    /// Prints or writes the units. `config` is the file that they name; without one it is `config.toml` in the program's
-    /// directory of `/etc`.
+    /// Prints or writes the units. The file of `sources` is the one that they name; without one it is `config.toml` in
+    /// the program's directory of `/etc`.
     ///
     /// # Errors
-    /// When the path has characters that are special in a unit, or a unit cannot be written.
-    pub fn run(&self, units: &Units, config: Option<&Path>) -> Result<(), CommandError> {
-        let config = match config {
+    /// When the path has characters that are special in a unit, or a unit cannot be written; for a file of variables, which
+    /// the units do not name.
+    pub fn run(&self, units: &Units, sources: &Sources) -> Result<(), CommandError> {
+        if sources.env_file.is_some() {
+            let remedy =
+                format!("LoadCredential=.env:/etc/{0}/{0}.env in a drop-in makes the file known", units.program);
+            return Err(CommandError::Usage(format!("the units take no --env-file: {remedy}")));
+        }
+        let config = match &sources.file {
             None => format!("/etc/{}/config.toml", units.program),
             Some(path) => unit_path(&path.to_string_lossy())
                 .map_err(|problem| CommandError::Usage(format!("--config for the unit: {problem}")))?,

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::unix::fs::FileTypeExt as _;
-use std::os::unix::net::{SocketAddr, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use super::AdminSocketError;
@@ -36,15 +36,6 @@ impl AdminSocket {
             point(link, path).map_err(|error| failed(link, error))?;
         }
         Ok((Self { path: path.to_owned(), link }, listener))
-    }
-
-    /// Checks that `path` fits in a socket address, which has about 100 bytes. Creates nothing.
-    ///
-    /// # Errors
-    /// [`AdminSocketError`] when it does not.
-    pub fn check(path: &Path) -> Result<(), AdminSocketError> {
-        let failed = |reason| AdminSocketError { path: path.to_owned(), reason };
-        SocketAddr::from_pathname(path).map(drop).map_err(failed)
     }
 }
 

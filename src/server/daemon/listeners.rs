@@ -112,11 +112,17 @@ pub fn inherited() -> io::Result<Inherited> {
     Ok(inherited)
 }
 
+/// The longest path of a socket file, in bytes: `sun_path` has one more, for its end.
+pub const MAX_PATH: usize = 107;
+
+/// The longest path for [`bind_private`], which makes the file under a longer name.
+pub const MAX_PRIVATE_PATH: usize = MAX_PATH - ".new/s".len();
+
 /// Whether `addr` has the form of an address for [`bind`]: a path, or a port with an address, a host name or nothing
 /// before it.
 #[must_use]
 pub fn is_address(addr: &str) -> bool {
-    if addr.strip_prefix("unix:").unwrap_or(addr).starts_with('/') {
+    if socket_path(addr).is_some() {
         return true;
     }
     let Some((host, port)) = addr.rsplit_once(':') else { return false };
@@ -125,14 +131,20 @@ pub fn is_address(addr: &str) -> bool {
     is_address || (is_name && port.parse::<u16>().is_ok())
 }
 
+/// Returns the path of a socket file, if `addr` is one: `/path/to.sock` or `unix:/path/to.sock`.
+#[must_use]
+pub fn socket_path(addr: &str) -> Option<&Path> {
+    Some(addr.strip_prefix("unix:").unwrap_or(addr)).filter(|path| path.starts_with('/')).map(Path::new)
+}
+
 /// Listens on `address`: `:8080` (every interface, IPv6 and IPv4), `host:port`, `/path/to.sock` or
 /// `unix:/path/to.sock`. A socket file has mode 0660; a stale one is replaced.
 ///
 /// # Errors
 /// When the address is invalid or cannot be bound; [`io::ErrorKind::AddrInUse`] when another process listens there.
 pub fn bind(address: &str) -> io::Result<Listener> {
-    if let Some(path) = address.strip_prefix("unix:").or_else(|| address.starts_with('/').then_some(address)) {
-        return bind_unix(Path::new(path));
+    if let Some(path) = socket_path(address) {
+        return bind_unix(path);
     }
     match address.strip_prefix(':') {
         Some(port) => {

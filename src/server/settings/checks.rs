@@ -1,10 +1,10 @@
 //! Checks of values that several programs share.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{SettingsError, Values};
-use crate::daemon::listeners::is_address;
+use crate::daemon::listeners::{MAX_PATH, MAX_PRIVATE_PATH, is_address, socket_path};
 use atproto::syntax::{Did, HoldId, ServiceUrl};
 
 const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
@@ -92,17 +92,19 @@ impl Values {
     /// # Errors
     /// When it is not such a URL.
     pub fn base_url(&self, option: &str, text: &str, test_mode: bool) -> Result<String, SettingsError> {
-        let url = text.trim_end_matches('/');
-        let scheme = match url::Url::parse(url) {
-            Ok(url) => url.scheme().to_owned(),
-            Err(url::ParseError::RelativeUrlWithoutBase) => String::new(),
+        let base = text.trim_end_matches('/');
+        let url = match url::Url::parse(base) {
+            Ok(url) if url.scheme() == "https" || (url.scheme() == "http" && test_mode) => url,
+            Ok(_) | Err(url::ParseError::RelativeUrlWithoutBase) => {
+                return Err(self.wrong(option, "it must begin with https:// (http:// needs test_mode)"));
+            }
             Err(error) => return Err(self.wrong(option, &format!("it is not a URL: {error}"))),
         };
-        match scheme.as_str() {
-            "https" => Ok(url.to_owned()),
-            "http" if test_mode => Ok(url.to_owned()),
-            _ => Err(self.wrong(option, "it must begin with https:// (http:// needs test_mode)")),
+        // A path is put behind it, and what check-config shows is no secret.
+        if url.as_str() != format!("{}{}", url.origin().ascii_serialization(), url.path()) {
+            return Err(self.wrong(option, "it must be like https://host, without user, query and fragment"));
         }
+        Ok(base.to_owned())
     }
 
     /// Returns an address to listen on, such as `example`.
@@ -110,10 +112,41 @@ impl Values {
     /// # Errors
     /// When [`crate::daemon::listeners::bind`] could not parse it.
     pub fn listen_address(&self, option: &str, text: &str, example: &str) -> Result<String, SettingsError> {
-        if is_address(text) {
-            return Ok(text.to_owned());
+        if !is_address(text) {
+            return Err(self.wrong(option, &format!("it must be like {example}")));
         }
-        Err(self.wrong(option, &format!("it must be like {example}")))
+        if let Some(path) = socket_path(text) {
+            self.socket_length(option, path, MAX_PATH)?;
+        }
+        Ok(text.to_owned())
+    }
+
+    /// Returns the path of the admin socket. `others` are the other addresses that are listened on, by their options.
+    ///
+    /// # Errors
+    /// As [`Values::file_path`]; for a path that is too long for a socket, and for that of another one.
+    pub fn admin_socket(
+        &self,
+        option: &str,
+        text: Option<&str>,
+        others: [(&str, Option<&str>); 2],
+    ) -> Result<PathBuf, SettingsError> {
+        let path = self.file_path(option, text)?;
+        if path.starts_with("unix:") {
+            return Err(self.wrong(option, "it must be a path, like /run/admin.sock, without unix: before it"));
+        }
+        self.socket_length(option, &path, MAX_PRIVATE_PATH)?;
+        match others.into_iter().find(|(_, address)| address.and_then(socket_path) == Some(&path)) {
+            Some((other, _)) => Err(self.wrong(option, &format!("use another path than {other}"))),
+            None => Ok(path),
+        }
+    }
+
+    fn socket_length(&self, option: &str, path: &Path, longest: usize) -> Result<(), SettingsError> {
+        if path.as_os_str().len() <= longest {
+            return Ok(());
+        }
+        Err(self.wrong(option, &format!("a socket's path has at most {longest} bytes: use a shorter one")))
     }
 
     /// Returns the address of metrics, such as `example`, if one is set. It must not be `public`, the address of
@@ -129,7 +162,8 @@ impl Values {
         example: &str,
     ) -> Result<Option<String>, SettingsError> {
         let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
-        if text == public && is_address(text) && !text.ends_with(":0") {
+        let same_file = socket_path(text).is_some_and(|path| socket_path(public) == Some(path));
+        if same_file || (text == public && is_address(text) && !text.ends_with(":0")) {
             return Err(self.wrong(option, "metrics are not for the public: use another address than server.addr"));
         }
         self.listen_address(option, text, example).map(Some)

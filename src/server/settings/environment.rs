@@ -5,12 +5,18 @@
 //! the variable.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 
 use figment::value::{Dict, Value};
 
 use super::layer::{Layer, insert};
+use super::setting::nearest;
 use super::{Setting, SettingKind, SettingsError, dotenv};
+
+/// The longest file of a secret or of variables, 1 MiB: a wrong path may lead to one without an end.
+const MAX_BYTES: u64 = 1 << 20;
 
 /// The variable with the directory of a unit's credentials. <https://systemd.io/CREDENTIALS/>
 pub(super) const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
@@ -53,7 +59,7 @@ impl Environment {
 
     /// Reads a file of variables; `None` when there is no such file.
     pub(super) fn of_file(path: &Path) -> Result<Option<Self>, SettingsError> {
-        match std::fs::read_to_string(path) {
+        match read_text(path) {
             Ok(text) => Ok(Some(Self { variables: dotenv::parse(path, &text)?, ..Self::default() })),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(SettingsError::file(path, &format!("it cannot be read: {error}"))),
@@ -84,20 +90,18 @@ impl Environment {
         };
         let unknown = self.variables.keys().filter(|name| name.starts_with(prefix));
         let unknown = unknown.filter(|name| !settings.iter().any(|setting| known(name, setting)));
-        let nearest = |name: &str| {
+        let near = |name: &str| {
             let variables = settings.iter().filter_map(|setting| setting.variable);
-            let far = |variable: &&str| {
-                strsim::damerau_levenshtein(&name[prefix.len()..], variable.trim_start_matches(prefix))
-            };
-            // A third of its letters wrong is a slip of the hand; more is another word.
-            variables.min_by_key(far).filter(|variable| far(variable) <= (name.len() - prefix.len()) / 3)
+            nearest(&name[prefix.len()..], variables, |variable| variable.trim_start_matches(prefix))
         };
-        unknown.map(|name| (name.as_str(), nearest(name))).collect()
+        unknown.map(|name| (name.as_str(), near(name))).collect()
     }
 
-    /// Returns these variables as a layer of configuration, with secrets read from their files.
-    pub(super) fn layer(&self, settings: &[Setting], origin: String) -> Result<Layer, SettingsError> {
+    /// Returns these variables as layers of configuration: one of those that have values, and one of each secret that a
+    /// file has, with the file as its origin.
+    pub(super) fn layers(&self, settings: &[Setting], origin: String) -> Result<Vec<Layer>, SettingsError> {
         let mut values = Dict::new();
+        let mut layers = Vec::new();
         for setting in settings {
             let Some(name) = setting.variable else { continue };
             let text = self.get(name).or_else(|| self.get(setting.alias?));
@@ -105,38 +109,60 @@ impl Environment {
                 (Some(text), SettingKind::List) => {
                     text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect::<Vec<_>>().into()
                 }
-                (Some(path), SettingKind::SecretFile) => Value::from(read_secret(path, name)?),
+                (Some(path), SettingKind::SecretFile) => {
+                    layers.push(secret_layer(setting, Path::new(path), read_secret(path, name)?));
+                    continue;
+                }
                 (Some(text), _) => Value::from(text),
-                (None, SettingKind::Secret | SettingKind::SecretFile) => match self.secret_from_file(name)? {
-                    Some(text) => Value::from(text),
-                    None => continue,
-                },
+                (None, SettingKind::Secret | SettingKind::SecretFile) => {
+                    let found = self.secret_from_file(name)?;
+                    layers.extend(found.map(|(path, text)| secret_layer(setting, &path, text)));
+                    continue;
+                }
                 (None, _) => continue,
             };
             insert(&mut values, setting.name, value);
         }
-        Ok(Layer { origin, values })
+        layers.push(Layer { origin, values });
+        Ok(layers)
     }
 
-    fn secret_from_file(&self, name: &str) -> Result<Option<String>, SettingsError> {
+    /// Returns the secret of the file that a variable names, or of the credential, and the path of that file.
+    fn secret_from_file(&self, name: &str) -> Result<Option<(PathBuf, String)>, SettingsError> {
         let variable = format!("{name}_FILE");
         if let Some(path) = self.get(&variable) {
-            return read_secret(path, &variable).map(Some);
+            return Ok(Some((path.into(), read_secret(path, &variable)?)));
         }
         let Some(directory) = self.get(CREDENTIALS) else { return Ok(None) };
         let path = Path::new(directory).join(name);
-        match std::fs::read_to_string(&path) {
-            Ok(text) => Ok(Some(text.trim_end().to_owned()).filter(|text| !text.is_empty())),
+        match read_text(&path) {
+            Ok(text) => Ok(Some((path, text.trim_end().to_owned())).filter(|(_, text)| !text.is_empty())),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(SettingsError::file(&path, &format!("the credential cannot be read: {e}"))),
         }
     }
 }
 
+fn secret_layer(setting: &Setting, path: &Path, text: String) -> Layer {
+    let mut values = Dict::new();
+    insert(&mut values, setting.name, Value::from(text));
+    Layer { origin: path.display().to_string(), values }
+}
+
+/// Reads the text of a file, which may be a pipe.
+fn read_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(MAX_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_BYTES {
+        return Err(io::Error::other(format!("it has more than {MAX_BYTES} bytes")));
+    }
+    Ok(text)
+}
+
 /// Reads the secret in the file at `path`, which `variable` names.
 fn read_secret(path: &str, variable: &str) -> Result<String, SettingsError> {
     let wrong = |problem: &str| SettingsError::file(Path::new(path), &format!("{variable} names it, but {problem}"));
-    let text = std::fs::read_to_string(path).map_err(|e| wrong(&format!("it cannot be read: {e}")))?;
+    let text = read_text(Path::new(path)).map_err(|e| wrong(&format!("it cannot be read: {e}")))?;
     let text = text.trim_end();
     if text.is_empty() { Err(wrong("it is empty: write the secret into it")) } else { Ok(text.into()) }
 }

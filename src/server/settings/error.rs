@@ -6,6 +6,7 @@ use std::path::Path;
 use figment::error::{Actual, Kind};
 
 use super::Setting;
+use super::setting::nearest;
 
 /// One error in a configuration. Its text is one line that names the option, the origin of the value, and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,9 +53,13 @@ impl SettingsError {
         let option = path.join(".");
         let origin = error.metadata.as_ref().map_or_else(|| "the configuration".to_owned(), origin_name);
         let problem = match &error.kind {
-            Kind::UnknownField(field, _) => {
+            Kind::UnknownField(field, known) => {
                 let table = if option.is_empty() { String::new() } else { format!(" in [{option}]") };
-                return Self(format!("there is no option \"{field}\"{table}: check its spelling (from {origin})"));
+                let hint = match nearest(field, known.iter().copied(), |name| name) {
+                    Some(near) => format!("is it \"{near}\"?"),
+                    None => "check its spelling".to_owned(),
+                };
+                return Self(format!("there is no option \"{field}\"{table}: {hint} (from {origin})"));
             }
             Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) if has_secret(settings, &option) => {
                 format!("it must be {}", expected_words(&expected.to_string()))

@@ -95,6 +95,17 @@ impl Setting {
     }
 }
 
+/// Returns the one of `known` whose `key` is near to `word`, which was probably meant.
+pub(super) fn nearest<'k>(
+    word: &str,
+    known: impl IntoIterator<Item = &'k str>,
+    key: impl Fn(&'k str) -> &'k str,
+) -> Option<&'k str> {
+    let far = |name: &&'k str| strsim::damerau_levenshtein(word, key(name));
+    // A third of its letters wrong is a slip of the hand; more is another word.
+    known.into_iter().min_by_key(far).filter(|name| far(name) <= word.len() / 3)
+}
+
 /// Returns the options as a Markdown table.
 #[must_use]
 pub fn markdown(settings: &[Setting]) -> String {

@@ -43,7 +43,9 @@ impl Values {
             }));
             let unreadable = environment.unreadable(settings);
             warnings.extend(unreadable.map(|name| format!("{name} (from {origin}) is not UTF-8, and is ignored")));
-            figment = figment.merge(environment.layer(settings, origin)?);
+            for layer in environment.layers(settings, origin)? {
+                figment = figment.merge(layer);
+            }
         }
         Ok(Self { settings, figment, warnings })
     }

@@ -55,6 +55,7 @@ fn accounts_and_addresses_of_the_environment_are_explained() {
         ("HOLD_OWNER", "did:plc:short", &["owner (HOLD_OWNER)", "24 characters"]),
         ("HOLD_OWNER", "did:plc:EWVI7NXZYOUN6ZHXRHS64OIZ", &["owner (HOLD_OWNER)", "a to z"]),
         ("HOLD_OWNER", "did:web:localhost%3A8081", &["owner (HOLD_OWNER)", "test_mode"]),
+        ("HOLD_OWNER", "did:web:hold.example.org", &["owner (HOLD_OWNER)", "this hold itself", "your own account"]),
     ] {
         explained(name, value, expected);
     }
@@ -79,6 +80,8 @@ fn values_of_the_environment_are_explained() {
         ("HOLD_METRICS_ADDR", ":8080", &["metrics.addr (HOLD_METRICS_ADDR)", "not for the public", "server.addr"]),
         ("HOLD_PLC_DIRECTORY_URL", "plc.directory", &["identity.plc_url (HOLD_PLC_DIRECTORY_URL)", "https://"]),
         ("HOLD_PLC_DIRECTORY_URL", "http://plc.example.org", &["HOLD_PLC_DIRECTORY_URL", "https://", "test_mode"]),
+        ("HOLD_PLC_DIRECTORY_URL", "https://plc.example.org?a=b", &["HOLD_PLC_DIRECTORY_URL", "without user"]),
+        ("HOLD_PLC_DIRECTORY_URL", "https://me:hunter2@plc.example.org", &["HOLD_PLC_DIRECTORY_URL", "without user"]),
         ("HOLD_RELAYS", "bsky.network,wss://x.example.org/", &["relays (HOLD_RELAYS)", "bsky.network"]),
         ("HOLD_RELAYS", "bsky.network/x", &["relays (HOLD_RELAYS)", "host name"]),
         ("HOLD_RELAYS", "user@bsky.network", &["relays (HOLD_RELAYS)", "host name"]),
@@ -107,6 +110,21 @@ fn values_of_the_environment_are_explained() {
 }
 
 #[test]
+fn a_socket_has_a_path_that_the_system_takes_and_of_its_own() {
+    let of_length = |length: usize| format!("/run/{}", "x".repeat(length - "/run/".len()));
+    // The admin socket is made under a longer name.
+    for (name, longest) in [("HOLD_SERVER_ADDR", 107), ("HOLD_METRICS_ADDR", 107), ("HOLD_ADMIN_SOCKET", 101)] {
+        assert!(load([(name, &*of_length(longest))]).is_ok(), "{name}");
+        explained(name, &of_length(longest + 1), &[name, &format!("at most {longest} bytes")]);
+    }
+    for (name, address) in [("HOLD_SERVER_ADDR", "unix:/run/a.sock"), ("HOLD_METRICS_ADDR", "/run/a.sock")] {
+        check(load([("HOLD_ADMIN_SOCKET", "/run/a.sock"), (name, address)]), &["admin.socket", "another path than"]);
+    }
+    let (one, same) = (("HOLD_SERVER_ADDR", "unix:/run/a.sock"), ("HOLD_METRICS_ADDR", "/run/a.sock"));
+    check(load([one, same]), &["metrics.addr (HOLD_METRICS_ADDR)", "not for the public"]);
+}
+
+#[test]
 fn a_hold_by_did_plc_does_not_follow_itself_by_its_address() {
     let did = ("HOLD_DID", "did:plc:z72i7hdynmk6r22z27h6tvur");
     for own in [did.1, "did:web:hold.example.org"] {
@@ -131,10 +149,10 @@ fn values_of_dotenv_are_named_as_its() {
 fn values_of_the_file_are_named_as_its() {
     const CREW: &str = "[crew.'did:plc:aaaaaaaaaaaaaaaaaaaaaaaa']\npermissions = ['blob:read']\n";
     for (toml, expected) in [
-        ("publik = true", &["\"publik\"", "spelling"][..]),
+        ("publik = true", &["\"publik\"", "is it \"public\"?"][..]),
         ("[server]\nport = 1", &["\"port\"", "[server]", "spelling"]),
-        ("[storage.s3]\nbuckett = 'x'", &["\"buckett\"", "[storage.s3]"]),
-        ("[limits]\nconnection = 1", &["\"connection\"", "[limits]"]),
+        ("[storage.s3]\nbuckett = 'x'", &["\"buckett\"", "[storage.s3]", "is it \"bucket\"?"]),
+        ("[limits]\nconnection = 1", &["\"connection\"", "[limits]", "is it \"connections\"?"]),
         ("public = 'perhaps'", &["public (HOLD_PUBLIC)", "true or false"]),
         ("log_level = 'loud'", &["log_level", "error, warn, info"]),
         ("admin.socket = ''", &["admin.socket (HOLD_ADMIN_SOCKET)", "it is empty"]),
@@ -168,7 +186,10 @@ fn values_of_the_file_are_named_as_its() {
         ),
         (&CREW.replace("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", OWNER), &[OWNER, "the owner is always a member", "remove"]),
         (&format!("{CREW}role = 'owner'"), &["did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "only the owner", "another word"]),
-        (&format!("{CREW}permission = []"), &["\"permission\"", "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "spelling"]),
+        (
+            &format!("{CREW}permission = []"),
+            &["\"permission\"", "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "\"permissions\"?"],
+        ),
         (&format!("{CREW}role = 5"), &["did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "role", "string"]),
         ("public = true\npublic = false", &["duplicate", "line 2"]),
         ("[gc]\ngrace_s = 86399", &["gc.grace_s", "86400"]),

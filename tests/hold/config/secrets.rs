@@ -69,6 +69,26 @@ fn an_empty_credential_is_unset_and_an_empty_file_a_mistake() {
 }
 
 #[test]
+fn a_wrong_secret_is_named_with_its_file() {
+    let place = Place::new();
+    let file = place.file("HOLD_SIGNING_KEY", SECRET);
+    let directory = place.dir.path().to_str().unwrap();
+    for source in [("HOLD_SIGNING_KEY_FILE", &*file), ("CREDENTIALS_DIRECTORY", directory)] {
+        let text = load([source]).unwrap_err();
+        assert!(text.contains("database.signing_key") && text.ends_with(&format!("(from {file})")), "{text}");
+    }
+    // As when the path of another file was given, which may be as large as a disk.
+    let large = place.file("large", &"x".repeat((1 << 20) + 1));
+    let endless = "/dev/zero";
+    for path in [&*large, endless] {
+        let text = load([("HOLD_SIGNING_KEY_FILE", path)]).unwrap_err();
+        assert!(text.contains(path) && text.contains("more than 1048576 bytes"), "{text}");
+    }
+    let outcome = place.load([("CREDENTIALS_DIRECTORY", directory), ("AWS_ACCESS_KEY_ID_FILE", endless)]);
+    assert!(outcome.unwrap_err().contains("more than 1048576 bytes"));
+}
+
+#[test]
 fn a_credential_that_cannot_be_read_is_a_mistake() {
     let place = Place::new();
     std::fs::create_dir(place.path("AWS_ACCESS_KEY_ID")).unwrap();

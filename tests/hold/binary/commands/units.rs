@@ -45,6 +45,10 @@ fn what_would_mean_something_else_in_a_unit_is_refused() {
         assert!(ended.stderr.contains(option), "{}", ended.stderr);
     }
     assert_eq!(site.run(&["systemd-units", "--force"]).code, Some(64));
+    // The units would not read it.
+    let ended = site.run(&["systemd-units", "--env-file", "/etc/atcr-hold/env"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(64), ""), "{}", ended.stderr);
+    assert!(ended.stderr.contains("LoadCredential=.env:"), "{}", ended.stderr);
 }
 
 #[test]
