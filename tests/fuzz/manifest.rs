@@ -21,7 +21,7 @@ fuzz_target!(|input: &[u8]| {
         check(&push);
     }
     let url = ServiceUrl::parse("https://hold.example.org").expect("an address");
-    let hold = OwnAddress { did: url.did(), url: &url };
+    let hold = OwnAddress { did: url.did(), url: &url, earlier: &[] };
     let account = Did::parse("did:plc:ewvi7nxzyoun6zhxrhs64oiz").expect("a DID");
     let uri = "at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/io.atcr.manifest/a";
     if let Ok(value) = serde_json::from_slice::<serde_json::Value>(input)

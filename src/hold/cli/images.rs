@@ -69,7 +69,7 @@ fn shown_deleted(did: &Did, deleted: &DeletedUserData) -> String {
 }
 
 fn shown(reconciled: &Reconciled) -> String {
-    let Reconciled { accounts, manifests, recorded, layers, incomplete, invalid, .. } = reconciled;
+    let Reconciled { accounts, manifests, recorded, layers, incomplete, invalid, earlier_address, .. } = reconciled;
     let mut text: String = reconciled.listed.iter().map(|manifest| format!("{manifest}\n")).collect();
     text += &unasked_lines(&reconciled.unasked);
     let done = if reconciled.dry_run { "would be recorded" } else { "recorded" };
@@ -81,6 +81,11 @@ fn shown(reconciled: &Reconciled) -> String {
     }
     if *invalid > 0 {
         text += &format!("{invalid} make no sense: see the log\n");
+    }
+    if *earlier_address > 0 {
+        text += &format!(
+            "{earlier_address} name an address that this hold had: their blobs are kept, nothing is recorded\n"
+        );
     }
     text
 }

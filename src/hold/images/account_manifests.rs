@@ -4,7 +4,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant, timeout};
 
 use super::Push;
-use super::manifest::{OwnAddress, named_all_the_same};
+use super::manifest::{OwnAddress, blobs_of};
 use atproto::lexicon::{RecordView, nsid};
 use atproto::syntax::{AtUri, Did, Digest};
 use server::identity::Resolver;
@@ -22,10 +22,12 @@ const MAX_REASON_CHARS: usize = 300;
 pub(super) struct Listed {
     /// The manifests that name the hold.
     pub(super) pushes: Vec<Push>,
-    /// Blobs of records that are not valid.
+    /// Blobs of records that are not valid, or name an earlier address of the hold.
     pub(super) named: Vec<Digest>,
     /// Number of records that are not valid.
     pub(super) invalid: usize,
+    /// Number of records that name an earlier address of the hold.
+    pub(super) earlier: usize,
     /// How the list ended, in its last page.
     pub(super) end: Option<ListEnd>,
 }
@@ -60,7 +62,7 @@ pub(super) async fn list(resolver: &Resolver, hold: OwnAddress<'_>, account: Did
         match page {
             Ok(Ok(page)) => {
                 page.records.iter().for_each(|record| listed.add(hold, &account, record, &mut invalid));
-                manifests += listed.pushes.len() + listed.invalid;
+                manifests += listed.pushes.len() + listed.invalid + listed.earlier;
                 // Only a page without a cursor is surely the last one: a server may leave all records of a page out.
                 let repeats = page.cursor.is_some() && page.cursor == cursor;
                 if manifests > MAX_MANIFESTS {
@@ -92,6 +94,12 @@ impl Listed {
     fn add(&mut self, hold: OwnAddress<'_>, account: &Did, record: &RecordView, invalid: &mut InvalidRecords) {
         match Push::of_record(hold, account, record) {
             Ok(Some(push)) => self.pushes.push(push),
+            // Another hold may have that address by now, and these may be its manifests: the blobs are kept, and nothing is
+            // recorded of them in public or for a quota.
+            Ok(None) if hold.is_named_by_earlier_address(record) => {
+                self.earlier += 1;
+                self.named.extend(blobs_of(record));
+            }
             Ok(None) => {}
             Err(error) => {
                 self.invalid += 1;
@@ -99,7 +107,7 @@ impl Listed {
                 // The error may have the record's own words.
                 let reason = || text::line(&error.to_string(), MAX_REASON_CHARS).unwrap_or_default();
                 invalid.first.get_or_insert_with(|| (record.uri.clone(), reason()));
-                self.named.extend(named_all_the_same(record));
+                self.named.extend(blobs_of(record));
             }
         }
     }

@@ -92,13 +92,28 @@ impl Push {
     }
 }
 
-/// The DID and the address of this hold, by which records name it.
+/// The DID and the addresses of this hold, by which records name it.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnAddress<'h> {
     /// The DID.
     pub did: &'h Did,
     /// The address.
     pub url: &'h ServiceUrl,
+    /// The addresses of a hold by did:plc before, which another hold may have by now.
+    pub earlier: &'h [ServiceUrl],
+}
+
+impl OwnAddress<'_> {
+    /// Whether the blobs of the manifest in `record` were put into this hold, if no other has its earlier address now: a
+    /// hold by did:plc was named by that. The record need not be valid.
+    #[must_use]
+    pub fn is_named_by_earlier_address(&self, record: &RecordView) -> bool {
+        let text = |field| record.value.get(field).and_then(|text| text.as_str());
+        match hold_of(text("holdDid"), text("holdEndpoint")) {
+            Some(HoldId::Web(url)) => url != *self.url && self.earlier.contains(&url),
+            Some(HoldId::Plc(_)) | None => false,
+        }
+    }
 }
 
 impl Push {
@@ -125,9 +140,9 @@ impl Push {
     }
 }
 
-/// The blobs that the record of a manifest names although it is not valid, as where a media type is too long to be recorded:
+/// The blobs that the record of a manifest names, also where it is not valid, as where a media type is too long to be recorded:
 /// whoever pushed it can pull it all the same.
-pub(super) fn named_all_the_same(record: &RecordView) -> Vec<Digest> {
+pub(super) fn blobs_of(record: &RecordView) -> Vec<Digest> {
     let layers = record.value.get("layers").and_then(|layers| layers.as_array()).into_iter().flatten();
     let blobs = record.value.get("config").into_iter().chain(layers);
     blobs.filter_map(|blob| Digest::parse(blob.get("digest")?.as_str()?).ok()).collect()
@@ -136,12 +151,16 @@ pub(super) fn named_all_the_same(record: &RecordView) -> Vec<Digest> {
 /// Whether the blobs of a manifest are in this hold: the record names its DID or, an older one, its address. A hold by
 /// did:plc may have been the did:web of its address before.
 fn names(hold: OwnAddress<'_>, manifest: &Manifest) -> bool {
-    let did = manifest.hold_did.as_deref().filter(|did| !did.is_empty());
-    match did.or(manifest.hold_endpoint.as_deref()).map(HoldId::parse) {
-        Some(Ok(HoldId::Web(url))) => url == *hold.url,
-        Some(Ok(HoldId::Plc(did))) => did == *hold.did,
-        Some(Err(_)) | None => false,
+    match hold_of(manifest.hold_did.as_deref(), manifest.hold_endpoint.as_deref()) {
+        Some(HoldId::Web(url)) => url == *hold.url,
+        Some(HoldId::Plc(did)) => did == *hold.did,
+        None => false,
     }
+}
+
+fn hold_of(did: Option<&str>, endpoint: Option<&str>) -> Option<HoldId> {
+    let did = did.filter(|did| !did.is_empty());
+    did.or(endpoint).and_then(|text| HoldId::parse(text).ok())
 }
 
 impl PushedLayer {

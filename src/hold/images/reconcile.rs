@@ -50,6 +50,8 @@ pub struct Reconciled {
     pub incomplete: u64,
     /// Number of manifests whose record is not valid.
     pub invalid: u64,
+    /// Number of manifests that name an address which this hold had before. Their blobs are kept, nothing is recorded.
+    pub earlier_address: u64,
     /// Accounts that could not be read, or not to the end of their list.
     pub unasked: Vec<UnaskedAccount>,
     /// The first 10,000 of the recorded manifests.
@@ -94,7 +96,8 @@ impl Images {
     ) -> Result<Reconciled, ImagesError> {
         let accounts = self.pushers().await?;
         let total = accounts.len() as u64;
-        let hold = OwnAddress { did: self.inner.pds.did(), url: self.inner.pds.url() };
+        let earlier = self.inner.pds.earlier_addresses().await?;
+        let hold = OwnAddress { did: self.inner.pds.did(), url: self.inner.pds.url(), earlier: &earlier };
         let mut reconciled = Reconciled { dry_run, ..Reconciled::default() };
         // A page is gone before its account is asked for the next one, however long the list is.
         let (pages, mut listed) = mpsc::channel(1);
@@ -166,6 +169,7 @@ impl Images {
             reconciled.unasked.push(UnaskedAccount { did, reason });
         }
         reconciled.invalid += listed.invalid as u64;
+        reconciled.earlier_address += listed.earlier as u64;
         reconciled.named.extend(self.those_here(listed.named).await?);
         reconciled.manifests += listed.pushes.len() as u64;
         let mut pushes = listed.pushes.into_iter().peekable();

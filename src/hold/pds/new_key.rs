@@ -7,11 +7,14 @@ use super::transaction::Repository;
 use super::{Head, Pds, PdsError, events};
 use crate::pds::tables;
 use atproto::repo::commit::Commit;
-use atproto::syntax::Tid;
-use server::sqlite::Write;
+use atproto::syntax::{ServiceUrl, Tid};
+use server::sqlite::{Read, Write};
+use server::storage::StorageError;
 
 /// Name of the value in `meta` with the key and the address that were announced last.
 const ANNOUNCED: &str = "announced_identity";
+/// Name of the value in `meta` with the addresses that were announced before, with spaces between them.
+const EARLIER: &str = "earlier_addresses";
 
 impl Pds {
     /// Makes a commit of the same tree, signed with the hold's current key, whichever key signed the former one. An
@@ -47,7 +50,8 @@ impl Pds {
     }
 
     /// Emits an #identity event, unless one was for the same key and address: whoever keeps the DID document or the handle
-    /// reads them again. Nothing before the first commit. Returns whether it did. `now_us` is in microseconds since 1970.
+    /// reads them again. Nothing before the first commit. Returns whether it did. The address that was announced before is
+    /// kept for [`Pds::earlier_addresses`]. `now_us` is in microseconds since 1970.
     ///
     /// # Errors
     /// A storage error.
@@ -56,8 +60,12 @@ impl Pds {
         let job = move |write: &Write<'_>| {
             let Some(mut head) = tables::repo_head(write)? else { return Ok(false) };
             let identity = format!("{} {}", inner.key.public().to_did_key(), inner.url);
-            if tables::meta(write, ANNOUNCED)?.as_ref() == Some(&identity) {
+            let before = tables::meta(write, ANNOUNCED)?;
+            if before.as_ref() == Some(&identity) {
                 return Ok(false);
+            }
+            if let Some((_, address)) = before.as_deref().and_then(|before| before.split_once(' ')) {
+                put_earlier(write, address)?;
             }
             let repository = Repository { inner: &inner, write, now_us };
             repository.emit(&mut head, |stamp| events::identity(stamp, inner.handle()))?;
@@ -67,4 +75,23 @@ impl Pds {
         };
         self.inner.database.write(job).await
     }
+
+    /// Returns the addresses under which the network was told to find this repository before: records may name it by them.
+    /// Its present address may be one of them again; another's may be too by now.
+    ///
+    /// # Errors
+    /// A storage error.
+    pub async fn earlier_addresses(&self) -> Result<Vec<ServiceUrl>, PdsError> {
+        let text = self.inner.database.read(|read: &Read<'_>| tables::meta(read, EARLIER)).await?.unwrap_or_default();
+        Ok(text.split(' ').filter_map(|address| ServiceUrl::parse(address).ok()).collect())
+    }
+}
+
+/// Adds an address to the earlier ones, unless it is there.
+fn put_earlier(write: &Write<'_>, address: &str) -> Result<(), StorageError> {
+    let earlier = tables::meta(write, EARLIER)?.unwrap_or_default();
+    if earlier.split(' ').any(|known| known == address) {
+        return Ok(());
+    }
+    tables::put_meta(write, EARLIER, format!("{earlier} {address}").trim_start())
 }

@@ -109,6 +109,28 @@ async fn what_an_invalid_record_names_is_no_garbage() {
 }
 
 #[tokio::test]
+async fn what_names_an_address_of_before_is_no_garbage_and_is_not_recorded() {
+    let options = format!("{PRIVATE}[gc]\ngrace_s = 0\n");
+    let mut hold = Hold::start(&options).await;
+    serve_nothing(&hold);
+    upload(&hold, &["config", "one", "garbage"]).await;
+    hold.stop().await;
+    let database = rusqlite::Connection::open(hold.root().join("hold.db")).unwrap();
+    let value = "INSERT INTO meta (name, value) VALUES ('earlier_addresses', 'https://a.example https://b.example')";
+    database.execute(value, []).unwrap();
+    drop(database);
+    hold.run(&options).await;
+    let before = record(&hold.writer, &["config", "one", "nowhere"], &json!({ "holdDid": "did:web:b.example" }));
+    serve_page(&hold, &hold.writer, page(&[before]));
+    let at = rev(&hold).await;
+    let reconciled = reconcile(&hold, false).await;
+    assert_eq!((reconciled.manifests, reconciled.recorded, reconciled.earlier_address), (0, 0, 1));
+    let collected = operate(&hold, GcRun { dry_run: false, force: false }).await;
+    assert_eq!((collected.garbage.count, collected.named.count), (1, 2));
+    assert_eq!((rev(&hold).await, quota(&hold, &hold.writer).await["uniqueBlobs"].clone()), (at, json!(0)));
+}
+
+#[tokio::test]
 async fn invalid_records_of_an_account_are_one_line_of_the_log() {
     let (log, _guard) = Log::capture();
     let hold = Hold::start(PRIVATE).await;
@@ -213,7 +235,7 @@ async fn pushes_whose_word_was_lost_are_recorded() {
     let at = rev(&hold).await;
     let expected = |dry_run, recorded: u64, layers| {
         let counts = [("accounts", 4), ("manifests", 4), ("recorded", recorded), ("layers", layers), ("incomplete", 1)];
-        let mut expected = json!({ "dryRun": dry_run, "invalid": 1, "unasked": [] });
+        let mut expected = json!({ "dryRun": dry_run, "invalid": 1, "earlierAddress": 0, "unasked": [] });
         counts.into_iter().for_each(|(name, count)| expected[name] = count.into());
         expected
     };

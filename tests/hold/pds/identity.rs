@@ -35,28 +35,36 @@ async fn an_identity_is_announced_once_also_over_restarts_and_not_before_the_fir
             [other.announce_identity(NOW_US).await.unwrap(), other.announce_identity(NOW_US).await.unwrap()];
         assert_eq!(announced, [true, false], "{url}");
     }
+    // Back under the first address, and away again.
+    for url in [home.pds.url(), &moved] {
+        assert!(
+            Pds::new(home.database.clone(), home.pds.did(), url, key(77), 1).announce_identity(NOW_US).await.unwrap()
+        );
+    }
+    assert_eq!(home.pds.earlier_addresses().await.unwrap(), [home.pds.url().clone(), moved]);
 }
 
 #[test]
 fn manifests_are_in_it_by_its_did_and_by_its_address() {
     let (did, url) = (Did::parse(DID).unwrap(), ServiceUrl::parse("https://hold.example.org").unwrap());
-    let hold = OwnAddress { did: &did, url: &url };
+    let earlier = [ServiceUrl::parse("https://earlier.example.org").unwrap(), url.clone()];
+    let hold = OwnAddress { did: &did, url: &url, earlier: &earlier };
     let account = Did::parse("did:web:alice.example").unwrap();
-    let is_in = |names: &Value| {
+    let view = |names: &Value| {
         let digest = format!("sha256:{}", "0".repeat(64));
         let mut value = json!({ "repository": "app", "digest": digest, "layers": [] });
         value.as_object_mut().unwrap().extend(names.as_object().unwrap().clone());
         let uri = "at://did:web:alice.example/io.atcr.manifest/0";
-        let view: RecordView = serde_json::from_value(json!({ "uri": uri, "cid": "x", "value": value })).unwrap();
-        Push::of_record(hold, &account, &view).unwrap().is_some()
+        serde_json::from_value::<RecordView>(json!({ "uri": uri, "cid": "x", "value": value })).unwrap()
     };
+    let is_in = |names: &Value| Push::of_record(hold, &account, &view(names)).unwrap().is_some();
     for names in [
         json!({ "holdDid": DID }),
         json!({ "holdDid": "did:web:hold.example.org" }),
         json!({ "holdEndpoint": "https://hold.example.org" }),
         json!({ "holdDid": "", "holdEndpoint": DID }),
     ] {
-        assert!(is_in(&names), "{names}");
+        assert!(is_in(&names) && !hold.is_named_by_earlier_address(&view(&names)), "{names}");
     }
     for names in [
         json!({}),
@@ -65,6 +73,11 @@ fn manifests_are_in_it_by_its_did_and_by_its_address() {
         json!({ "holdEndpoint": "https://other.example.org" }),
         json!({ "holdEndpoint": "no address" }),
     ] {
-        assert!(!is_in(&names), "{names}");
+        assert!(!is_in(&names) && !hold.is_named_by_earlier_address(&view(&names)), "{names}");
+    }
+    for names in
+        [json!({ "holdDid": "did:web:earlier.example.org" }), json!({ "holdEndpoint": "https://earlier.example.org" })]
+    {
+        assert!(!is_in(&names) && hold.is_named_by_earlier_address(&view(&names)), "{names}");
     }
 }
