@@ -17,6 +17,7 @@ use super::HttpLimits;
 use super::framing::Framing;
 use super::head::{self, HeadRefusal};
 use super::min_rate::poll_timer;
+use super::stopwatch::Stopwatch;
 use super::upgrade::Switch;
 
 const REFUSED_HEAD: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n";
@@ -54,8 +55,8 @@ const NEXT_HEAD: Stage = Stage::Head { scanned: 0, after_empty_line: false };
 
 impl<I: AsyncRead + Unpin> HeadGuard<I> {
     pub(super) fn new(io: I, limits: &HttpLimits, refusal: Arc<OnceLock<HeadRefusal>>, switch: Switch) -> Self {
-        let clock =
-            Clock { limits: *limits, timer: None, first_head: true, head_since: None, quiet_since: Instant::now() };
+        let waited = Stopwatch::running(Instant::now());
+        let clock = Clock { limits: *limits, timer: None, first_head: true, head_begun: false, waited };
         Self { io, held: BytesMut::new(), passable: 0, stage: NEXT_HEAD, clock, refusal, switch }
     }
 
@@ -159,7 +160,7 @@ impl<I: AsyncRead + Unpin> HeadGuard<I> {
         if let Stage::Body(framing) = &self.stage
             && framing.is_done()
         {
-            self.clock.quiet_since = Instant::now();
+            self.clock.waited = Stopwatch::running(Instant::now());
             self.stage = NEXT_HEAD;
         }
     }
@@ -239,33 +240,36 @@ struct Clock {
     limits: HttpLimits,
     timer: Option<Pin<Box<Sleep>>>,
     first_head: bool,
-    /// Time when the current head was first seen incomplete.
-    head_since: Option<Instant>,
-    /// Time when the connection opened, or the last byte of a request or a response passed.
-    quiet_since: Instant,
+    /// Whether the current head was seen incomplete.
+    head_begun: bool,
+    /// Runs since then; before, since the connection opened, or the last byte of a request or a response passed.
+    waited: Stopwatch,
 }
 
 impl Clock {
     fn poll_deadline(&mut self, cx: &mut Context<'_>, head_begun: bool) -> Poll<()> {
-        let deadline = if head_begun {
-            *self.head_since.get_or_insert_with(Instant::now) + self.limits.head_time
-        } else if self.first_head {
-            self.quiet_since + self.limits.head_time
-        } else {
-            self.quiet_since + self.limits.idle_time
-        };
-        poll_timer(&mut self.timer, deadline, cx)
+        if head_begun != self.head_begun {
+            (self.head_begun, self.waited) = (head_begun, Stopwatch::default());
+        }
+        let limits = &self.limits;
+        let limit = if head_begun || self.first_head { limits.head_time } else { limits.idle_time };
+        loop {
+            let due = self.waited.wait(limit, Instant::now());
+            ready!(poll_timer(&mut self.timer, due, cx));
+            if self.waited.has_passed(limit, Instant::now()) {
+                return Poll::Ready(());
+            }
+        }
     }
 
     fn head_complete(&mut self) {
         self.first_head = false;
-        self.head_since = None;
-        self.quiet_since = Instant::now();
+        (self.head_begun, self.waited) = (false, Stopwatch::running(Instant::now()));
     }
 
     fn wrote(&mut self, outcome: &Poll<io::Result<usize>>) {
-        if matches!(outcome, Poll::Ready(Ok(_))) {
-            self.quiet_since = Instant::now();
+        if matches!(outcome, Poll::Ready(Ok(_))) && !self.head_begun {
+            self.waited = Stopwatch::running(Instant::now());
         }
     }
 }

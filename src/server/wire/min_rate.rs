@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::stopwatch::Stopwatch;
 use super::{FileQueue, HttpLimits};
 
 /// Measures how many bytes a peer moved while this side waited for it. Time without a wait does not count.
@@ -15,9 +16,8 @@ use super::{FileQueue, HttpLimits};
 pub(super) struct MinRate {
     window: Duration,
     min_bytes: u64,
-    waited: Duration,
+    waited: Stopwatch,
     moved: u64,
-    waiting_since: Option<Instant>,
 }
 
 impl MinRate {
@@ -25,37 +25,30 @@ impl MinRate {
         Self {
             window: limits.min_rate_window,
             min_bytes: limits.min_rate_bytes,
-            waited: Duration::ZERO,
+            waited: Stopwatch::default(),
             moved: 0,
-            waiting_since: None,
         }
     }
 
-    /// Begins or continues a wait for the peer. Returns the time when its throughput is due for a check if nothing
-    /// moves.
+    /// Begins or continues a wait for the peer. Returns the time of the next check if nothing moves.
     pub(super) fn wait(&mut self, now: Instant) -> Instant {
-        let since = *self.waiting_since.get_or_insert(now);
-        since + self.window.saturating_sub(self.waited)
+        self.waited.wait(self.window, now)
     }
 
     /// Records bytes that the peer moved, and ends the wait.
     pub(super) fn moved(&mut self, bytes: usize, now: Instant) {
         self.moved += bytes as u64;
-        if let Some(since) = self.waiting_since.take() {
-            self.waited += now - since;
-        }
+        self.waited.pause(self.window, now);
     }
 
     /// Whether a whole window was waited and too little moved in it. Begins the next window if so much was waited.
     pub(super) fn is_too_slow(&mut self, now: Instant) -> bool {
-        let waiting = self.waiting_since.map_or(Duration::ZERO, |since| now - since);
-        if self.waited + waiting < self.window {
+        if !self.waited.has_passed(self.window, now) {
             return false;
         }
         let too_slow = self.moved < self.min_bytes;
-        self.waited = Duration::ZERO;
+        self.waited.reset();
         self.moved = 0;
-        self.waiting_since = self.waiting_since.map(|_| now);
         too_slow
     }
 }

@@ -16,6 +16,7 @@ mod request_body;
 mod response_body;
 mod send_file;
 mod send_job;
+mod stopwatch;
 mod upgrade;
 pub mod websocket;
 

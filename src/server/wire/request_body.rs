@@ -16,6 +16,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::HttpLimits;
 use super::min_rate::{MinRate, poll_timer};
+use super::stopwatch::Stopwatch;
 
 /// Errors of reading a body. No more bytes follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -171,41 +172,34 @@ fn fault(error: &hyper::Error) -> BodyFault {
 
 /// Measures how long a body makes its reader wait.
 struct Wait {
-    half_idle: Duration,
+    idle: Duration,
+    silent: Stopwatch,
     min_rate: MinRate,
-    /// When the half of the idle time began that runs, and whether it is the second.
-    since: Option<Instant>,
-    is_second: bool,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Wait {
     fn new(limits: &HttpLimits) -> Self {
-        let half_idle = limits.body_idle_time / 2;
-        Self { half_idle, min_rate: MinRate::new(limits), since: None, is_second: false, timer: None }
+        let (idle, silent) = (limits.body_idle_time, Stopwatch::default());
+        Self { idle, silent, min_rate: MinRate::new(limits), timer: None }
     }
 
     fn moved(&mut self, bytes: usize) {
-        (self.since, self.is_second) = (None, false);
+        self.silent = Stopwatch::default();
         self.min_rate.moved(bytes, Instant::now());
     }
 
-    /// Ready when the peer was silent for too long or was too slow. Silence is measured in two halves: where a machine stood
-    /// still, however long, one of them may end without that the peer could send.
+    /// Ready when the peer was silent for too long or was too slow.
     fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let now = Instant::now();
-            let silent = *self.since.get_or_insert(now) + self.half_idle;
-            let due = self.min_rate.wait(now);
-            if poll_timer(&mut self.timer, silent.min(due), cx).is_pending() {
+            let due = self.silent.wait(self.idle, now).min(self.min_rate.wait(now));
+            if poll_timer(&mut self.timer, due, cx).is_pending() {
                 return Poll::Pending;
             }
             let now = Instant::now();
-            if (now >= silent && self.is_second) || self.min_rate.is_too_slow(now) {
+            if self.silent.has_passed(self.idle, now) || self.min_rate.is_too_slow(now) {
                 return Poll::Ready(());
-            }
-            if now >= silent {
-                (self.since, self.is_second) = (Some(now), true);
             }
         }
     }

@@ -9,6 +9,7 @@ use super::Wire;
 use crate::support::small::pass;
 
 const SOON: Duration = Duration::from_millis(100);
+const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test]
 async fn a_head_that_does_not_arrive_is_answered_408() {
@@ -74,13 +75,45 @@ async fn a_body_that_stops_is_answered_408() {
 /// As one of a virtual machine that was paused, or of a laptop that slept.
 #[tokio::test]
 async fn a_body_goes_on_after_the_machine_stood_still() {
+    for time in [HttpLimits::default().body_idle_time, HttpLimits::default().min_rate_window, 1000 * SECOND] {
+        let mut wire = Wire::with(HttpLimits::default()).await;
+        wire.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc").await;
+        stand_still(time).await;
+        wire.send("def").await;
+        assert_eq!(wire.receive().await.status, 200, "after {time:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_goes_on_after_the_machine_stood_still() {
+    for begin in ["", "\r\n", "GET / HTTP/1.1\r\nHos"] {
+        let mut wire = Wire::with(HttpLimits::default()).await;
+        wire.send(begin).await;
+        stand_still(1000 * SECOND).await;
+        wire.send(&"GET / HTTP/1.1\r\nHost: a\r\n\r\n"[begin.trim().len()..]).await;
+        assert_eq!(wire.receive().await.status, 200, "after {begin:?}");
+        stand_still(1000 * SECOND).await;
+        wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert_eq!(wire.receive().await.status, 200, "on the same connection");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_goes_on_after_the_machine_stood_still() {
     let mut wire = Wire::with(HttpLimits::default()).await;
-    wire.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc").await;
-    // Its reader waits by then.
+    wire.send("GET /endless HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    // The first time ends a window in which the kernel took much.
+    for _ in 0..2 {
+        stand_still(HttpLimits::default().min_rate_window).await;
+    }
     tokio::time::sleep(SOON).await;
-    pass(HttpLimits::default().body_idle_time + SOON).await;
-    wire.send("def").await;
-    assert_eq!(wire.receive().await.status, 200);
+    assert!(!wire.served.is_finished());
+}
+
+/// Lets the layer wait for its peer, and then a time pass in which neither could do anything.
+async fn stand_still(time: Duration) {
+    tokio::time::sleep(SOON).await;
+    pass(time + SOON).await;
 }
 
 #[tokio::test]
