@@ -3,9 +3,10 @@
 #
 #   bash tests/soak.sh [HOURS=8]
 #
-# Half of the time accounts push and pull beside garbage collection, on a directory and on real S3 servers; a quarter goes to
-# the fuzzers. What comes on top: the tests in a replica of Nix's sandbox, the machines with releases, the long attacks, what
-# faults on the way to S3 and 20 power cuts an hour take. Ends at the first failure, whose seed is in its output.
+# A quarter of the time accounts push and pull beside garbage collection, on a directory and on real S3 servers; a quarter they do
+# with a whole registry, whose memory must stay as it is; a quarter goes to the fuzzers. What comes on top: the tests in a replica
+# of Nix's sandbox, the machines with releases, the long attacks, what faults on the way to S3 and 20 power cuts an hour take. Ends
+# at the first failure; a seed of its dice is in its output.
 set -euo pipefail
 # shellcheck source=tests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -13,7 +14,8 @@ cd "$repo/tests"
 
 hours=${1:-8}
 seconds=$((hours * 3600))
-bash gc_soak.sh $((seconds / 2))
+bash gc_soak.sh $((seconds / 4))
+bash registry_soak.sh $((seconds / 4))
 # Each of the nine targets for this long.
 bash fuzz.sh $((seconds / 36))
 bash nix/sandbox.sh
