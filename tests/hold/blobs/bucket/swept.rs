@@ -75,16 +75,12 @@ async fn what_a_lost_database_owned_goes_when_it_is_old() {
         }
         hold.store().create_multipart("uploads/video.mkv").await.unwrap();
         let hold = hold.lose_database().await;
-        assert_eq!(
-            hold.blobs.sweep(now_us() + 23 * HOUR_US, &ClockSteps::default()).await.unwrap().orphans,
-            0,
-            "{name}"
-        );
-        assert_eq!(
-            hold.blobs.sweep(now_us() + 25 * HOUR_US, &ClockSteps::default()).await.unwrap().orphans,
-            7,
-            "{name}"
-        );
+        // moto says of each upload in parts that it began on 2010-11-10 (its s3/responses.py): of the seven, five are these.
+        let young = if name == "moto" { 5 } else { 0 };
+        for (hours, orphans) in [(23, young), (25, 7 - young)] {
+            let swept = hold.blobs.sweep(now_us() + hours * HOUR_US, &ClockSteps::default()).await.unwrap();
+            assert_eq!(swept.orphans, orphans, "{name}, after {hours} hours");
+        }
         let mut rest = left(&hold, "uploads").await;
         rest.sort();
         assert_eq!(rest, [foreign[1], foreign[0], "uploads/video.mkv"], "{name}");
