@@ -13,6 +13,7 @@ use http::{Method, StatusCode};
 use server::storage::StorageError;
 
 use super::buckets::send;
+use super::nobody_listens;
 use super::presigned::request;
 use super::probes::{an_hour_ahead_us, now_us};
 use super::remotes::Remote;
@@ -155,9 +156,8 @@ async fn the_probe_leaves_a_container_as_it_was() {
 #[tokio::test]
 async fn each_mistake_is_one_line_that_says_what_to_do() {
     for (name, settings) in accounts_here() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let nobody = format!("http://{}/{}", listener.local_addr().unwrap(), settings.account);
-        drop(listener);
+        let (_socket, nobody) = nobody_listens();
+        let nobody = format!("http://{nobody}/{}", settings.account);
         let mistake = |change: &dyn Fn(&mut AzureSettings)| {
             let mut changed = settings.clone();
             change(&mut changed);

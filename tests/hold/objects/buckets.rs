@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use server::storage::StorageError;
 
-use super::{buckets_here, pattern, read, remotes_here};
+use super::{buckets_here, nobody_listens, pattern, read, remotes_here};
 
 const MIB: usize = 1 << 20;
 
@@ -149,10 +149,8 @@ async fn a_store_that_refuses_says_so_without_names() {
 #[tokio::test]
 async fn a_store_that_is_not_there_is_unavailable() {
     let Some(mut bucket) = buckets_here().into_iter().next() else { return };
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
-    bucket.settings.endpoint = Some(format!("http://127.0.0.1:{port}"));
+    let (_socket, nobody) = nobody_listens();
+    bucket.settings.endpoint = Some(format!("http://{nobody}"));
     let error = bucket.open().stat("k").await.unwrap_err();
     assert!(matches!(error, StorageError::Unavailable(_)), "{error:?}");
     assert!(!format!("{error} {error:?}").contains("127.0.0.1"), "{error:?}");

@@ -16,12 +16,14 @@ mod scripted;
 mod versions;
 
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Once;
 
 use atcr_hold::objects;
 use atcr_hold::objects::{BucketSettings, CopyLimits, Credentials, Memory, Object, Objects, S3Settings, Staging};
 use futures_util::TryStreamExt as _;
+use tokio::net::TcpSocket;
 
 pub(super) use remotes::{Remote, remotes_here};
 pub(super) use scripted::{Script, answer, found, lost, rest_from};
@@ -91,6 +93,14 @@ pub(super) fn every_store() -> Vec<Store> {
 /// Whether a server keeps bytes that are not what their signed checksum says, and copies what has not the wanted ETag.
 pub(super) fn is_lax(name: &str) -> bool {
     matches!(name, "ceph" | "rclone" | "moto")
+}
+
+/// An address where nobody listens, for as long as the socket is kept: else another test might get its port.
+fn nobody_listens() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
 }
 
 /// A real server, and a folder of its bucket that nothing else uses.

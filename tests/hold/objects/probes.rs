@@ -3,7 +3,7 @@
 use atcr_hold::objects::{Credentials, Objects, ProbeError, Probed, S3Settings};
 use futures_util::TryStreamExt as _;
 
-use super::{Bucket, buckets_here, is_lax};
+use super::{Bucket, buckets_here, is_lax, nobody_listens};
 
 /// The clock of the tests, which is that of the servers.
 #[expect(clippy::disallowed_methods, reason = "the environment says where the real parts are")]
@@ -72,10 +72,8 @@ async fn what_may_pass_is_told_from_what_will_not() {
     for bucket in buckets_here() {
         let skewed = bucket.open().probe("one", an_hour_ahead_us).await.unwrap_err();
         assert!(matches!(&skewed, ProbeError::Unavailable(text) if text.contains("clock")), "{skewed:?}");
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        drop(listener);
-        let gone = mistake(&bucket, |settings| settings.endpoint = Some(format!("http://127.0.0.1:{port}"))).await;
+        let (_socket, nobody) = nobody_listens();
+        let gone = mistake(&bucket, |settings| settings.endpoint = Some(format!("http://{nobody}"))).await;
         assert!(matches!(&gone, ProbeError::Unavailable(text) if text.contains("S3_ENDPOINT")), "{gone:?}");
     }
 }
