@@ -20,6 +20,7 @@ pub(super) fn blob_limits(config: &Config) -> blobs::UploadLimits {
         reserve_bytes: config.limits.reserve_bytes,
         measure_upload_s: config.limits.measure_upload.as_secs(),
         last_used_resolution: blobs::last_used_resolution(config.gc.grace),
+        ..blobs::UploadLimits::default()
     }
 }
 

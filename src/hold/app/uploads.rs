@@ -6,7 +6,6 @@ use std::time::Duration;
 use atproto::lexicon::Permission;
 use tokio::time::sleep;
 
-use super::now_us;
 use crate::hold::Hold;
 
 /// Interval of the checks at least.
@@ -41,7 +40,7 @@ pub(super) async fn keep(hold: Arc<Hold>) {
 pub(super) async fn measure(hold: Arc<Hold>) {
     loop {
         sleep(hold.blobs.measure_every()).await;
-        if let Err(error) = hold.blobs.measure_uploads(now_us()).await {
+        if let Err(error) = hold.blobs.measure_uploads().await {
             tracing::warn!(%error, "open uploads could not be measured");
         }
     }

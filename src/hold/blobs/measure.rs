@@ -22,7 +22,7 @@ impl Blobs {
     ///
     /// # Errors
     /// When the database fails. A store that fails is asked again the next time.
-    pub async fn measure_uploads(&self, now_us: u64) -> Result<usize, BlobError> {
+    pub async fn measure_uploads(&self) -> Result<usize, BlobError> {
         let Store::Bucket(bucket) = &self.store else { return Ok(0) };
         // Also if parts go through the hold now: an upload may have begun before, and its URLs may still be valid.
         if !bucket.store().signs_parts() {
@@ -38,7 +38,7 @@ impl Blobs {
         while let Some((upload, parts)) = asked.next().await {
             let id = UploadId::from_key(upload.id);
             match parts {
-                Ok(parts) => aborted += usize::from(self.measured(&id, &upload.account, parts, now_us).await?),
+                Ok(parts) => aborted += usize::from(self.measured(&id, &upload.account, parts).await?),
                 Err(error) => tracing::warn!(%error, upload = %id, "what the store has of an upload is not known"),
             }
         }
@@ -47,13 +47,7 @@ impl Blobs {
 
     /// Records the sizes that the store reported, `None` when the parts are assembled already. Aborts the upload if
     /// they are beyond a limit, and returns whether it did.
-    async fn measured(
-        &self,
-        id: &UploadId,
-        account: &Did,
-        parts: Option<Vec<StoredPart>>,
-        now_us: u64,
-    ) -> Result<bool, BlobError> {
+    async fn measured(&self, id: &UploadId, account: &Did, parts: Option<Vec<StoredPart>>) -> Result<bool, BlobError> {
         let limits = self.sessions.limits();
         let sizes = || parts.iter().flatten().map(|part| part.size_bytes);
         let (all_bytes, largest_bytes) = (sizes().sum::<u64>(), sizes().max().unwrap_or(0));
@@ -66,7 +60,7 @@ impl Blobs {
             PassedLimit::Part
         } else if all_bytes > limits.max_blob_bytes {
             PassedLimit::Blob
-        } else if self.is_over_quota(id, account, now_us).await? {
+        } else if self.is_over_quota(id, account).await? {
             PassedLimit::Quota
         } else {
             return Ok(false);
@@ -80,8 +74,8 @@ impl Blobs {
     }
 
     /// Whether the account has more than its quota, after its idle uploads were dropped.
-    async fn is_over_quota(&self, id: &UploadId, account: &Did, now_us: u64) -> Result<bool, BlobError> {
-        self.drop_idle_uploads(account, Some(*id), 0, now_us).await?;
+    async fn is_over_quota(&self, id: &UploadId, account: &Did) -> Result<bool, BlobError> {
+        self.drop_idle_uploads(account, Some(*id), 0).await?;
         let (quotas, account) = (Arc::clone(&self.sessions.quotas), account.clone());
         let check = move |read: &Read<'_>| quotas.check(read, &account);
         match self.sessions.db.read(check).await {

@@ -201,8 +201,10 @@ impl Blobs {
     /// As [`Blobs::initiate`].
     pub async fn initiate_from(&self, share: UploadShare, account: &Did, now_us: u64) -> Result<UploadId, BlobError> {
         self.require_storage()?;
-        self.drop_idle_uploads(account, None, 1, now_us).await?;
-        self.sessions.initiate(share, account, now_us).await
+        self.drop_idle_uploads(account, None, 1).await?;
+        let id = self.sessions.initiate(share, account, now_us).await?;
+        self.sessions.note_use(&id);
+        Ok(id)
     }
 
     /// Returns the sizes that parts may have.
@@ -234,11 +236,13 @@ impl Blobs {
         now_us: u64,
     ) -> Result<Target, BlobError> {
         self.require_storage()?;
-        match &self.store {
-            Store::Bucket(bucket) if bucket.signs_parts() => bucket.part_url(id, account, number, now_us).await,
-            _ if self.sessions.account(id).await? == *account => Ok(Target::Hold),
-            _ => Err(BlobError::UnknownUpload),
-        }
+        let target = match &self.store {
+            Store::Bucket(bucket) if bucket.signs_parts() => bucket.part_url(id, account, number, now_us).await?,
+            _ if self.sessions.account(id).await? == *account => Target::Hold,
+            _ => return Err(BlobError::UnknownUpload),
+        };
+        self.sessions.note_use(id);
+        Ok(target)
     }
 
     /// Receives a part of an open upload. Returns its ETag once the part is stored; only then an earlier part of the
@@ -251,8 +255,7 @@ impl Blobs {
         S: Stream<Item = Result<Bytes, BodyError>> + Unpin + Send + 'static,
     {
         self.require_storage()?;
-        self.drop_idle_uploads(&part.account, Some(part.upload), part.announced_bytes.unwrap_or(0), part.now_us)
-            .await?;
+        self.drop_idle_uploads(&part.account, Some(part.upload), part.announced_bytes.unwrap_or(0)).await?;
         self.sessions.quotas.note_completion(&part.upload, false);
         match &self.store {
             Store::Files(files) => files.upload_part(part, body).await,
@@ -281,7 +284,7 @@ impl Blobs {
         let upload = self.sessions.uploads.lock(id).await;
         let (blobs, id, account) = (self.clone(), *id, account.clone());
         detached(async move {
-            blobs.drop_idle_uploads(&account, Some(id), 0, now_us).await?;
+            blobs.drop_idle_uploads(&account, Some(id), 0).await?;
             let digest = blobs.digests.lock(&digest).await;
             let outcome = match &blobs.store {
                 Store::Files(files) => files.complete(&upload, &digest, &account, parts, now_us).await,

@@ -2,20 +2,19 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use super::names::UploadId;
 use super::{BlobError, Blobs};
 use crate::blobs::tables;
-use crate::blobs::tables::{AccountUsage, UploadKey};
+use crate::blobs::tables::AccountUsage;
 use atproto::syntax::{Did, Size};
 use server::nonpoison::Mutex;
 use server::sqlite::Read;
 use server::storage::StorageError;
 
-/// Time without a use after which an upload with no part in flight is dropped when its own account needs the space, in
-/// microseconds: a client that lost its connection begins a new upload, docker after five seconds. An upload whose
-/// completion was refused is dropped at once.
-const IDLE_US: u64 = 3_000_000;
+/// Number of last uses at which those that no longer matter are dropped.
+const PURGE_AT: usize = 1024;
 
 /// The source of each account's limit.
 pub trait QuotaLimits: Send + Sync {
@@ -48,6 +47,34 @@ pub(super) struct Quotas {
     receiving: Mutex<HashMap<Did, u64>>,
     /// Open uploads whose completion was refused, and that got no part since.
     refused: Mutex<HashSet<UploadId>>,
+    uses: Uses,
+}
+
+/// The last uses of uploads, by a clock that nobody sets and that stands while the machine sleeps.
+struct Uses {
+    /// Stands for the last use by an earlier process.
+    began: Instant,
+    last: Mutex<HashMap<UploadId, Instant>>,
+}
+
+impl Default for Uses {
+    fn default() -> Self {
+        Self { began: Instant::now(), last: Mutex::default() }
+    }
+}
+
+impl Uses {
+    fn note(&self, id: &UploadId, idle: Duration) {
+        let mut last = self.last.lock();
+        if last.len() >= PURGE_AT {
+            last.retain(|_, at| at.elapsed() < idle);
+        }
+        last.insert(*id, Instant::now());
+    }
+
+    fn is_idle(&self, id: &UploadId, idle: Duration) -> bool {
+        self.last.lock().get(id).unwrap_or(&self.began).elapsed() >= idle
+    }
 }
 
 /// The usage and the limit of one account.
@@ -120,6 +147,11 @@ impl Quotas {
 
     fn is_refused(&self, id: &UploadId) -> bool {
         self.refused.lock().contains(id)
+    }
+
+    /// Records that an upload was used just now, where uploads are idle after `idle`.
+    pub(super) fn note_use(&self, id: &UploadId, idle: Duration) {
+        self.uses.note(id, idle);
     }
 
     /// Returns the share of a part that `account` is about to send; `None` without a limit.
@@ -210,7 +242,6 @@ impl Blobs {
         account: &Did,
         needed: Option<UploadId>,
         added_bytes: u64,
-        now_us: u64,
     ) -> Result<(), BlobError> {
         if !self.sessions.quotas.is_any() {
             return Ok(());
@@ -222,12 +253,12 @@ impl Blobs {
             if wanted_bytes == 0 { Ok(None) } else { Ok(Some((wanted_bytes, tables::staged_uploads(read, &owner)?))) }
         };
         let Some((mut wanted_bytes, mut uploads)) = self.sessions.db.read(find).await? else { return Ok(()) };
-        let before_us = now_us.saturating_sub(IDLE_US);
-        let quotas = &self.sessions.quotas;
-        let is_idle =
-            |id: &UploadKey, touched_us: u64| touched_us < before_us || quotas.is_refused(&UploadId::from_key(*id));
-        uploads
-            .retain(|(id, touched_us, _)| is_idle(id, *touched_us) && needed.is_none_or(|needed| needed.key() != id));
+        let (quotas, idle) = (&self.sessions.quotas, self.sessions.limits().idle_upload);
+        let is_idle = |id: &UploadId| quotas.is_refused(id) || quotas.uses.is_idle(id, idle);
+        uploads.retain(|(id, ..)| {
+            let id = UploadId::from_key(*id);
+            needed.is_none_or(|needed| needed != id) && is_idle(&id)
+        });
         if uploads.iter().map(|(_, _, bytes)| bytes).sum::<u64>() < wanted_bytes {
             return Ok(());
         }
@@ -238,10 +269,7 @@ impl Blobs {
             let id = UploadId::from_key(id);
             // The lock's holder works on the upload, perhaps for minutes.
             let Some(upload) = self.sessions.uploads.try_lock(&id) else { continue };
-            let is_refused = quotas.is_refused(&id);
-            if !upload.is_shared()
-                && self.drop_locked(&upload, move |row| is_refused || row.touched_us < before_us).await?
-            {
+            if !upload.is_shared() && is_idle(&id) && self.drop_locked(&upload, |_| true).await? {
                 tracing::info!(%account, upload = %id, bytes, "an idle upload dropped: its account needs the room of its quota");
                 self.sessions.counts.swept.inc();
                 wanted_bytes = wanted_bytes.saturating_sub(bytes);

@@ -117,6 +117,11 @@ impl Sessions {
         true
     }
 
+    /// Records that an upload was used just now. Of a part before it is no more in flight.
+    pub(super) fn note_use(&self, id: &UploadId) {
+        self.quotas.note_use(id, self.limits().idle_upload);
+    }
+
     /// Fails with [`BlobError::QuotaExceeded`] when the account has more than its quota.
     pub(super) async fn check_quota(&self, account: &Did) -> Result<(), BlobError> {
         let (quotas, account) = (Arc::clone(&self.quotas), account.clone());

@@ -47,6 +47,10 @@ pub struct UploadLimits {
     pub empty_upload_s: u64,
     /// Seconds between two measurements of uploads whose parts bypass the hold.
     pub measure_upload_s: u64,
+    /// Time without a use after which an upload with no part in flight is dropped when its own account needs the space: a
+    /// client that lost its connection begins a new upload, docker after five seconds. An upload whose completion was
+    /// refused is dropped at once.
+    pub idle_upload: Duration,
     /// Bytes of the file system that uploads leave free: the database may be on the same one.
     pub reserve_bytes: u64,
     /// Least time between two writes of a blob's last use to the database: see [`last_used_resolution`].
@@ -70,6 +74,7 @@ impl Default for UploadLimits {
             stale_upload_s: 86_400,
             empty_upload_s: 600,
             measure_upload_s: 60,
+            idle_upload: Duration::from_secs(3),
             reserve_bytes: 64 << 20,
             last_used_resolution: Duration::from_secs(3_600),
         }

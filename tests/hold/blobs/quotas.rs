@@ -1,8 +1,9 @@
 //! Quotas of uploads: what parts, retries and abandoned uploads take of them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use atcr_hold::blobs::{BlobError, Blobs, ETag, QuotaLimits, UploadId};
+use atcr_hold::blobs::{BlobError, Blobs, ETag, QuotaLimits, UploadId, UploadLimits};
 use atproto::syntax::Did;
 use futures_util::future::join_all;
 use server::sqlite::Read;
@@ -19,8 +20,13 @@ impl QuotaLimits for Ten {
     }
 }
 
+/// An upload is idle after this time: however busy the machine is, none is within an hour.
+fn limits(idle_upload: Duration) -> UploadLimits {
+    UploadLimits { reserve_bytes: 0, idle_upload, ..UploadLimits::default() }
+}
+
 async fn holds() -> Vec<Hold> {
-    let holds = Hold::everywhere().await;
+    let holds = Hold::everywhere_with(limits(Duration::from_secs(3600))).await;
     holds.iter().for_each(|hold| hold.blobs.set_quota_limits(Arc::new(Ten)));
     holds
 }
@@ -66,7 +72,11 @@ async fn an_abandoned_upload_gives_way_to_the_next_one() {
             request.now_us = now_us;
             hold.blobs.upload_part(request, frames(bytes)).await
         };
-        let later_us = NOW_US + 3_000_001;
+        // Nothing is unused because the clock was set ahead.
+        let later_us = NOW_US + 4_000_000_000;
+        assert_no_room(send(b"12345678", later_us).await);
+        hold.blobs.session_account(&abandoned).await.expect("it was used just now");
+        hold.blobs.set_limits(limits(Duration::ZERO));
         assert_no_room(send(b"more than ten", later_us).await);
         hold.blobs.session_account(&abandoned).await.expect("nothing goes that does not help");
         let etag = send(b"12345678", later_us).await.unwrap();

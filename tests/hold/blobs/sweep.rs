@@ -18,6 +18,7 @@ const LIMITS: UploadLimits = UploadLimits {
     stale_upload_s: 86_400,
     empty_upload_s: 600,
     measure_upload_s: 60,
+    idle_upload: Duration::from_secs(3),
     reserve_bytes: 0,
     last_used_resolution: Duration::from_secs(3_600),
 };

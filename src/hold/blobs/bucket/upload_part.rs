@@ -193,6 +193,7 @@ impl Bucket {
 
     async fn record(&self, request: &PartRequest, part: BucketPartRow) -> Result<(), BlobError> {
         let upload = self.sessions.uploads.lock(&request.upload).await;
+        self.sessions.note_use(upload.id());
         let (key, account, now_us) = (*upload.id().key(), request.account.clone(), request.now_us);
         let (max_blob_bytes, quotas) = (self.sessions.limits().max_blob_bytes, Arc::clone(&self.sessions.quotas));
         let record = move |write: &Write<'_>| {

@@ -128,6 +128,7 @@ impl Files {
             _ if state.fence(epoch).is_err() => return Err(BlobError::UnknownUpload.into()),
             synced => synced?,
         };
+        self.sessions.note_use(upload.id());
         let etag = ETag(row.etag.clone());
         match self.put_row(&upload, request, row).await {
             Ok(Recording::Repeated) => part_writer::discard(part).await,

@@ -132,7 +132,7 @@ async fn an_upload_that_was_open_when_the_setting_changed_goes_on() {
                 });
             }
             // What went past the hold counts in the quota, whatever the setting is now.
-            assert_eq!(hold.blobs.measure_uploads(NOW_US).await.unwrap(), 0);
+            assert_eq!(hold.blobs.measure_uploads().await.unwrap(), 0);
             let used: u64 = hold.blobs.account_usages().await.unwrap().iter().map(|(_, it)| it.total_bytes()).sum();
             assert_eq!(used, whole.len() as u64, "{}", hold.name);
             let refused = complete(&hold, &id, b"something else", &list).await;

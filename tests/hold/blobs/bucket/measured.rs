@@ -11,7 +11,7 @@ use server::storage::StorageError;
 
 use super::{MIB, begin, complete, holds_with, put, put_all, three_parts};
 use crate::objects::pattern;
-use crate::support::blob_hold::{Hold, NOW_US, digest};
+use crate::support::blob_hold::{Hold, digest};
 
 /// Everybody may have 14 MiB.
 struct Fourteen;
@@ -41,12 +41,12 @@ async fn what_the_store_has_counts_and_what_is_too_much_is_aborted() {
     for hold in holds().await {
         let kept = begin(&hold).await;
         put(&hold, &kept, 1, &pattern(5 * MIB)).await;
-        assert_eq!(hold.blobs.measure_uploads(NOW_US).await.unwrap(), 0, "{}", hold.name);
+        assert_eq!(hold.blobs.measure_uploads().await.unwrap(), 0, "{}", hold.name);
         assert_eq!(used(&hold).await, 5 * MIB as u64);
 
         let large = begin(&hold).await;
         put(&hold, &large, 1, &pattern(7 * MIB)).await;
-        assert_eq!(hold.blobs.measure_uploads(NOW_US).await.unwrap(), 1, "{}", hold.name);
+        assert_eq!(hold.blobs.measure_uploads().await.unwrap(), 1, "{}", hold.name);
         assert!(!hold.is_staged(&large).await);
         assert_eq!(passed(&hold, "part"), 1);
 
@@ -54,7 +54,7 @@ async fn what_the_store_has_counts_and_what_is_too_much_is_aborted() {
         for number in [1, 2] {
             put(&hold, &over, number, &pattern(5 * MIB)).await;
         }
-        assert_eq!(hold.blobs.measure_uploads(NOW_US).await.unwrap(), 1, "{}", hold.name);
+        assert_eq!(hold.blobs.measure_uploads().await.unwrap(), 1, "{}", hold.name);
         assert!(!hold.is_staged(&over).await && hold.is_staged(&kept).await);
         assert_eq!(passed(&hold, "quota"), 1);
         assert_eq!(used(&hold).await, 5 * MIB as u64);
@@ -73,7 +73,7 @@ async fn completion_finds_what_was_not_measured_yet() {
         let list = put_all(&hold, &id, &again).await;
         let refused = complete(&hold, &id, &again, &list).await;
         assert!(matches!(refused, Err(BlobError::QuotaExceeded { .. })), "{}: {refused:?}", hold.name);
-        assert_eq!(hold.blobs.measure_uploads(NOW_US).await.unwrap(), 1, "{}", hold.name);
+        assert_eq!(hold.blobs.measure_uploads().await.unwrap(), 1, "{}", hold.name);
         assert!(!hold.is_staged(&id).await);
         assert_eq!(used(&hold).await, whole.len() as u64);
     }
@@ -89,7 +89,7 @@ async fn an_upload_that_is_being_completed_keeps_no_measurement_from_the_others(
         let busy = digests.lock(&digest(&large)).await;
         let mut completed = Box::pin(complete(&hold, &completing, &large, &list));
         assert!(completed.as_mut().now_or_never().is_none(), "it waits for the digest, and has the lock of the upload");
-        let measured = tokio::time::timeout(Duration::from_secs(60), hold.blobs.measure_uploads(NOW_US)).await;
+        let measured = tokio::time::timeout(Duration::from_secs(60), hold.blobs.measure_uploads()).await;
         assert_eq!(measured.expect("it waits for the one").unwrap(), 1, "{}", hold.name);
         drop(busy);
         completed.await.unwrap();
