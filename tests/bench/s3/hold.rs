@@ -94,14 +94,23 @@ impl Hold {
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(folder.join("log"))?)
             .spawn()?;
-        let hold = Self { child, port, key };
+        let mut hold = Self { child, port, key };
         for _ in 0..300 {
-            if hold.connect().await.is_ok() {
+            // It listens before it has looked at its storage, and may refuse that.
+            if hold.answers().await {
                 return Ok(hold);
+            }
+            if hold.child.try_wait()?.is_some() {
+                break;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         Err(format!("the hold does not answer: {}", std::fs::read_to_string(folder.join("log"))?).into())
+    }
+
+    async fn answers(&self) -> bool {
+        let Ok(mut connection) = self.connect().await else { return false };
+        connection.call("GET", "/xrpc/_health", "", b"").await.is_ok_and(|answer| answer.status == 200)
     }
 
     pub(crate) async fn connect(&self) -> io::Result<Connection> {

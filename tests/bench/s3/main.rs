@@ -38,11 +38,11 @@ async fn main() -> Result<(), Failure> {
         [word] if word == "directory" => run.requests(&Place::Directory, "directory").await?,
         _ => {
             let (name, settings) = settings_of(server)?;
-            let place = Place::Bucket { settings: &settings, presigned: true };
             if !only_requests {
                 run.transfers(&settings, &name).await?;
             }
-            run.requests(&place, &name).await?;
+            let settings = below(&settings, "requests");
+            run.requests(&Place::Bucket { settings: &settings, presigned: true }, &name).await?;
         }
     }
     Ok(())
@@ -65,8 +65,8 @@ impl Run {
 
     async fn transfers(&self, settings: &S3Settings, name: &str) -> Result<(), Failure> {
         let s3 = Bucket::open(&BucketSettings::S3(settings.clone()))?;
-        let place = |presigned| Place::Bucket { settings, presigned };
-        let hold = self.start(&format!("{name}-presigned"), &place(true)).await?;
+        let place = Place::Bucket { settings, presigned: true };
+        let hold = self.start(&format!("{name}-presigned"), &place).await?;
         eprintln!("{name}: memory, presigned");
         let presigned = memory::measure(Arc::clone(&hold), &s3).await?;
         let mut content = Content::new(PART)?;
@@ -86,7 +86,10 @@ impl Run {
         let hashing = transfer::hashing(&content.next(SIZE / PART));
         drop(hold);
         eprintln!("{name}: memory, through the hold");
-        let through = memory::measure(self.start(&format!("{name}-through"), &place(false)).await?, &s3).await?;
+        let settings = below(settings, "through");
+        let s3 = Bucket::open(&BucketSettings::S3(settings.clone()))?;
+        let place = Place::Bucket { settings: &settings, presigned: false };
+        let through = memory::measure(self.start(&format!("{name}-through"), &place).await?, &s3).await?;
 
         row("push 1 GiB, server alone", rate(&direct, |times| times.push));
         row("push 1 GiB, by the hold without completing", rate(&ours, |times| times.push - times.complete));
@@ -147,6 +150,11 @@ fn settings_of(line: &[String]) -> Result<(String, S3Settings), Failure> {
         copy: CopyLimits::default(),
     };
     Ok((name.clone(), settings))
+}
+
+/// Another folder of the same bucket: each hold has one of its own, and refuses what is another's.
+fn below(settings: &S3Settings, folder: &str) -> S3Settings {
+    S3Settings { prefix: format!("{}-{folder}", settings.prefix), ..settings.clone() }
 }
 
 fn sorted(rounds: &[Times], of: impl Fn(&Times) -> f64) -> (f64, f64, f64) {
