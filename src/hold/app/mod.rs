@@ -187,15 +187,17 @@ async fn open_hold(
     purpose: StorageUse,
 ) -> Result<(Hold, UrlSigner, Presence), StartError> {
     let head = database.read(pds::stored_head).await?;
-    // Before there is a key, so that a start without usable storage leaves nothing behind.
+    // Before the storage is marked; one that is missing is made after it was, so that a start without usable storage leaves
+    // nothing behind.
+    let key = match &config.signing_key {
+        Some(text) => Some(signing_key::given(text)?),
+        None => signing_key::existing(&config.key_dir, head.is_some())?,
+    };
     let lock = StorageLock::take(&place, purpose).await;
     let presence = presence::open(config, &place, database, head.is_none(), purpose, &lock).await?;
     let storage_lock = lock.keep(config, purpose)?;
     let store = bucket::store(&config.storage, &place).await?;
-    let key = match &config.signing_key {
-        Some(text) => signing_key::given(text)?,
-        None => signing_key::open(&config.key_dir, head.is_some())?,
-    };
+    let key = key.map_or_else(|| signing_key::create(&config.key_dir), Ok)?;
     let urls = UrlSigner::new(key.derive_secret("signed URLs"));
     let public_key = key.public();
     let pds = Pds::new(database.clone(), &config.did, &config.public_url, key, clock_id()?);

@@ -18,19 +18,21 @@ pub(super) fn replacement(directory: &Path, old_key_is_lost: bool) -> Result<Sig
     if !old_key_is_lost && key_file::load(&path)?.is_none() {
         return Err(StartError::KeyNotFound(path));
     }
-    open(directory, false)
+    existing(directory, false)?.map_or_else(|| create(directory), Ok)
 }
 
-/// Reads the key in `directory`. Generates one where there is none, unless there is a repository that another key
-/// signed.
-pub(super) fn open(directory: &Path, repo_exists: bool) -> Result<SigningKey, StartError> {
+/// Reads the key in `directory`; `None` where there is none and may be none, as there is no repository that one signed.
+pub(super) fn existing(directory: &Path, repo_exists: bool) -> Result<Option<SigningKey>, StartError> {
     let path = directory.join(key_file::FILE_NAME);
-    if let Some(key) = key_file::load(&path)? {
-        return Ok(key);
+    match key_file::load(&path)? {
+        None if repo_exists => Err(StartError::KeyMissing(path)),
+        key => Ok(key),
     }
-    if repo_exists {
-        return Err(StartError::KeyMissing(path));
-    }
+}
+
+/// Generates the key in `directory`.
+pub(super) fn create(directory: &Path) -> Result<SigningKey, StartError> {
+    let path = directory.join(key_file::FILE_NAME);
     let key = key_file::generate()?;
     key_file::create(&path, &key)?;
     tracing::info!(path = %path.display(), "a signing key was made: back it up together with the database");

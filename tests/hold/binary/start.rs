@@ -108,7 +108,7 @@ fn a_wrong_configuration_is_refused() {
 
     let mut site = Site::new();
     site.configure("pubic = true\n");
-    refuses(&site, &["pubic", "spelling", "config.toml"]);
+    refuses(&site, &["pubic", "is it \"public\"?", "config.toml"]);
 
     let mut site = Site::new();
     site.configure("log_level = \"atcr_hold=loud\"\n");
@@ -187,7 +187,7 @@ fn missing_directories_are_named() {
 
     let mut site = Site::new();
     site.set("HOLD_ADMIN_SOCKET", site.path(&format!("{}admin.sock", "long/".repeat(30))));
-    refuses(&site, &["the admin socket", "HOLD_ADMIN_SOCKET"]);
+    refuses(&site, &["admin.socket (HOLD_ADMIN_SOCKET)", "at most 101 bytes"]);
 
     // A mount that is missing beside a database that is there.
     let site = used();
@@ -226,6 +226,21 @@ fn the_identity_is_never_changed() {
     refuses(&site, &["did:web:localhost%3A8080", "without HOLD_DID", "nothing was changed"]);
     site.unset("HOLD_DID");
     assert_eq!(site.start().stop(), Some(0));
+}
+
+#[test]
+fn a_key_file_that_cannot_be_used_is_told_before_the_storage_is_marked() {
+    let site = Site::new();
+    let key = site.path("keys/signing.key");
+    std::fs::create_dir(site.path("keys")).unwrap();
+    for (text, mode, words) in [(&*"17".repeat(32), 0o644, "chmod 600"), ("short", 0o600, "damaged")] {
+        std::fs::write(&key, text).unwrap();
+        std::fs::set_permissions(&key, PermissionsExt::from_mode(mode)).unwrap();
+        let ended = site.run(&[]);
+        assert_eq!((ended.code, ended.stderr.lines().count()), (Some(78), 1), "{}", ended.stderr);
+        assert!(ended.stderr.contains(words) && ended.stderr.contains(key.to_str().unwrap()), "{}", ended.stderr);
+        assert!(!site.path("blobs/docker").exists(), "the storage was marked");
+    }
 }
 
 #[test]
