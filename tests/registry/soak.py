@@ -89,7 +89,10 @@ class Worker:
         }).encode()
         tag = f"v{round_number % TAGS}"
         self.ask((201,), "PUT", f"/v2/{repository}/manifests/{tag}", manifest, {**headers, "content-type": MANIFEST})
-        self.pushed[repository, tag] = manifest
+        replaced, self.pushed[repository, tag] = self.pushed.get((repository, tag)), manifest
+        if replaced:
+            # What an account has, and with it what is kept in memory of it, stays as much.
+            self.ask((202,), "DELETE", f"/v2/{repository}/manifests/{digest_of(replaced)}", headers=headers)
 
     def pull(self, repository, tag):
         """Pulls as a client without a login; every byte must be what was pushed."""

@@ -30,6 +30,11 @@ impl Config {
         if config.test_mode && config.base_url.loopback_origin().is_none() {
             config.values.warn_of_test_mode();
         }
+        if config.auth_key.is_none() && config.auth_key_path == config.oauth_key_path {
+            config.values.warn(
+                "oauth.key_path (ATCR_OAUTH_KEY_PATH) is the file of auth.key_path: give each key its own".into(),
+            );
+        }
         Ok(config)
     }
 
@@ -121,7 +126,7 @@ impl Checker<'_> {
             database_path: self.values.file_path("database.path", raw.database.path.as_deref())?,
             auth_key: self.auth_key()?,
             auth_key_path: self.values.file_path("auth.key_path", raw.auth.key_path.as_deref())?,
-            oauth_key_path: self.oauth_key_path()?,
+            oauth_key_path: self.values.file_path("oauth.key_path", raw.oauth.key_path.as_deref())?,
             admin_socket: self.admin_socket()?,
             metrics_addr: self.metrics_addr()?,
             plc_directory_url: self.values.base_url("identity.plc_url", &raw.identity.plc_url, raw.test_mode)?,
@@ -147,14 +152,6 @@ impl Checker<'_> {
         let Raw { server, metrics, admin, .. } = self.raw;
         let others = [("server.addr", Some(&*server.addr)), ("metrics.addr", metrics.addr.as_deref())];
         self.values.admin_socket("admin.socket", admin.socket.as_deref(), others)
-    }
-
-    fn oauth_key_path(&self) -> Result<PathBuf, SettingsError> {
-        let Raw { auth, oauth, .. } = self.raw;
-        if auth.key.is_none() && auth.key_path == oauth.key_path {
-            return Err(self.wrong("oauth.key_path", "it is the file of auth.key_path: each key has one of its own"));
-        }
-        self.values.file_path("oauth.key_path", oauth.key_path.as_deref())
     }
 
     /// Parses the key. The error never has the text: it is a secret.
