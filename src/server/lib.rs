@@ -15,7 +15,7 @@
 //! | `settings` | layers of configuration, environment names, secrets, errors that name option, origin and remedy | daemon |
 //! | `reload` | reloads of the configuration at SIGHUP | daemon, settings |
 //! | `key_file` | the signing key on disk | storage |
-//! | `egress` | the one way out: HTTP client, TLS roots, DNS look-ups and the SSRF guard, limits | – |
+//! | `egress` | the one way out: HTTP client, TLS roots, DNS look-ups and the SSRF guard, limits | nonpoison |
 //! | `control` | the admin socket: operations of any program over HTTP on a socket file, and its client; the sockets for metrics | metrics, storage, daemon, wire, egress |
 //! | `console` | the parts of a command line: output, tables, progress, errors, the manual, units, backups; where a command runs | storage, sqlite, daemon, settings, control |
 //! | `identity` | other accounts' keys, handles and sessions | metrics, json, nonpoison, bulkhead, egress |

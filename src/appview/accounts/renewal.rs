@@ -124,3 +124,76 @@ impl Sessions {
         Ok(url.split_once("/xrpc/").map_or(url.as_str(), |(origin, _)| origin).to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use server::egress::{AnswerLimits, ClientPolicy, Dns, HttpClient, Reach, answer_within, empty_body, with_slowest};
+    use server::identity::{Resolver, ResolverSettings};
+    use tokio::time::sleep;
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::accounts::SessionSettings;
+    use crate::oauth::{Client, Registration};
+    use crate::remote::Remote;
+
+    /// A client for which the name `silent.example` is looked up for 8 s, and other names for 1 s, in vain.
+    fn client() -> HttpClient {
+        let dns: Dns = Arc::new(|host| {
+            Box::pin(async move {
+                sleep(Duration::from_secs(if host == "silent.example" { 8 } else { 1 })).await;
+                Err(std::io::Error::other("no answer"))
+            })
+        });
+        let policy = ClientPolicy {
+            reach: Reach::Any,
+            plain_http: true,
+            connect_limit: Duration::from_secs(60),
+            idle_connections: 0,
+            idle_limit: Duration::from_secs(1),
+            buffer_bytes: 16 * 1024,
+        };
+        HttpClient::new(&policy, dns).unwrap()
+    }
+
+    fn sessions(folder: &std::path::Path) -> Sessions {
+        let settings = SessionSettings {
+            password_key: Zeroizing::new([1; 32]),
+            allow_main_password: false,
+            passwords_per_address: 1,
+            clock: || 0,
+        };
+        let remote = Remote::new(true, || 0, || None).unwrap();
+        let directory = ResolverSettings { plc_directory: "https://plc.example".into(), test_mode: true };
+        let database = crate::schema::open(&folder.join("appview.db")).unwrap();
+        let client = Client::new(remote.clone(), Registration::local("http://localhost:5000"), true, || 0, || None);
+        Sessions::new(settings, database, remote, Resolver::new(&directory).unwrap(), Arc::new(client))
+    }
+
+    async fn ask(client: &HttpClient, url: &str) {
+        let request = http::Request::get(url).body(empty_body()).unwrap();
+        let limits = AnswerLimits { time: Duration::from_secs(60), body_bytes: 10 };
+        client.exchange(request, limits).await.unwrap_err();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pds_that_took_the_time_in_a_task_of_its_own_is_named_and_not_the_server_that_was_asked_last() {
+        let (folder, client) = (tempfile::tempdir().unwrap(), client());
+        let sessions = sessions(folder.path());
+        let said = answer_within(Duration::from_secs(9), async {
+            let slow = client.clone();
+            let silent = async move {
+                ask(&slow, "https://user:secret@silent.example:8443/xrpc/x?token=secret").await;
+                Ok::<_, AccountsError>(())
+            };
+            sessions.finish(silent).await.unwrap();
+            ask(&client, "https://quick.example/").await;
+            with_slowest("quick.example does not answer".into())
+        });
+        let expected = "silent.example:8443 took 8 s of the 9 s for an answer: quick.example does not answer";
+        assert_eq!(said.await, expected);
+    }
+}

@@ -29,7 +29,7 @@ use atproto::keys::P256Key;
 use atproto::lexicon::{CreateSession, MAIN_PASSWORD_SCOPE, ServiceAuth, SessionTokens, error as name, nsid};
 use atproto::syntax::Did;
 use server::bulkhead::{Caller, LockGuard, Locks};
-use server::egress::wait_for;
+use server::egress::{carried, wait_for};
 use server::identity::{Account, Pool, Resolver};
 use server::metrics::Counter;
 use server::sqlite::{Database, Write};
@@ -268,7 +268,7 @@ impl Sessions {
         work: impl Future<Output = Result<T, E>> + Send + 'static,
     ) -> Result<T, E> {
         let cut_off = |error: tokio::task::JoinError| AccountsError::Storage(StorageError::failed(error.to_string()));
-        wait_for(self.tasks.spawn(work))
+        wait_for(self.tasks.spawn(carried(work)))
             .await
             .map_err(|error| E::from(AccountsError::late(error)))?
             .map_err(|error| E::from(cut_off(error)))?

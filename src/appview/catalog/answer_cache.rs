@@ -12,7 +12,7 @@ use crate::accounts::Inactive;
 use crate::cache::TimedCache;
 use crate::repos::ReposError;
 use server::bulkhead::Locks;
-use server::egress::wait_for;
+use server::egress::{carried, wait_for};
 
 /// Error of a look-up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -90,7 +90,7 @@ where
             return known;
         }
         let this = Arc::clone(self);
-        let asked = tokio::spawn(async move {
+        let asked = tokio::spawn(carried(async move {
             let _guard = this.locks.lock(&key).await;
             // Another caller may have looked it up meanwhile.
             if let Some(known) = this.cache.get(&key) {
@@ -102,7 +102,7 @@ where
             let good_for = if value.is_ok() { this.times.fresh } else { this.times.failed };
             this.cache.keep_for(key, value.clone(), look_up, good_for);
             value
-        });
+        }));
         let failed = |_| Err(LookUpError::Failed("the registry failed".into()));
         wait_for(asked).await.map_err(LookUpError::of)?.unwrap_or_else(failed)
     }
@@ -118,8 +118,18 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use quick_cache::UnitWeighter;
+    use server::egress::{ClientPolicy, Dns, HttpClient, Reach, answer_within, empty_body, with_slowest};
 
     use super::*;
+
+    const POLICY: ClientPolicy = ClientPolicy {
+        reach: Reach::Any,
+        plain_http: true,
+        connect_limit: Duration::from_secs(60),
+        idle_connections: 0,
+        idle_limit: Duration::from_secs(1),
+        buffer_bytes: 16 * 1024,
+    };
 
     const TIMES: CacheTimes = CacheTimes {
         fresh: Duration::from_millis(400),
@@ -167,5 +177,21 @@ mod tests {
         let (before, after) = tokio::join!(kept.get("a", ask(1)), change);
         assert_eq!((before, after), (Ok(1), Ok(2)));
         assert_eq!(kept.get("a", ask(3)).await, Ok(2), "what was asked for since then is kept");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_of_a_look_up_counts_for_the_answer_that_waits_for_it() {
+        let kept = AnswerCache::new(8, 8, UnitWeighter, CacheTimes { time_out: Duration::from_secs(60), ..TIMES });
+        let dns: Dns = Arc::new(|_| Box::pin(std::future::pending()));
+        let client = HttpClient::new(&POLICY, dns).unwrap();
+        let silent = async move {
+            let request = http::Request::get("https://silent.example/").body(empty_body());
+            client.send(request.unwrap()).await.map(|_| 7).map_err(LookUpError::of)
+        };
+        let said = answer_within(Duration::from_secs(9), async {
+            kept.get("a", silent).await.unwrap_err();
+            with_slowest("it is away".into())
+        });
+        assert_eq!(said.await, "silent.example took 9 s of the 9 s for an answer: it is away");
     }
 }

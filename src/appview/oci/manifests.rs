@@ -62,7 +62,8 @@ pub(super) async fn put(
     let body = request.body.collect(MAX_MANIFEST_BYTES as u64);
     let bytes = timeout(BODY_TIME, body).await.map_err(|_| BodyFault::TimedOut)??;
     let manifest = ParsedManifest::parse(bytes, media_type.as_deref())?;
-    answer_within(ANSWER_TIME, state.images.push(&permit, &owner, &reference, &manifest)).await?;
+    let pushing = async { Ok::<_, OciError>(state.images.push(&permit, &owner, &reference, &manifest).await?) };
+    answer_within(ANSWER_TIME, pushing).await?;
     let mut response = Response::new(ResponseBody::empty());
     *response.status_mut() = StatusCode::CREATED;
     let location = format!("/v2/{}/manifests/{}", permit.repository().as_str(), manifest.digest);

@@ -20,6 +20,7 @@ use crate::uploads::{UploadBound, UploadsError};
 use crate::web;
 use atproto::lexicon::error as name;
 use server::bulkhead::Overload;
+use server::egress::with_slowest;
 use server::identity::{self, ListError};
 use server::storage::StorageError;
 use server::wire::{BodyFault, Response, ResponseBody};
@@ -130,8 +131,7 @@ impl OciError {
 
     /// 401 for wrong credentials, with a challenge for `Basic`.
     pub(super) fn wrong_credentials(message: impl Into<String>) -> Self {
-        let challenge = "Basic realm=\"atcr\", charset=\"UTF-8\"";
-        Self::unauthorized(message, challenge)
+        Self::unauthorized(message, "Basic realm=\"atcr\", charset=\"UTF-8\"")
     }
 
     /// Replaces the challenge for `Basic`, which only the token endpoint takes: elsewhere a client gets a new token.
@@ -160,7 +160,7 @@ impl OciError {
 
     /// [`OciError::unavailable`] for another server's sake.
     fn away(message: impl Into<String>) -> Self {
-        Self { is_elsewhere: true, ..Self::unavailable(message) }
+        Self { is_elsewhere: true, ..Self::unavailable(with_slowest(message.into())) }
     }
 
     fn too_many_requests(message: impl Into<String>) -> Self {
@@ -395,6 +395,6 @@ pub(super) fn of_remote(who: &str, error: RemoteError) -> OciError {
 }
 
 fn does_not_answer(who: &str, error: &RemoteError) -> OciError {
-    tracing::warn!("{who} does not answer: {error}");
+    tracing::warn!("{}", with_slowest(format!("{who} does not answer: {error}")));
     OciError::away(format!("{who} does not answer at present")).after(error.retry_after())
 }

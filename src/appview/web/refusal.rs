@@ -20,6 +20,7 @@ use crate::remote::RemoteError;
 use crate::repos::ReposError;
 use crate::webhooks::WebhooksError;
 use server::bulkhead::Overload;
+use server::egress::with_slowest;
 use server::identity::ResolveError;
 use server::storage::StorageError;
 use server::wire::Response;
@@ -114,11 +115,12 @@ impl WebError {
 
     /// [`WebError::unavailable`] for another server's sake.
     pub(super) fn away(message: impl Into<String>) -> Self {
-        Self { is_elsewhere: true, ..Self::unavailable(message) }
+        Self { is_elsewhere: true, ..Self::unavailable(with_slowest(message.into())) }
     }
 
     /// 504 for a server that is too slow.
     pub(super) fn late(message: impl Into<String>) -> Self {
+        let message = with_slowest(message.into());
         let late = Self::new(StatusCode::GATEWAY_TIMEOUT, "temporarily_unavailable", message);
         Self { is_elsewhere: true, ..late }
     }
@@ -156,6 +158,7 @@ impl WebError {
 
     /// 502 for a wrong response of another server.
     pub(super) fn wrong(message: impl Into<String>) -> Self {
+        let message = with_slowest(message.into());
         let wrong = Self::new(StatusCode::BAD_GATEWAY, "temporarily_unavailable", message);
         Self { is_elsewhere: true, ..wrong }
     }

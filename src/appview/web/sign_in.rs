@@ -114,7 +114,7 @@ pub(super) async fn end(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Re
         code: text("code"),
         error: text("error"),
     };
-    let ending = web.sign_ins.end(browser.hash(), callback);
+    let ending = async { Ok::<_, WebError>(web.sign_ins.end(browser.hash(), callback).await?) };
     let SignedIn { login, return_to, guard } = answer_within(FORM_TIME, ending).await?;
     tracing::info!(did = %login.account, "{} signed in by a browser", login.account);
     let signed_in = Browser::fresh(web)?;

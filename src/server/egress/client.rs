@@ -17,6 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
+use super::asked::{Asking, asking};
 use super::body::{ClientBody, boxed_body, empty_body, full_body};
 use super::deadline;
 use super::dns::{Dns, GuardedDns, Reach};
@@ -94,6 +95,7 @@ impl HttpClient {
         if literal(request.uri()).is_some_and(|(host, address)| !self.dns.reach.allows(host, address)) {
             return Err(EgressError::NotPublic);
         }
+        let _asking = asking_host(request.uri());
         let repeated = self.repeated(&request);
         let answer = match (self.send_once(request).await, repeated) {
             (Err(EgressError::Broken(_)), Some(repeated)) => self.send_once(repeated).await,
@@ -150,6 +152,7 @@ impl HttpClient {
     ) -> Result<Response<Bytes>, EgressError> {
         let time = deadline::left(limits.time)?;
         let deadline = Instant::now() + time;
+        let _asking = asking_host(request.uri());
         let late = |_| EgressError::TimedOut(time);
         let (head, body) = timeout_at(deadline, self.send(request)).await.map_err(late)??.into_parts();
         let body = match timeout_at(deadline, collect(body, limits.body_bytes)).await.map_err(late) {
@@ -193,6 +196,12 @@ async fn collect(body: ClientBody, limit_bytes: usize) -> Result<Bytes, EgressEr
         Err(error) if error.is::<LengthLimitError>() => Err(EgressError::TooLarge(limit_bytes)),
         Err(error) => Err(EgressError::Broken(root_cause(&*error))),
     }
+}
+
+fn asking_host(uri: &Uri) -> Asking {
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    // Without user information.
+    asking(authority.rsplit('@').next().unwrap_or_default())
 }
 
 /// Returns the host of `uri` and its address, when the host is an IP address.

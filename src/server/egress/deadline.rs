@@ -3,20 +3,33 @@
 //!
 //! [`answer_within`] sets the deadline for all that its future awaits in the same task, however deep: `exchange` of the
 //! HTTP client ends by it. Spawned tasks have none. Work whose result others share, or which must not be cut off, does
-//! not know of it: [`wait_for`] only stops waiting.
+//! not know of it: [`wait_for`] only stops waiting. When it has passed, [`with_slowest`] names the host that took the time.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
 use super::EgressError;
+use super::asked::Asked;
 
 tokio::task_local! {
-    static DEADLINE: Option<Instant>;
+    static DEADLINE: Option<Deadline>;
+}
+
+#[derive(Clone)]
+struct Deadline {
+    at: Instant,
+    /// The time from the begin of the answer.
+    whole: Duration,
+    asked: Asked,
+}
+
+fn current() -> Option<Deadline> {
+    DEADLINE.try_with(Clone::clone).ok().flatten()
 }
 
 fn deadline() -> Option<Instant> {
-    DEADLINE.try_with(|deadline| *deadline).ok().flatten()
+    current().map(|deadline| deadline.at)
 }
 
 /// Runs `work`, whose calls all end within `time`; sooner where a deadline is set already.
@@ -25,8 +38,27 @@ pub fn answer_within<T>(time: Duration, work: impl Future<Output = T>) -> impl F
     let work = Box::pin(work);
     async move {
         let own = Instant::now() + time;
-        let deadline = deadline().map_or(own, |outer| outer.min(own));
-        DEADLINE.scope(Some(deadline), work).await
+        let deadline = match current().filter(|outer| outer.at <= own) {
+            Some(outer) => outer,
+            None => Deadline { at: own, whole: time, asked: Asked::part() },
+        };
+        let asked = deadline.asked.clone();
+        asked.count(DEADLINE.scope(Some(deadline), work)).await
+    }
+}
+
+/// Returns `message`, the error of an answer. If the deadline of the answer has passed, it begins with the host that took
+/// most of the time, unless that is less than half of it: the server that the error is about may only have been asked last.
+#[must_use]
+pub fn with_slowest(message: String) -> String {
+    let used_up = current().filter(|deadline| deadline.at <= Instant::now());
+    let slowest = used_up.and_then(|deadline| Some((deadline.asked.slowest()?, deadline.whole)));
+    match slowest.filter(|((_, took), whole)| *took * 2 >= *whole) {
+        Some(((host, took), whole)) => {
+            let (took_s, whole_s) = (took.min(whole).as_secs_f64().ceil(), whole.as_secs_f64().ceil());
+            format!("{host} took {took_s} s of the {whole_s} s for an answer: {message}")
+        }
+        None => message,
     }
 }
 
@@ -61,6 +93,7 @@ pub(super) fn left(time: Duration) -> Result<Duration, EgressError> {
 mod tests {
     use std::future::pending;
 
+    use super::super::asked::asking;
     use super::*;
 
     const fn seconds(seconds: u64) -> Duration {
@@ -91,5 +124,34 @@ mod tests {
             assert_eq!(wait_for(async { left(seconds(60)) }).await, Ok(Ok(seconds(60))));
         })
         .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_host_that_took_the_time_is_named_and_not_the_one_that_was_asked_last() {
+        let ask = async |host: &str, takes_s| {
+            let _asking = asking(host);
+            tokio::time::sleep(seconds(takes_s)).await;
+            with_slowest("b does not answer".into())
+        };
+        let message = "b does not answer";
+        answer_within(seconds(10), async {
+            ask("a", 8).await;
+            assert_eq!(ask("b", 1).await, message, "there is time left");
+            assert_eq!(ask("b", 1).await, format!("a took 8 s of the 10 s for an answer: {message}"));
+        })
+        .await;
+        answer_within(seconds(10), async {
+            ask("a", 8).await;
+            let part = answer_within(seconds(1), ask("b", 1)).await;
+            assert_eq!(part, format!("b took 1 s of the 1 s for an answer: {message}"));
+        })
+        .await;
+        answer_within(seconds(10), async {
+            ask("a", 3).await;
+            ask("b", 4).await;
+            assert_eq!(ask("c", 3).await, message, "none of them alone");
+        })
+        .await;
+        assert_eq!(ask("a", 60).await, message, "without a deadline");
     }
 }

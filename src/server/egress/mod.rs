@@ -12,6 +12,7 @@
 //! rebinding) gains nothing.
 
 mod address;
+mod asked;
 mod body;
 mod client;
 mod deadline;
@@ -23,9 +24,10 @@ mod txt;
 mod unix;
 mod websocket;
 
+pub use asked::{Asked, carried};
 pub use body::{BrokenBody, ClientBody, boxed_body, empty_body, full_body};
 pub use client::{AnswerLimits, ClientPolicy, HttpClient};
-pub use deadline::{answer_within, wait_for, without_deadline};
+pub use deadline::{answer_within, wait_for, with_slowest, without_deadline};
 pub use dns::{Dns, Reach, system_dns};
 pub use error::{EgressError, root_cause};
 pub use retry_after::{retry_after, retry_after_by_date};

@@ -174,7 +174,7 @@ impl LookUpLeader {
     ) -> Option<Duration> {
         let slot = self.leader.slot().await;
         let answer = match &slot {
-            Ok(_) => look_up.await,
+            Ok(_) => self.leader.ask(look_up).await,
             Err(overload) => Err(ResolveError::Busy(*overload)),
         };
         // Without a slot nothing was learned about the source.

@@ -128,7 +128,7 @@ impl Sessions {
             tokio::spawn(async move {
                 let slot = leader.slot().await;
                 let answer = match &slot {
-                    Ok(_) => ask(&fetcher, &question, pool).await,
+                    Ok(_) => leader.ask(ask(&fetcher, &question, pool)).await,
                     Err(overload) => Err(SessionError::Busy(*overload)),
                 };
                 drop(slot);

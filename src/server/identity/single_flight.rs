@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::bulkhead::{Bulkhead, BulkheadCounts, BulkheadLimits, Caller, Overload, Slot};
+use crate::egress::Asked;
 use crate::nonpoison::{Mutex, MutexGuard};
 
 /// A question takes 5 s where nobody answers, so with the wait for its slot a caller has its answer after 10 s. A
@@ -35,10 +36,15 @@ pub(super) struct Leader<K: Eq + Hash + Clone, A> {
     group: Arc<SingleFlight<K, A>>,
     question: Question<K>,
     answer: watch::Sender<Option<A>>,
+    asked: Asked,
 }
 
 /// A waiter for the answer to a question under way.
-pub(super) struct Waiter<A>(watch::Receiver<Option<A>>);
+pub(super) struct Waiter<A> {
+    answer: watch::Receiver<Option<A>>,
+    /// The hosts that are asked, which the answers of all waiters wait for.
+    asked: Asked,
+}
 
 /// The way in which a caller gets its answer.
 pub(super) enum Joined<K: Eq + Hash + Clone, A> {
@@ -68,9 +74,10 @@ impl<K: Eq + Hash + Clone, A: Clone> SingleFlight<K, A> {
             return Joined::Cached(answer);
         }
         let (answer, waiting) = watch::channel(None);
-        let waiter = Waiter(waiting);
+        let asked = Asked::default();
+        let waiter = Waiter { answer: waiting, asked: asked.clone() };
         under_way.insert(question.clone(), waiter.clone());
-        Joined::Wait(waiter, Some(Leader { group: self.clone(), question, answer }))
+        Joined::Wait(waiter, Some(Leader { group: self.clone(), question, answer, asked }))
     }
 
     /// Returns the metrics of the bulkhead.
@@ -99,6 +106,11 @@ impl<K: Eq + Hash + Clone, A> Leader<K, A> {
         self.group.bulkhead.enter(&self.question.1).await
     }
 
+    /// Asks the question by `asking`.
+    pub(super) async fn ask(&self, asking: impl Future<Output = A>) -> A {
+        self.asked.count(asking).await
+    }
+
     /// Gives the answer to all waiters. An answer that is to be cached must be in the cache before.
     pub(super) fn complete(self, answer: A) {
         self.answer.send_replace(Some(answer));
@@ -113,13 +125,13 @@ impl<K: Eq + Hash + Clone, A> Drop for Leader<K, A> {
 
 impl<A> Clone for Waiter<A> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self { answer: self.answer.clone(), asked: self.asked.clone() }
     }
 }
 
 impl<A: Clone> Waiter<A> {
     /// Waits for the answer. Returns `None` when the runtime ends first.
     pub(super) async fn answer(mut self) -> Option<A> {
-        self.0.wait_for(Option::is_some).await.ok()?.clone()
+        self.asked.wait_for(self.answer.wait_for(Option::is_some)).await.ok()?.clone()
     }
 }

@@ -4,12 +4,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use atproto::keys::PublicKey;
 use atproto::syntax::{Did, Handle};
 use ipld_core::cid::multibase::{Base, encode};
 use serde_json::json;
-use server::egress::{Dns, Txt};
+use server::egress::{Dns, Txt, answer_within, with_slowest};
 use server::identity::{Pool, ResolveError, Resolver, ResolverSettings, SetupError};
 
 use crate::support::did_server::{DidServer, Reply, document, document_with, key, plc};
@@ -274,4 +275,29 @@ async fn answers_that_are_no_document_of_the_did_are_refused() {
     assert_eq!(resolver.resolve(&plc(101), Pool::Strangers).await.unwrap_err(), ResolveError::NotFound);
     server.set(&format!("/{}", plc(102)), raw("503 Service Unavailable\r\nContent-Length: 0"));
     assert_eq!(resolver.resolve(&plc(102), Pool::Strangers).await.unwrap_err(), ResolveError::Unreachable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_did_not_answer_a_look_up_is_named_when_the_time_of_an_answer_is_used_up() {
+    let server = DidServer::start().await;
+    let dns: Dns = Arc::new(|host| {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_secs(if host == "silent.example" { 4 } else { 1 })).await;
+            Err(io::Error::other("no answer"))
+        })
+    });
+    let resolver = Resolver::with_dns(&server.settings(), dns, no_txt()).unwrap();
+    let answer = || {
+        answer_within(Duration::from_secs(5), async {
+            for host in ["silent.example", "quick.example"] {
+                let did = Did::web(host, None).unwrap();
+                resolver.resolve(&did, Pool::Strangers).await.unwrap_err();
+            }
+            with_slowest("quick.example is away".into())
+        })
+    };
+    // One of them leads the look-up, and the other one waits for it.
+    let said = tokio::join!(answer(), answer());
+    let expected = "silent.example took 4 s of the 5 s for an answer: quick.example is away".to_owned();
+    assert_eq!(said, (expected.clone(), expected));
 }
