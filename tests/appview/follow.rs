@@ -212,6 +212,29 @@ async fn a_changed_handle_is_seen_at_its_event_and_many_events_ask_once() {
     until("it is checked again within the minute", is_soon).await;
 }
 
+/// What the directory's cached document says of a handle is no answer to an event that it has changed.
+#[tokio::test]
+async fn a_handle_that_changed_while_the_directory_was_away_is_looked_up_again_soon() {
+    let mut jetstream = Jetstream::start().await;
+    let mut registry = registry(&jetstream.url).await;
+    let did = registry.alice.clone();
+    let _ = jetstream.connection().await;
+    let known =
+        format!("INSERT INTO index_account (did, handle, ask_us, records) VALUES ('{did}', 'alice.test', 1 << 60, 1);");
+    registry.restart_after(&known).await;
+    let (_, mut socket) = jetstream.connection().await;
+    registry.get("/xrpc/io.atcr.appview.listRepositories?owner=alice.test").await.ok();
+    let away = "HTTP/1.1 503 X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    registry.network.set(&format!("/{did}"), Reply::Raw(away.into()));
+    let event = json!({ "did": did, "time_us": now_us(), "kind": "identity", "identity": { "did": did } }).to_string();
+    socket.send(Message::text(event)).await.unwrap();
+    let database = Connection::open(registry.database()).unwrap();
+    let ask_us = || database.query_row("SELECT ask_us FROM index_account", [], |row| row.get::<_, i64>(0)).unwrap();
+    let is_looked_up = || ask_us() > now_us().cast_signed() && ask_us() < 1 << 60;
+    until("it was looked up", is_looked_up).await;
+    assert!(ask_us() < now_us().cast_signed() + 6 * 60 * 1_000_000, "five minutes from then");
+}
+
 /// It has accounts for two minutes of listings, if none were beside them.
 #[tokio::test]
 async fn a_pds_that_stalls_keeps_no_account_of_another_one_waiting() {

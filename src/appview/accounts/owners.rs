@@ -88,9 +88,10 @@ impl Owners {
     /// of the document, unless that was read again in the last minute.
     ///
     /// # Errors
-    /// As [`Owners::proven_handle`].
+    /// As [`Owners::proven_handle`]; [`ResolveError::Unreachable`] when the document cannot be read again: an older one may
+    /// have another handle.
     pub async fn current_handle(&self, did: &Did, caller: &Caller) -> Result<Option<Handle>, ResolveError> {
-        let account = self.resolver.refresh(did, asker(caller)).await?;
+        let account = self.resolver.reread(did, asker(caller)).await?;
         let Some(handle) = account.handle.clone() else { return Ok(None) };
         let _slot = self.look_ups.enter(caller).await.map_err(ResolveError::Busy)?;
         let _guard = self.locks.lock(&handle).await;

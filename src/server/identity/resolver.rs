@@ -126,6 +126,16 @@ impl Resolver {
         self.answer(did, &asker.into(), Freshness::Newer).await
     }
 
+    /// Does [`Resolver::refresh`], for a caller to whom an older document is no answer.
+    ///
+    /// # Errors
+    /// As [`Resolver::resolve`]; [`ResolveError::Unreachable`] also where an older document is cached.
+    pub async fn reread(&self, did: &Did, asker: impl Into<Asker>) -> Result<Arc<Account>, ResolveError> {
+        let asker = asker.into();
+        let account = self.answer(did, &asker, Freshness::Newer).await?;
+        if self.pools.of(asker.pool).is_away(did) { Err(ResolveError::Unreachable) } else { Ok(account) }
+    }
+
     /// Returns the account if a [`Resolver::refresh`] finds that its PDS is another one than in `account`. For a caller
     /// that this PDS does not serve.
     pub async fn moved(&self, account: &Account, asker: impl Into<Asker>) -> Option<Arc<Account>> {
