@@ -235,6 +235,31 @@ async fn a_handle_that_changed_while_the_directory_was_away_is_looked_up_again_s
     assert!(ask_us() < now_us().cast_signed() + 6 * 60 * 1_000_000, "five minutes from then");
 }
 
+/// A crew that changed is read again in a minute; when the hold does not say who is in it then, soon after that.
+#[tokio::test]
+async fn a_crew_that_could_not_be_read_is_read_again_soon() {
+    let mut registry = Registry::start([("UNRELATED", "1")]).await;
+    has_captain(&registry);
+    let hold = format!("did%3Aweb%3Alocalhost%253A{}", registry.network.port);
+    let crew = format!("/xrpc/com.atproto.repo.listRecords?repo={hold}&collection=io.atcr.hold.crew&limit=100");
+    let away = "HTTP/1.1 503 X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    registry.network.set(&crew, Reply::Raw(away.into()));
+    let (did, port) = (registry.alice.clone(), registry.network.port);
+    let known = format!(
+        "INSERT INTO index_account (id, did, ask_us, records) VALUES (1, '{did}', 1 << 60, 1);
+         INSERT INTO index_hold (did, is_public, ask_us) VALUES ('did:web:localhost%3A{port}', 1, 1);
+         INSERT INTO index_repository (id, account, name, hold, pushed_us, is_shown)
+         VALUES (1, 1, 'app', 'did:web:localhost%3A{port}', 1, 1);"
+    );
+    registry.restart_after(&known).await;
+    let asked = || registry.network.shared.asked.lock().unwrap().contains_key(&crew);
+    until("its crew was asked for", asked).await;
+    let database = Connection::open(registry.database()).unwrap();
+    let sql = "SELECT count(*) FROM index_hold WHERE ask_us BETWEEN ?1 AND ?1 + 6 * 60 * 1000000";
+    let is_soon = || database.query_row(sql, [now_us().cast_signed()], |row| row.get::<_, u32>(0)).unwrap() == 1;
+    until("it is asked again in five minutes", is_soon).await;
+}
+
 /// It has accounts for two minutes of listings, if none were beside them.
 #[tokio::test]
 async fn a_pds_that_stalls_keeps_no_account_of_another_one_waiting() {

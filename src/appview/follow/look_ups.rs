@@ -74,9 +74,10 @@ impl Follow {
         if is_public.is_none() {
             return Ok(());
         }
-        // What cannot be read stays as it was.
-        if let Ok(Ok(crew)) = timeout(LIST_TIME, self.holds.writers(&known)).await {
-            self.index.set_crew(&hold, crew).await?;
+        // What cannot be read stays as it was. An event that comes while it is read makes the hold due in a minute.
+        match timeout(LIST_TIME, self.holds.writers(&known)).await {
+            Ok(Ok(crew)) => self.index.set_crew(&hold, crew).await?,
+            _ => self.index.crew_failed(&hold).await?,
         }
         if is_public == Some(false) {
             return Ok(());

@@ -7,6 +7,7 @@
 //! Search results have only repositories at public holds; the index asks each hold whether it is public.
 
 mod change;
+mod holds;
 mod indexed;
 mod page_words;
 mod query;
@@ -29,7 +30,7 @@ pub use change::{Change, ChangeKind, MAX_COUNT, PullCount, WrittenManifest, Writ
 pub use indexed::{IndexedAccount, IndexedManifest, IndexedRepository, IndexedStar, IndexedTag};
 pub use query::{Position, RepositoryOrder, SearchWords};
 pub use replacing::Listing;
-use replacing::{BATCH, Listings};
+use replacing::Listings;
 use retries::{LookUpKind, Retries};
 pub use search::FoundRepositories;
 pub use tables::IndexTotals;
@@ -38,8 +39,6 @@ pub use tables::search::FoundRepository;
 
 /// Limit of records of one account; beyond it, its oldest repositories are forgotten.
 const MAX_OF_ACCOUNT: u64 = 25_000;
-/// Interval at which a hold is asked whether it is public.
-const HOLD_FRESH_US: u64 = 60 * 60 * 1_000_000;
 /// Interval at which an account's handle is checked.
 const HANDLE_FRESH_US: u64 = 24 * 60 * 60 * 1_000_000;
 /// Longest interval after a failed listing.
@@ -176,77 +175,6 @@ impl Index {
     pub async fn forget_cursor(&self, source: &str) -> Result<(), StorageError> {
         let source = source.to_owned();
         self.database.write(move |write| tables::forget_cursor(write, &source)).await
-    }
-
-    /// Returns holds that are to be asked whether they are public. Forgets those that no repository names any more.
-    ///
-    /// # Errors
-    /// As [`Index::apply`].
-    pub async fn due_holds(&self, limit: usize) -> Result<Vec<Did>, StorageError> {
-        let now_us = (self.clock)();
-        loop {
-            let due = self.database.read(move |read| tables::holds::due(read, now_us, limit)).await?;
-            if due.is_empty() {
-                return Ok(due);
-            }
-            let forgotten =
-                self.database.write(move |write| tables::holds::forget_unnamed(write, now_us, limit)).await?;
-            if forgotten == 0 {
-                return Ok(due);
-            }
-        }
-    }
-
-    /// Stores the accounts with write permission at a hold, as read from it.
-    ///
-    /// # Errors
-    /// As [`Index::apply`].
-    pub async fn set_crew(&self, hold: &Did, members: Vec<Did>) -> Result<(), StorageError> {
-        let hold = hold.clone();
-        self.database.write(move |write| tables::holds::set_crew(write, &hold, &members)).await
-    }
-
-    /// Returns the holds at which an account has write permission, as last read from them.
-    ///
-    /// # Errors
-    /// As [`Index::apply`].
-    pub async fn holds_of(&self, member: &Did, limit: usize) -> Result<Vec<Did>, StorageError> {
-        let member = member.clone();
-        self.database.read(move |read| tables::holds::of_member(read, &member, limit)).await
-    }
-
-    /// Stores the pull counts of images, as read from a hold. Where events are followed, a count that is smaller than the
-    /// stored one is not: an event may have brought that meanwhile, as it will bring a count that fell.
-    ///
-    /// # Errors
-    /// As [`Index::apply`].
-    pub async fn set_pull_counts(&self, hold: &Did, counts: Vec<PullCount>) -> Result<(), StorageError> {
-        let change = |count: PullCount| {
-            let kind = ChangeKind::Stats(PullCount { is_answer: true, ..count });
-            Change { account: hold.clone(), kind }
-        };
-        let mut changes = counts.into_iter().map(change).peekable();
-        // In batches, so that other writes come between them.
-        while changes.peek().is_some() {
-            self.apply(changes.by_ref().take(BATCH).collect(), None).await?;
-        }
-        Ok(())
-    }
-
-    /// Stores whether a hold that was asked at `asked_us` is public; `None` when it did not answer, which keeps the last
-    /// answer. An answer that is older than an event of the hold is not stored.
-    ///
-    /// # Errors
-    /// As [`Index::apply`].
-    pub async fn set_hold_is_public(
-        &self,
-        hold: &Did,
-        is_public: Option<bool>,
-        asked_us: u64,
-    ) -> Result<(), StorageError> {
-        let (hold, now_us) = (hold.clone(), (self.clock)());
-        let next_us = now_us + self.retries.pause_us(LookUpKind::Hold, &hold, is_public.is_some(), HOLD_FRESH_US);
-        self.database.write(move |write| tables::holds::store_answer(write, &hold, is_public, asked_us, next_us)).await
     }
 
     /// Returns accounts whose handles are to be checked.

@@ -18,6 +18,8 @@ pub(super) enum LookUpKind {
     Handle,
     /// The captain's record of a hold.
     Hold,
+    /// The crew of a hold that answers.
+    Crew,
     /// The records of an account.
     Records,
 }

@@ -51,9 +51,16 @@ fn set_is_public(write: &Write<'_>, hold: &Did, is_public: bool) -> Result<(), S
 
 /// Makes the look-up at a hold due in a minute, however often its crew changes meanwhile.
 pub(super) fn look_up_soon(applying: &mut Applying<'_, '_>, hold: &Did) -> Result<(), StorageError> {
+    look_up_by(applying.write, hold, applying.now_us + SOON_US)
+}
+
+/// Makes the look-up at a hold due at `at_us`, unless it is due before.
+///
+/// # Errors
+/// As [`set_crew`].
+pub fn look_up_by(write: &Write<'_>, hold: &Did, at_us: u64) -> Result<(), StorageError> {
     let sql = "UPDATE index_hold SET ask_us = ?2 WHERE did = ?1 AND ask_us > ?2";
-    let soon_us = (applying.now_us + SOON_US).cast_signed();
-    applying.write.execute(sql, (hold.as_str(), soon_us)).map(drop)
+    write.execute(sql, (hold.as_str(), at_us.cast_signed())).map(drop)
 }
 
 /// Stores the accounts with write permission at a hold, if the hold is known.
