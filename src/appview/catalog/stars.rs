@@ -49,11 +49,12 @@ impl Catalog {
         known: Option<&RecordKey>,
     ) -> Result<(), ReposError> {
         let key = known.cloned().unwrap_or_else(|| Star::key_of(owner, name));
+        let writing = self.index.begin_write(&account.did);
         let seen = self.repos.record(account, nsid::STAR, &key).await?;
         let subject = Star::of(owner, name, Datetime::from_micros((self.clock)()));
         let is_given = |record: &serde_json::Value| record.get("subject") == Some(&json!(subject.subject));
         if let Some(record) = seen.value.as_ref().filter(|record| is_given(record)) {
-            self.index.written(&account.did, nsid::STAR, &key, Some(record)).await;
+            self.index.written(&writing, nsid::STAR, &key, Some(record)).await;
             return Ok(());
         }
         let mut record = json!(subject);
@@ -75,7 +76,7 @@ impl Catalog {
             let seen = self.repos.record(account, nsid::STAR, key).await?;
             match seen.value {
                 Some(_) => self.repos.delete(login, nsid::STAR, key, &seen).await?,
-                None => self.index.written(&account.did, nsid::STAR, key, None).await,
+                None => self.repos.absent(account, nsid::STAR, key).await,
             }
         }
         Ok(())

@@ -15,6 +15,7 @@ mod replacing;
 mod retries;
 mod search;
 pub mod tables;
+mod writes;
 
 use std::sync::Arc;
 
@@ -36,6 +37,8 @@ pub use search::FoundRepositories;
 pub use tables::IndexTotals;
 pub use tables::accounts::DueHandle;
 pub use tables::search::FoundRepository;
+use writes::Writes;
+pub use writes::Writing;
 
 /// Limit of records of one account; beyond it, its oldest repositories are forgotten.
 const MAX_OF_ACCOUNT: u64 = 25_000;
@@ -89,6 +92,7 @@ pub struct Index {
     /// Wakes those who make look-ups and list records.
     wake: watch::Sender<()>,
     listings: Arc<Listings>,
+    writes: Arc<Writes>,
     retries: Retries,
 }
 
@@ -102,17 +106,27 @@ impl Index {
             clock,
             wake: watch::Sender::default(),
             listings: Arc::default(),
+            writes: Arc::default(),
             retries: Retries::default(),
         }
     }
 
-    /// Updates the index after this program wrote or deleted (`None`) a record. An error is only logged: the record
-    /// itself is stored.
-    pub async fn written(&self, account: &Did, collection: Collection, key: &RecordKey, record: Option<&Value>) {
+    /// Notes that this program begins to write or delete a record of an account.
+    #[must_use]
+    pub fn begin_write(&self, account: &Did) -> Writing {
+        self.writes.begin(account)
+    }
+
+    /// Updates the index after this program wrote or deleted (`None`) a record, unless the account was forgotten since the
+    /// begin. An error is only logged: the record itself is stored.
+    pub async fn written(&self, writing: &Writing, collection: Collection, key: &RecordKey, record: Option<&Value>) {
+        let account = writing.account();
         let Some(change) = Change::of(account, collection.as_str(), key.as_str(), record, (self.clock)()) else {
             return;
         };
-        if let Err(error) = self.apply(vec![change], None).await {
+        self.listings.keep(std::slice::from_ref(&change));
+        let (writes, number) = (Arc::clone(&self.writes), writing.number());
+        if let Err(error) = self.write_if(vec![change], None, move |_| Ok(writes.is_under_way(number))).await {
             tracing::warn!(did = %account, "the index was not told of a record: {error}");
         }
     }
@@ -137,13 +151,15 @@ impl Index {
         cursor: Option<SourceCursor>,
         is_wanted: impl FnOnce(&Write<'_>) -> Result<bool, StorageError> + Send + 'static,
     ) -> Result<(), StorageError> {
-        let (limits, now_us, listings) = (self.limits, (self.clock)(), Arc::clone(&self.listings));
+        let (limits, now_us) = (self.limits, (self.clock)());
+        let (listings, writes) = (Arc::clone(&self.listings), Arc::clone(&self.writes));
         let apply = move |write: &Write<'_>| {
             if !is_wanted(write)? {
                 return Ok::<_, StorageError>(false);
             }
             for gone in changes.iter().filter(|change| change.kind == ChangeKind::Gone) {
                 listings.end(&gone.account);
+                writes.end(&gone.account);
             }
             tables::apply(write, &changes, cursor.as_ref(), limits, now_us)
         };
@@ -304,9 +320,10 @@ impl Index {
     /// # Errors
     /// As [`Index::apply`].
     pub async fn forget(&self, account: &Did) -> Result<bool, StorageError> {
-        let (account, listings) = (account.clone(), Arc::clone(&self.listings));
+        let (account, listings, writes) = (account.clone(), Arc::clone(&self.listings), Arc::clone(&self.writes));
         let forget = move |write: &Write<'_>| {
             listings.end(&account);
+            writes.end(&account);
             tables::account_records::forget(write, &account)
         };
         self.database.write(forget).await

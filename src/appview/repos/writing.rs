@@ -101,10 +101,11 @@ impl Repos {
         let call = |url: String, access: AccessToken| -> BoxFuture<'_, _> {
             Box::pin(async move { self.remote.procedure::<RecordResult>(&url, input, &access).await })
         };
+        let writing = self.index.begin_write(&login.account);
         let written = self.sessions.with_access(login, nsid::PUT_RECORD, call).await;
         self.recent.written(&login.account);
         let written = written.map_err(of_write)?;
-        self.index.written(&login.account, collection, key, Some(&input.record)).await;
+        self.index.written(&writing, collection, key, Some(&input.record)).await;
         Ok(Seen { value: Some(input.record.clone()), cid: written.cid })
     }
 
@@ -161,17 +162,19 @@ impl Repos {
         let call = |url: String, access: AccessToken| -> BoxFuture<'_, _> {
             Box::pin(async move { self.remote.procedure::<Value>(&url, input, &access).await })
         };
+        let writing = self.index.begin_write(&login.account);
         let deleted = self.sessions.with_access(login, nsid::DELETE_RECORD, call).await;
         self.recent.written(&login.account);
         deleted.map_err(of_write)?;
-        self.index.written(&login.account, collection, key, None).await;
+        self.index.written(&writing, collection, key, None).await;
         Ok(())
     }
 
     /// Notes that there is no record at a key: the answer to its deletion may have been lost.
     pub async fn absent(&self, account: &Account, collection: Collection, key: &RecordKey) {
         self.recent.written(&account.did);
-        self.index.written(&account.did, collection, key, None).await;
+        let writing = self.index.begin_write(&account.did);
+        self.index.written(&writing, collection, key, None).await;
     }
 
     /// Undoes a write of this program. A later write of another program is kept.

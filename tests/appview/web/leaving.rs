@@ -239,6 +239,7 @@ async fn a_push_that_ends_after_its_account_was_deleted_leaves_nothing_of_it() {
         };
         tokio::join!(push(), delete);
         assert_eq!(kept(), [0, 0], "{table}");
+        assert_eq!([rows(registry, "index_account"), rows(registry, "index_manifest")], [0, 0], "{table}");
     }
 }
 
