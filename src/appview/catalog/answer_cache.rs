@@ -20,6 +20,9 @@ pub enum LookUpError {
     /// It failed for this reason, a sentence for people.
     #[error("{0}")]
     Failed(String),
+    /// What was looked up is not there, or is nothing of its kind: an answer, not a failure.
+    #[error("{0}")]
+    Absent(&'static str),
     /// There is nothing to be found: the account is not active.
     #[error(transparent)]
     Inactive(#[from] Inactive),

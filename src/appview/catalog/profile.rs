@@ -139,16 +139,18 @@ impl Catalog {
     /// Returns a picture that one of these records names.
     ///
     /// # Errors
-    /// [`LookUpError`], also for bytes that are too many, no picture, or too many pixels.
+    /// [`LookUpError`]; [`LookUpError::Absent`] also for bytes that are too many, no picture, or too many pixels.
     pub async fn picture(&self, account: &Arc<Account>, digest: Digest) -> Result<Picture, LookUpError> {
         let (repos, look_ups, owner) = (Arc::clone(&self.repos), self.look_ups.clone(), Arc::clone(account));
         let picture = async move {
             let _slot = slot_at_host(&look_ups, &repos, &owner).await?;
-            let bytes = repos.blob(&owner, &digest, RepoPage::MAX_PICTURE_BYTES).await;
-            let bytes = bytes?.ok_or_else(|| LookUpError::Failed("there is no such picture".into()))?;
-            let media_type = looks_like(&bytes).ok_or_else(|| LookUpError::Failed("it is no picture".into()))?;
+            let bytes = match repos.blob(&owner, &digest, RepoPage::MAX_PICTURE_BYTES).await {
+                Err(error) if error.is_too_large() => return Err(LookUpError::Absent("it has too many bytes")),
+                bytes => bytes?.ok_or(LookUpError::Absent("there is no such picture"))?,
+            };
+            let media_type = looks_like(&bytes).ok_or(LookUpError::Absent("it is no picture"))?;
             if !is_drawable(&bytes) {
-                return Err(LookUpError::Failed("it has too many pixels".into()));
+                return Err(LookUpError::Absent("it has too many pixels"));
             }
             Ok(Picture { media_type, bytes })
         };

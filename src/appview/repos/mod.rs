@@ -29,6 +29,7 @@ use atproto::lexicon::nsid::{self, Collection};
 use atproto::lexicon::{Manifest, RecordView, TagRecord};
 use atproto::repo::{RepoError, cid};
 use atproto::syntax::{Digest, HoldId, ImageName, RecordKey, Tag};
+use server::egress::EgressError;
 use server::identity::{self, Account, Pool, Resolver};
 
 pub use listing::{FoundManifest, FoundTag};
@@ -90,6 +91,12 @@ impl ReposError {
             Self::List(error) => error.retry_after(),
             _ => None,
         }
+    }
+
+    /// Whether the PDS's answer was larger than what was asked for may be.
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        matches!(self, Self::Pds(RemoteError::Unreachable(EgressError::TooLarge(_))))
     }
 
     /// Whether a write that failed with this error certainly wrote nothing.

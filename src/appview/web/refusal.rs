@@ -274,6 +274,7 @@ impl WebError {
     pub(super) fn of_look_up(what: &str, error: &LookUpError) -> Self {
         match error {
             LookUpError::Failed(reason) => Self::away(format!("{what}: {reason}")),
+            LookUpError::Absent(reason) => Self::not_found(format!("{what}: {reason}")),
             LookUpError::Inactive(why) => (*why).into(),
         }
     }

@@ -357,3 +357,19 @@ async fn without_pages_there_are_none() {
         assert_eq!(registry.page(path).await.status, 404, "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_picture_is_not_said_to_be_missing_while_its_server_is_away() {
+    let registry = Registry::start(NONE).await;
+    let link = cid::raw_of(b"a").to_string();
+    let avatar = json!({ "$type": "blob", "ref": { "$link": link }, "mimeType": "image/png", "size": 1 });
+    let uri = format!("at://{}/app.bsky.actor.profile/self", registry.alice);
+    let profile =
+        format!("/xrpc/com.atproto.repo.getRecord?repo={}&collection=app.bsky.actor.profile&rkey=self", registry.did());
+    registry.says(&profile, &json!({ "uri": uri, "cid": "b", "value": { "avatar": avatar } }));
+    let blob = format!("/xrpc/com.atproto.sync.getBlob?did={}&cid={link}", registry.did());
+    registry.network.set(&blob, Reply::Raw("HTTP/1.1 503 X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".into()));
+    let answer = registry.page("/picture/alice.test").await;
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")));
+    assert!(!answer.header("cache-control").is_some_and(|value| value.contains("max-age")), "nobody may keep it");
+}

@@ -29,7 +29,7 @@ pub(super) async fn show(
     let mut answer = if is_known(head, &etag) {
         not_modified()
     } else {
-        let picture = web.catalog.picture(&subject.account, digest).await.map_err(|_| missing())?;
+        let picture = web.catalog.picture(&subject.account, digest).await.map_err(away)?;
         response::full(HeaderValue::from_static(picture.media_type), picture.bytes)
     };
     answer.headers_mut().extend(HeaderValue::try_from(etag).map(|etag| (ETAG, etag)));
