@@ -200,30 +200,51 @@ async fn an_image_whose_manifest_does_not_say_what_it_is_has_a_page() {
     }
 }
 
+impl Registry {
+    /// Alice has an image `app:v1` whose hold, the network, has its config at `/blob`.
+    fn has_config(&self) {
+        let (config, port) = (digest_of("a config"), self.network.port);
+        let config_media_type = "application/vnd.oci.image.config.v1+json";
+        let blob = json!({ "mediaType": config_media_type, "digest": config, "size": 8 });
+        let image = "application/vnd.oci.image.manifest.v1+json";
+        let mut record = json!({ "schemaVersion": 2, "mediaType": image, "config": blob, "layers": [blob] });
+        let manifest = record.to_string();
+        for (name, value) in self.record().as_object().unwrap() {
+            record[name] = value.clone();
+        }
+        record["digest"] = json!(digest_of(&manifest));
+        record["holdDid"] = json!(format!("did:web:localhost%3A{port}"));
+        self.has_manifest(&manifest, &record);
+        let cid = config.to_string().replace(':', "%3A");
+        let path = format!("/xrpc/com.atproto.sync.getBlob?did=did%3Aweb%3Alocalhost%253A{port}&cid={cid}&method=GET");
+        let url = json!({ "url": format!("http://localhost:{port}/blob"), "method": "GET" });
+        self.network.set(&path, Reply::Body(url.to_string()));
+    }
+}
+
 #[tokio::test]
 async fn a_hold_that_is_slow_with_a_config_is_called_so() {
     let registry = Registry::start(NONE).await;
-    let (config, port) = (digest_of("a config"), registry.network.port);
-    let config_media_type = "application/vnd.oci.image.config.v1+json";
-    let blob = json!({ "mediaType": config_media_type, "digest": config, "size": 8 });
-    let image = "application/vnd.oci.image.manifest.v1+json";
-    let mut record = json!({ "schemaVersion": 2, "mediaType": image, "config": blob, "layers": [blob] });
-    let manifest = record.to_string();
-    for (name, value) in registry.record().as_object().unwrap() {
-        record[name] = value.clone();
-    }
-    record["digest"] = json!(digest_of(&manifest));
-    record["holdDid"] = json!(format!("did:web:localhost%3A{port}"));
-    registry.has_manifest(&manifest, &record);
-    let cid = config.to_string().replace(':', "%3A");
-    let path = format!("/xrpc/com.atproto.sync.getBlob?did=did%3Aweb%3Alocalhost%253A{port}&cid={cid}&method=GET");
-    let url = json!({ "url": format!("http://localhost:{port}/blob"), "method": "GET" });
-    registry.network.set(&path, Reply::Body(url.to_string()));
+    registry.has_config();
     registry.network.set("/blob", Reply::Held(String::new()));
     let page = registry.page("/alice.test/app:v1").await;
     registry.network.release();
     assert_eq!(registry.network.requests_of("/blob"), 1, "{}", page.text());
     assert!(page.text().contains("The hold of this image is too slow at present"), "{}", page.text());
+}
+
+#[tokio::test]
+async fn who_is_signed_in_at_a_server_that_is_silent_sees_images_all_the_same() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    registry.has_config();
+    let mut person = Person::of(&registry);
+    person.sign_in().await;
+    // The session was proven long ago.
+    Connection::open(registry.database()).unwrap().execute("UPDATE pds_session SET proven_us = 0", ()).unwrap();
+    registry.network.set("/xrpc/com.atproto.server.getSession?", Reply::Stall(String::new()));
+    let page = person.open("/alice.test/app:v1").await;
+    assert_eq!(page.status, 200, "{}", page.text());
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quick_cache::Weighter;
+use tokio::time::timeout;
 
 use super::{PART_TIME, Subject};
 use crate::catalog::{Answer, AnswerCache, CacheTimes, LookUpError, is_image_config};
@@ -52,7 +53,8 @@ pub(super) async fn of(
     let Some(config) = details.config.as_ref().filter(|config| is_image_config(&config.media_type)) else {
         return Ok(None);
     };
-    let login = viewer.login(web).await.ok().flatten();
+    // The viewer's own server may be silent: then the hold is asked as for anybody.
+    let login = timeout(PART_TIME, viewer.login(web)).await.ok().and_then(Result::ok).flatten();
     let key = (login.as_ref().map(|login| login.account.clone()), subject.account.did.clone(), config.digest);
     let is_nobody = login.is_none();
     let permit = PullPermit::of_viewer(repository.clone(), login, caller.clone());
