@@ -30,6 +30,7 @@ use server::xrpc::{Cause, Elsewhere, Refusal};
 const RETRY_S: u32 = 5;
 /// Longest such time that a server behind the registry may ask for, in seconds: an hour.
 const MAX_RETRY_S: u64 = 60 * 60;
+const NOBODY: &str = "the owner of this image is nobody: no such DID, or a handle that its domain does not confirm";
 
 /// An error of the registry on its way to the client.
 #[derive(Debug)]
@@ -263,11 +264,7 @@ impl From<identity::ResolveError> for OciError {
     fn from(error: identity::ResolveError) -> Self {
         use identity::ResolveError as E;
         match error {
-            E::NotFound => {
-                let message =
-                    "the owner of this image is nobody: no such DID, or a handle that its domain does not confirm";
-                Self::unknown_owner(message)
-            }
+            E::NotFound => Self::unknown_owner(NOBODY),
             E::Invalid(_) | E::Unsupported(_) => Self::unknown_owner(format!("the owner of this image: {error}")),
             E::Busy(overload @ Overload::Caller) => overload.into(),
             E::Busy(Overload::Server) => Self::unavailable(format!("the owner of this image: {error}")),
@@ -280,10 +277,10 @@ impl From<AccountsError> for OciError {
     fn from(error: AccountsError) -> Self {
         match error {
             AccountsError::Identity(error) => error.into(),
-            AccountsError::WrongPassword | AccountsError::MainPassword | AccountsError::SessionEnded => {
-                Self::wrong_credentials(error.to_string())
-            }
-            AccountsError::Inactive(why) => Self::wrong_credentials(why.to_string()),
+            AccountsError::WrongPassword
+            | AccountsError::MainPassword
+            | AccountsError::SessionEnded
+            | AccountsError::Inactive(_) => Self::wrong_credentials(error.to_string()),
             AccountsError::TooManyPasswords { retry_s } => Self::too_many_for(retry_s, error.to_string()),
             AccountsError::Pds(error) => of_remote("the account's PDS", error),
             AccountsError::Oauth(_) => Self::away(error.to_string()).after(error.retry_after()),
@@ -387,6 +384,7 @@ pub(super) fn of_remote(who: &str, error: RemoteError) -> OciError {
             let message = format!("{who} has no space left");
             OciError { is_elsewhere: true, ..OciError::new(StatusCode::INSUFFICIENT_STORAGE, "UNAVAILABLE", message) }
         }
+        error if error.is_of_a_proxy() => does_not_answer(who, &error),
         RemoteError::Refused { status, ref name, ref message, .. } if status.is_client_error() => {
             OciError::new(StatusCode::FORBIDDEN, "DENIED", format!("{who} refuses it: {name}: {message}"))
         }

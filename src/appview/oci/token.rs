@@ -167,7 +167,7 @@ async fn by_password(state: &OciState, user: &str, secret: &str, network: &Calle
 
 /// Whether a look-up has no result for now, so that the client may try again.
 fn has_no_answer(error: ResolveError) -> bool {
-    matches!(error, ResolveError::Busy(_) | ResolveError::Unreachable)
+    matches!(error, ResolveError::Busy(_) | ResolveError::Unreachable | ResolveError::Refused(_))
 }
 
 /// Returns the granted part of `scopes`: everybody may read, and an allowed owner may push and delete.

@@ -109,6 +109,16 @@ impl RemoteError {
         }
     }
 
+    /// Whether the answer is that of a proxy whose server is down: a server of atproto names its errors.
+    #[must_use]
+    pub fn is_of_a_proxy(&self) -> bool {
+        use StatusCode as S;
+        matches!(
+            self,
+            Self::Refused { status: S::NOT_FOUND | S::METHOD_NOT_ALLOWED | S::REQUEST_TIMEOUT, name, .. } if name.is_empty()
+        )
+    }
+
     /// Whether another server might answer differently, because this one does not answer or does not serve the account:
     /// every error but `RecordNotFound` and `InvalidSwap`.
     #[must_use]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
+use http::StatusCode;
 use serde::Deserialize;
 use tokio::time::timeout;
 
@@ -70,10 +71,10 @@ impl Resolver {
                 let url = format!("{base}/xrpc/{}?handle={handle}", nsid::RESOLVE_HANDLE);
                 let location =
                     Location::Directory(url.parse().map_err(|_| ResolveError::Unsupported("it makes no address"))?);
-                let body = self.fetcher.get(location, pool).await.map_err(|error| match ResolveError::from(error) {
-                    // `resolveHandle` answers 400 for a handle that it cannot find.
-                    ResolveError::Refused(_) => ResolveError::NotFound,
-                    other => other,
+                let body = self.fetcher.get(location, pool).await.map_err(|error| match error {
+                    // `resolveHandle` answers it for a handle that it cannot find.
+                    FetchError::Status(StatusCode::BAD_REQUEST) => ResolveError::NotFound,
+                    other => other.into(),
                 })?;
                 serde_json::from_slice::<NamedDid>(&body).map_err(|_| ResolveError::NotFound)?.did
             }

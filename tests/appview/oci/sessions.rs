@@ -214,15 +214,17 @@ async fn a_token_for_a_hold_that_comes_after_the_end_of_its_session_is_not_used(
 
 #[tokio::test]
 async fn an_owner_who_cannot_be_looked_up_is_not_taken_for_a_stranger() {
-    let registry = Registry::start(NONE).await;
-    registry.signs_in_with(APP_PASSWORD);
-    let user = registry.alice.as_str().replace(':', "-");
-    registry.network.set(&format!("{RESOLVE}alice.test"), raw("500 Oh", ""));
-    let answer = registry.token(&format!("{user}:pass"), SCOPE).await;
-    refused(&answer, 503, "UNAVAILABLE");
-    assert!(answer.header("retry-after").is_some());
-    let pull = registry.token(&format!("{user}:pass"), "&scope=repository:alice.test/app:pull").await;
-    assert_eq!(rights(&pull), ["alice.test/app:pull"], "a pull needs no owner");
+    for line in ["500 Oh", "403 No"] {
+        let registry = Registry::start(NONE).await;
+        registry.signs_in_with(APP_PASSWORD);
+        let user = registry.alice.as_str().replace(':', "-");
+        registry.network.set(&format!("{RESOLVE}alice.test"), raw(line, ""));
+        let answer = registry.token(&format!("{user}:pass"), SCOPE).await;
+        refused(&answer, 503, "UNAVAILABLE");
+        assert!(answer.header("retry-after").is_some());
+        let pull = registry.token(&format!("{user}:pass"), "&scope=repository:alice.test/app:pull").await;
+        assert_eq!(rights(&pull), ["alice.test/app:pull"], "a pull needs no owner");
+    }
     // Of the accounts that may push, one cannot be looked up.
     let registry = Registry::start([("ATCR_ALLOWED_ACCOUNTS", "bob.test,alice.test")]).await;
     registry.signs_in_with(APP_PASSWORD);
@@ -231,5 +233,18 @@ async fn an_owner_who_cannot_be_looked_up_is_not_taken_for_a_stranger() {
     let registry = Registry::start([("ATCR_ALLOWED_ACCOUNTS", "bob.test")]).await;
     registry.signs_in_with(APP_PASSWORD);
     registry.network.set(&format!("{RESOLVE}bob.test"), raw("500 Oh", ""));
+    refused(&registry.token("alice.test:pass", SCOPE).await, 503, "UNAVAILABLE");
+}
+
+#[tokio::test]
+async fn a_proxy_whose_server_is_down_is_not_taken_for_a_refusal_of_the_server() {
+    let pushes = Pushes::start().await;
+    let unknown = || raw("404 Not Found", "no such route");
+    let did = pushes.registry.alice.as_str().replace(':', "%3A");
+    let tag = format!("/xrpc/com.atproto.repo.getRecord?repo={did}&collection=io.atcr.tag&rkey=app_v1");
+    pushes.registry.network.set(&tag, unknown());
+    refused(&pushes.call("GET", "/v2/alice.test/app/manifests/v1", "").await, 503, "UNAVAILABLE");
+    let registry = Registry::start(NONE).await;
+    registry.network.set(CREATE, unknown());
     refused(&registry.token("alice.test:pass", SCOPE).await, 503, "UNAVAILABLE");
 }
