@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role, WebSocketConfig};
@@ -15,8 +15,10 @@ use server::wire::{Ended, Io, Upgraded};
 
 /// Interval of pings; proxies close connections that are silent for 60 s.
 const PING_EVERY: Duration = Duration::from_secs(30);
-/// Time that a subscriber may leave pings unanswered before the connection is closed.
-const DEAD_AFTER: Duration = Duration::from_secs(60);
+/// Pings that may stay unanswered, the last for a whole interval: a machine that stood still had sent none.
+const UNANSWERED: u8 = 1;
+/// The same after a reader was waited for, which may have much to read before the next ping.
+const UNANSWERED_BY_A_SLOW_READER: u8 = 2;
 /// A frame that took longer to send than this waited for its reader.
 const SLOW_READ: Duration = Duration::from_secs(1);
 /// Time-out of the last frame and of the closing handshake.
@@ -36,7 +38,7 @@ pub(in crate::api) async fn run(upgraded: Upgraded, events: Subscription, drain:
         .max_frame_size(Some(MAX_MESSAGE_BYTES));
     let Upgraded { io, early } = upgraded;
     let socket = WebSocketStream::from_partially_read(io, early, Role::Server, Some(config)).await;
-    let mut session = Session { socket, events, answered: Instant::now(), heard: 0, left: false, drain };
+    let mut session = Session { socket, events, pings_left: UNANSWERED, heard: 0, left: false, drain };
     let end = session.until_end().await;
     tracing::debug!(?end, "a subscriber left");
     // A subscriber that does not receive its last frame in time misses it.
@@ -47,8 +49,8 @@ pub(in crate::api) async fn run(upgraded: Upgraded, events: Subscription, drain:
 struct Session {
     socket: WebSocketStream<Box<dyn Io>>,
     events: Subscription,
-    /// Time of the last sign of the subscriber's presence.
-    answered: Instant,
+    /// Number of pings that may be sent before the next sign of the subscriber's presence.
+    pings_left: u8,
     /// Number of messages since the last ping.
     heard: u32,
     /// Whether the subscriber has closed.
@@ -93,9 +95,9 @@ impl Session {
             biased;
             () = self.drain.cancelled() => Err(End::STOPPING),
             message = self.socket.next() => self.hear(message),
-            () = sleep_until(self.answered + DEAD_AFTER) => Err(End::Gone),
             _ = pings.tick() => {
                 self.heard = 0;
+                self.pings_left = self.pings_left.checked_sub(1).ok_or(End::Gone)?;
                 self.send(Message::Ping(Bytes::new())).await
             }
             step = self.events.next() => match step {
@@ -119,7 +121,7 @@ impl Session {
             }
             None => Err(End::Gone),
             Some(Ok(Message::Pong(_))) => {
-                self.answered = Instant::now();
+                self.pings_left = UNANSWERED;
                 Ok(())
             }
             Some(Ok(_)) => Ok(()),
@@ -137,7 +139,7 @@ impl Session {
         }
         // No message was read meanwhile. A connection that was full and is not any more has a reader.
         if begun.elapsed() >= SLOW_READ {
-            self.answered = Instant::now();
+            self.pings_left = UNANSWERED_BY_A_SLOW_READER;
         }
         Ok(())
     }
@@ -284,6 +286,22 @@ mod tests {
         assert_eq!(code.await.expect("an end"), Some(CloseCode::Policy));
         drop((to_hold, from_hold));
         session.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_machine_that_stood_still_lets_nobody_go() {
+        let directory = TempDir::new().unwrap();
+        let pds = repository(&directory).await;
+        let (mut client, session) = subscribe(&pds, None).await;
+        tokio::task::yield_now().await;
+        for _ in 0..2 {
+            tokio::time::pause();
+            tokio::time::advance(Duration::from_secs(1000)).await;
+            tokio::time::resume();
+            assert_eq!(client.next().await.unwrap().unwrap(), Message::Ping(Bytes::new()));
+            client.flush().await.unwrap();
+        }
+        assert!(!session.is_finished());
     }
 
     #[tokio::test(start_paused = true)]
