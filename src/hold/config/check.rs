@@ -89,6 +89,7 @@ fn load(sources: &Sources) -> Result<Values, SettingsError> {
     });
     fill_driver(&mut values);
     warn_of_unused_buckets(&mut values);
+    warn_of_half_a_role(&mut values);
     Ok(values)
 }
 
@@ -102,6 +103,23 @@ fn warn_of_unused_buckets(values: &mut Values) {
             values.warn(format!("{option} is set, but not used: storage.driver (STORAGE_DRIVER) is {driver}"));
         }
     }
+}
+
+/// Warns of one half of a web identity role: the machine's own role is asked for then.
+fn warn_of_half_a_role(values: &mut Values) {
+    let token = "storage.s3.web_identity_token_file (AWS_WEB_IDENTITY_TOKEN_FILE)";
+    let role = "storage.s3.role_arn (AWS_ROLE_ARN)";
+    let is_set = |option: &str| values.text(option).is_some_and(|value| !value.is_empty());
+    if values.text("storage.driver").as_deref() != Some("s3") || is_set("storage.s3.access_key_id") {
+        return;
+    }
+    let halves = (is_set("storage.s3.web_identity_token_file"), is_set("storage.s3.role_arn"));
+    let (set, missing) = match halves {
+        (true, false) => (token, role),
+        (false, true) => (role, token),
+        _ => return,
+    };
+    values.warn(format!("{set} is set, but not used without {missing}"));
 }
 
 /// Sets the driver if none is configured: `s3` when a bucket of S3 is configured, else `filesystem`.

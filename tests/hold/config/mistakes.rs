@@ -227,6 +227,9 @@ fn what_is_probably_not_meant_is_a_warning() {
     assert_eq!(warnings([]), [""; 0]);
     let unused = warnings([("S3_BUCKET", "layers"), ("STORAGE_DRIVER", "filesystem")]);
     assert_eq!(unused, ["storage.s3.bucket is set, but not used: storage.driver (STORAGE_DRIVER) is filesystem"]);
+    let half = warnings([("S3_BUCKET", "layers"), ("AWS_ROLE_ARN", "arn:aws:iam::1:role/hold")]);
+    let token = "storage.s3.web_identity_token_file (AWS_WEB_IDENTITY_TOKEN_FILE)";
+    assert_eq!(half, [format!("storage.s3.role_arn (AWS_ROLE_ARN) is set, but not used without {token}")]);
     assert_eq!(warnings([("TEST_MODE", "true"), ("HOLD_PUBLIC_URL", "http://localhost:8080")]), [""; 0]);
     let [in_public] = &warnings([("TEST_MODE", "true")])[..] else { panic!("one warning") };
     assert!(in_public.contains("test_mode (TEST_MODE)") && in_public.contains("for tests only"), "{in_public}");
