@@ -7,6 +7,7 @@ mod forms;
 mod hostile;
 mod kept;
 mod leaving;
+mod many_records;
 mod pasted;
 mod person;
 mod returning;

@@ -16,7 +16,7 @@ use crate::web::Web;
 use crate::web::pages::{self, Frame, Shown};
 use crate::web::refusal::WebError;
 use crate::web::viewer::Viewer;
-use atproto::syntax::{Datetime, Digest, ImageName};
+use atproto::syntax::{Datetime, Digest, ImageName, Tag};
 use server::bulkhead::Caller;
 use server::wire::Response;
 
@@ -103,8 +103,11 @@ pub(super) async fn show(
     let digest = match reference {
         Reference::Digest(digest) => *digest,
         Reference::Tag(tag) => {
-            let tags = inventory.repositories.get(name).ok_or_else(missing)?;
-            tags.iter().find(|found| found.tag == *tag).ok_or_else(missing)?.digest
+            match inventory.repositories.get(name).and_then(|tags| tags.iter().find(|t| t.tag == *tag)) {
+                Some(found) => found.digest,
+                None if inventory.is_whole => return Err(missing()),
+                None => tagged(web, subject, name, tag).await?,
+            }
         }
     };
     if inventory.is_whole && !inventory.manifests.contains_key(&digest) {
@@ -132,16 +135,25 @@ pub(super) async fn show(
     Ok(pages::finish(web, None, page(web, viewer, image).render(), Shown { script: true }))
 }
 
+/// Returns the manifest of a tag that is not among those that were listed, of an account with more records than that.
+async fn tagged(web: &Web, subject: &Subject, name: &ImageName, tag: &Tag) -> Result<Digest, WebError> {
+    let found = timeout(PART_TIME, web.repos.tagged(&subject.account, name, tag)).await.map_err(|_| too_slow())?;
+    found?.ok_or_else(missing)
+}
+
 /// Reads and parses a manifest, whose hash is verified.
 async fn manifest(web: &Web, subject: &Subject, digest: &Digest) -> Result<ParsedManifest, WebError> {
     let bytes = timeout(PART_TIME, web.repos.known_bytes(&subject.account, digest)).await;
-    let late = |_| WebError::away("the account's server is too slow: try again in a minute");
-    let bytes = bytes.map_err(late)?.map_err(|error| match error {
+    let bytes = bytes.map_err(|_| too_slow())?.map_err(|error| match error {
         ReposError::WrongBytes => WebError::wrong("the account's server has other bytes under this digest"),
         ReposError::Inactive(why) => why.into(),
         error => WebError::away(error.to_string()),
     })?;
     ParsedManifest::stored(bytes.ok_or_else(missing)?).map_err(|error| WebError::wrong(error.to_string()))
+}
+
+fn too_slow() -> WebError {
+    WebError::away("the account's server is too slow: try again in a minute")
 }
 
 /// Returns attached artifacts like signatures, by subject and by the tags of older programs, or the reason why they
