@@ -63,7 +63,7 @@ use browser_sessions::BrowserSessions;
 use guesses::Guesses;
 use refusal::WebError;
 use return_path::ReturnPath;
-use server::bulkhead::{Bulkhead, BulkheadCounts, Caller, Overload};
+use server::bulkhead::{Bulkhead, BulkheadCounts, BulkheadLimits, Caller, Overload};
 use server::egress::answer_within;
 use server::sqlite::Database;
 use server::wire::{Request, Response};
@@ -100,8 +100,10 @@ pub struct WebSettings {
     pub random: fn() -> Option<[u8; 32]>,
 }
 
-/// Pictures that may be in memory at the same time while they are uploaded to a PDS, at 3 MB each.
-const PICTURES_AT_ONCE: usize = 8;
+/// Pictures that may be in memory at the same time while they are uploaded to a PDS, at 3 MB each. Their senders may take
+/// their time, so that of one account are fewer.
+const PICTURES: BulkheadLimits =
+    BulkheadLimits { slots: 8, slots_per_caller: 2, queue: 0, queue_per_caller: 0, max_wait: Duration::ZERO };
 
 /// The rooms that pages use.
 pub struct WebRooms {
@@ -148,7 +150,7 @@ pub struct Web {
     guesses: Guesses,
     sign_in_slots: Semaphore,
     sign_in_limit: SignInLimit,
-    picture_slots: Semaphore,
+    pictures: Bulkhead<Did>,
     left_browsers: leaving::LeftBrowsers,
     pages: Bulkhead<Caller>,
     front_page: site::FrontPage,
@@ -167,7 +169,7 @@ impl Web {
             guesses: Guesses::default(),
             sign_in_slots: Semaphore::new(SIGN_INS_AT_ONCE),
             sign_in_limit: SignInLimit::default(),
-            picture_slots: Semaphore::new(PICTURES_AT_ONCE),
+            pictures: Bulkhead::new(PICTURES),
             left_browsers: leaving::remembered(),
             pages: Bulkhead::new(site::PAGES),
             front_page: site::FrontPage::default(),

@@ -19,6 +19,7 @@ use crate::gate::DeletePermit;
 use crate::names::{Owner, Reference, RepositoryName};
 use atproto::lexicon::RepoPage;
 use atproto::syntax::{Datetime, Did, Digest, ImageName, Tag};
+use server::bulkhead::Overload;
 use server::egress::answer_within;
 use server::identity::Account;
 use server::wire::{Request, Response};
@@ -125,8 +126,13 @@ pub(super) async fn write_page(web: &Web, request: Request, trace: &mut Trace) -
 /// Handles `POST`: changes the picture of the page; an empty file removes it.
 pub(super) async fn write_picture(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
     let (browser, did) = signed_in::sender(web, &request.head, trace).await?;
-    let too_many = |_| WebError::unavailable("too many pictures are sent at this moment: try again soon");
-    let _slot = web.picture_slots.try_acquire().map_err(too_many)?;
+    let too_many = |overload| match overload {
+        Overload::Caller => {
+            WebError::too_many("you are sending other pictures at this moment: try again when they are saved")
+        }
+        Overload::Server => WebError::unavailable("too many pictures are sent at this moment: try again soon"),
+    };
+    let _slot = web.pictures.enter(&did).await.map_err(too_many)?;
     let (head, upload) = Upload::of_body(request, RepoPage::MAX_PICTURE_BYTES).await?;
     browser.check(web, &head, upload.fields.get("token").unwrap_or_default())?;
     let name = image_name(&upload.fields)?;

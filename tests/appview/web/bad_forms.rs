@@ -1,5 +1,8 @@
 //! Every form, with each of its fields wrong in every way: it is refused with the right status, a sentence, and nothing done.
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
 use super::person::{HOST, Person, form_token};
 use crate::asked::Asked as _;
 use crate::oci::registry::Registry;
@@ -183,6 +186,35 @@ async fn a_body_of_another_kind_is_refused() {
     // Written otherwise, it is the same kind.
     for kind in ["Application/X-WWW-Form-Urlencoded", "application/x-www-form-urlencoded ; charset=UTF-8"] {
         assert_eq!(send(&person, "/auth/device/code", kind, "client_id=x").await.status, 200, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn of_one_account_two_pictures_are_received_at_once() {
+    let registry = Registry::start(NONE).await;
+    let (person, _) = signed_in(&registry).await;
+    let path = "/settings/repository/picture";
+    let mut slow = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(("127.0.0.1", registry.port)).await.unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {HOST}\r\nOrigin: http://{HOST}\r\nCookie: {}\r\n\
+             Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n",
+            person.cookie
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // That its body is wanted says that it is inside.
+        let mut begun = [0; 12];
+        stream.read_exact(&mut begun).await.unwrap();
+        assert_eq!(&begun, b"HTTP/1.1 100");
+        slow.push(stream);
+    }
+    let third = send(&person, path, "multipart/form-data; boundary=b", "--b--").await;
+    assert_refused("a third one", &third, &[429]);
+    assert!(third.text().contains("when they are saved"), "{}", third.text());
+    drop(slow.pop());
+    while send(&person, path, "multipart/form-data; boundary=b", "--b--").await.status == 429 {
+        tokio::task::yield_now().await;
     }
 }
 
