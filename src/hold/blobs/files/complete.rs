@@ -108,9 +108,9 @@ mod tests {
     use futures_util::{FutureExt as _, stream};
     use tempfile::TempDir;
 
+    use super::super::opened;
     use super::*;
-    use crate::blobs::{BlobPlace, BlobSettings, Blobs, PartRequest, Store, UploadLimits};
-    use crate::schema;
+    use crate::blobs::{Blobs, PartRequest, Store};
     use server::storage::Hash;
 
     /// Uploads parts 1 and 2, in this order of their numbers.
@@ -130,10 +130,7 @@ mod tests {
     #[tokio::test]
     async fn who_sent_parts_in_order_waits_for_no_assembly() {
         let root = TempDir::new().unwrap();
-        let place = BlobPlace::Directory(root.path().to_owned());
-        let limits = UploadLimits { reserve_bytes: 0, ..UploadLimits::default() };
-        let database = schema::open(&root.path().join("hold.db")).unwrap();
-        let blobs = Blobs::open(BlobSettings { place, limits }, database).await.unwrap();
+        let blobs = opened(root.path()).await;
         let Store::Files(files) = &blobs.store else { unreachable!() };
         let [account, bob, carol] =
             ["alice", "bob", "carol"].map(|name| Did::parse(&format!("did:plc:{name}")).unwrap());

@@ -126,3 +126,13 @@ fn probed_folders() -> Vec<String> {
     let above = BLOBS.match_indices('/').map(|(at, _)| BLOBS[..at].to_owned());
     above.chain([BLOBS.to_owned()]).chain((0..=u8::MAX).map(blob_folder)).collect()
 }
+
+/// Blobs in the directory `root`, which also has the database.
+#[cfg(test)]
+async fn opened(root: &Path) -> super::Blobs {
+    use super::{BlobPlace, BlobSettings, Blobs, UploadLimits};
+
+    let limits = UploadLimits { reserve_bytes: 0, ..UploadLimits::default() };
+    let database = crate::schema::open(&root.join("hold.db")).unwrap();
+    Blobs::open(BlobSettings { place: BlobPlace::Directory(root.to_owned()), limits }, database).await.unwrap()
+}

@@ -203,18 +203,15 @@ fn put_row(
 mod tests {
     use tempfile::TempDir;
 
+    use super::super::opened;
     use super::*;
+    use crate::blobs::Store;
     use crate::blobs::names::PartNumber;
-    use crate::blobs::{BlobPlace, BlobSettings, Blobs, Store, UploadLimits};
-    use crate::schema;
 
     #[tokio::test]
     async fn a_part_whose_folder_went_with_its_completion_is_of_an_unknown_upload() {
         let root = TempDir::new().unwrap();
-        let place = BlobPlace::Directory(root.path().to_owned());
-        let limits = UploadLimits { reserve_bytes: 0, ..UploadLimits::default() };
-        let database = schema::open(&root.path().join("hold.db")).unwrap();
-        let blobs = Blobs::open(BlobSettings { place, limits }, database).await.unwrap();
+        let blobs = opened(root.path()).await;
         let Store::Files(files) = &blobs.store else { unreachable!() };
         let account = Did::parse("did:plc:alice").unwrap();
         let upload = blobs.initiate(&account, 1).await.unwrap();
