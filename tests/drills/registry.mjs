@@ -237,10 +237,13 @@ export async function registryFrontEnd({ binary, appviewBinary, stack, work: par
     return { detail: `${names().length + 2} repositories, 0 lost` }
   })
   await step('Killed, and another account goes on: the follower takes up where it was', async () => {
+    const { records } = await status()
     await appview.kill()
     for (const name of ['compass', 'sextant']) await elsewhere(name)
     await appview.start()
     for (const name of ['compass', 'sextant']) await finds(name, name)
+    // A repository is found by its manifest: a tag that came after the account was forgotten would bring that back.
+    while ((await status()).records < records + 6) await new Promise((resolve) => setTimeout(resolve, 100))
   })
   await step('An account that has to go from the index goes, and comes back with what it writes next', async () => {
     await shell(appview, places, [`atcr-appview index forget ${bob.did}`])

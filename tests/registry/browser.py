@@ -20,7 +20,13 @@ browser = Browser(chromium, {"localhost": "127.0.0.1", "127.0.0.1": "127.0.0.1"}
 
 
 def run(script: str):
-    return browser.call("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
+    """What the script says; nothing where it led to another page before it was answered."""
+    try:
+        return browser.call("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
+    except RuntimeError as error:
+        if "navigated or closed" not in str(error):
+            raise
+        return None
 
 
 def wait_for(condition: str):
