@@ -234,6 +234,8 @@ export async function registryFrontEnd({ binary, appviewBinary, stack, work: par
   await step('They are made anew', async () => {
     await shell(appview, places, commands.index)
     await finds('v1', ...names(), 'lantern', 'anchor')
+    // What is still to be listed would be listed after the start, and bring back who is forgotten meanwhile.
+    while ((await status()).toList > 0) await new Promise((resolve) => setTimeout(resolve, 100))
     return { detail: `${names().length + 2} repositories, 0 lost` }
   })
   await step('Killed, and another account goes on: the follower takes up where it was', async () => {
